@@ -1,0 +1,34 @@
+# What all targets of this project share: warnings, sanitizers, and RPATHs that work in the build tree, in a prefix and in
+# the wheel (libraries in OpenMM.libs/lib, plugins in OpenMM.libs/lib/plugins).
+add_library(OpenMMFlowOptions INTERFACE)
+target_compile_options(OpenMMFlowOptions INTERFACE -Wall -Wextra -Wno-unused-parameter)
+if(OPENMMFLOW_WERROR)
+    target_compile_options(OpenMMFlowOptions INTERFACE -Werror)
+endif()
+if(OPENMMFLOW_SANITIZE)
+    target_compile_options(OpenMMFlowOptions INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
+        -fno-omit-frame-pointer -g)
+    target_link_options(OpenMMFlowOptions INTERFACE -fsanitize=address,undefined)
+endif()
+
+set(OPENMMFLOW_INSTALL_LIBDIR lib CACHE STRING "Where libraries go, relative to the prefix")
+set(OPENMMFLOW_INSTALL_PLUGINDIR ${OPENMMFLOW_INSTALL_LIBDIR}/plugins)
+set(CMAKE_INSTALL_MESSAGE LAZY)
+
+# openmmflow_library(name [PLUGIN] sources...): a shared library of the project.
+function(openmmflow_library name)
+    cmake_parse_arguments(ARG "PLUGIN" "" "SOURCES;RPATH" ${ARGN})
+    add_library(${name} SHARED ${ARG_SOURCES})
+    target_link_libraries(${name} PRIVATE OpenMMFlowOptions)
+    if(ARG_PLUGIN)
+        set(destination ${OPENMMFLOW_INSTALL_PLUGINDIR})
+        set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/plugins)
+        set(rpath "$ORIGIN:$ORIGIN/..")
+    else()
+        set(destination ${OPENMMFLOW_INSTALL_LIBDIR})
+        set(rpath "$ORIGIN")
+    endif()
+    set_target_properties(${name} PROPERTIES BUILD_RPATH "${rpath};${OpenMM_LIBRARY_DIR}"
+        INSTALL_RPATH "${rpath};${ARG_RPATH}" BUILD_RPATH_USE_ORIGIN ON)
+    install(TARGETS ${name} LIBRARY DESTINATION ${destination} COMPONENT runtime)
+endfunction()

@@ -1,0 +1,13 @@
+#ifndef OPENMMFLOW_H_
+#define OPENMMFLOW_H_
+
+#include "openmmflow/BatchedPotential.h"
+#include "openmmflow/Flow.h"
+#include "openmmflow/FlowBuilder.h"
+#include "openmmflow/FlowContext.h"
+#include "openmmflow/FlowSampler.h"
+#include "openmmflow/Molecule.h"
+#include "openmmflow/Version.h"
+#include "openmmflow/WeightedEnsemble.h"
+
+#endif /*OPENMMFLOW_H_*/

@@ -1,0 +1,59 @@
+#ifndef OPENMMFLOW_FLOWKERNELS_H_
+#define OPENMMFLOW_FLOWKERNELS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "openmm/KernelImpl.h"
+#include "openmm/Platform.h"
+#include "openmmflow/Flow.h"
+
+namespace OpenMMFlow {
+
+/**
+ * This kernel evaluates a Flow on a Platform. Every method takes a batch: arrays whose first index is the sample.
+ *
+ * Positions are joint configurations, (count, N+A, 3) in nm: the N particles, then the A augmented ones (none for most
+ * families). What follows from the joint density (marginals, importance weights) is host code that all platforms share.
+ */
+class FlowKernel : public OpenMM::KernelImpl {
+public:
+    static std::string Name() { return "OpenMMFlowFlow"; }
+    FlowKernel(const std::string& name, const OpenMM::Platform& platform) : OpenMM::KernelImpl(name, platform) {}
+    /**
+     * Prepare to evaluate a Flow.
+     *
+     * @param flow         the Flow
+     * @param properties   "Precision" (single, mixed or double) and "Threads"; a property that is absent has the
+     *                     platform's default value
+     */
+    virtual void initialize(const Flow& flow, const std::map<std::string, std::string>& properties) = 0;
+    /** Get the properties in effect, defaults included. */
+    virtual std::map<std::string, std::string> getProperties() const = 0;
+    /**
+     * Draw samples first ... first+count-1 of a seed. Sample k is the same whatever the batch it is part of.
+     *
+     * @param positions  (count, N+A, 3): on exit, the samples, the centre of the N particles at the origin
+     * @param logQ       (count): on exit, log q of each sample; +infinity for one that lies outside the support of the
+     *                   flow, so that its importance weight is zero
+     */
+    virtual void sample(long long count, uint64_t seed, uint64_t first, double* positions, double* logQ) = 0;
+    /**
+     * Compute log q of configurations.
+     *
+     * @param positions  (count, N+A, 3)
+     * @param logQ       (count): on exit, log q; -infinity outside the support, NaN where a position is not finite
+     */
+    virtual void computeLogDensity(long long count, const double* positions, double* logQ) = 0;
+    /**
+     * Compute log q of configurations, and its gradient.
+     *
+     * @param gradient   (count, N+A, 3): on exit, d log q / d position, in 1/nm
+     */
+    virtual void computeLogDensityGradient(long long count, const double* positions, double* logQ, double* gradient) = 0;
+};
+
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_FLOWKERNELS_H_*/

@@ -1,0 +1,88 @@
+#ifndef OPENMMFLOW_FLOWSAMPLER_H_
+#define OPENMMFLOW_FLOWSAMPLER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "openmm/Platform.h"
+#include "openmm/System.h"
+#include "openmmflow/Flow.h"
+#include "openmmflow/WeightedEnsemble.h"
+
+namespace OpenMMFlow {
+
+/**
+ * A FlowSampler draws configurations from a Flow and weights them against the potential energy of a System, so that the
+ * weighted ensemble is exactly the Boltzmann distribution exp(-U/kT) (over the flow's support).
+ */
+class FlowSampler {
+public:
+    /**
+     * Called after each block of samples with the number done so far and the number asked for. Returning false stops
+     * early: what was done is returned, and is valid.
+     */
+    using Progress = std::function<bool(long long done, long long total)>;
+    /** Create a FlowSampler on the fastest Platforms that work. */
+    FlowSampler(const OpenMM::System& system, const Flow& flow, double temperature);
+    /**
+     * Create a FlowSampler on a particular Platform.
+     *
+     * @param system        the System that defines the target; it must have exactly the flow's particles, no constraints
+     *                      and no virtual sites
+     * @param flow          the Flow that proposes
+     * @param temperature   the temperature of the target, in K
+     * @param platform      the Platform, for the flow and for the energies
+     * @param properties    the platform properties, as for FlowContext
+     */
+    FlowSampler(const OpenMM::System& system, const Flow& flow, double temperature, OpenMM::Platform& platform,
+                const std::map<std::string, std::string>& properties = {});
+    ~FlowSampler();
+    FlowSampler(const FlowSampler&) = delete;
+    FlowSampler& operator=(const FlowSampler&) = delete;
+    const Flow& getFlow() const;
+    /** Get the temperature, in K. */
+    double getTemperature() const;
+    /** Get the name of the Platform which evaluates the flow, and how the energies are computed. */
+    std::string getDescription() const;
+    /**
+     * Draw samples from the flow, without energies.
+     *
+     * @param positions   (count, N, 3): on exit, positions in nm
+     * @param logQ        (count): on exit, log q
+     */
+    void propose(long long count, std::vector<double>& positions, std::vector<double>& logQ, uint64_t seed = 0,
+                 uint64_t first = 0);
+    /**
+     * Draw samples first ... first+count-1 of a seed and weight them. Samples outside the support and samples with a
+     * non-finite energy have weight zero, and are counted.
+     */
+    WeightedEnsemble sample(long long count, uint64_t seed = 0, uint64_t first = 0, const Progress& progress = {});
+    /**
+     * Draw and weight samples, and write them to a file block by block: no more than one block of positions is ever in
+     * memory. The file is valid, and holds what was done, when `progress` stops the call early.
+     *
+     * @return the ensemble, without its positions
+     */
+    WeightedEnsemble sampleToFile(const std::string& path, long long count, uint64_t seed = 0, uint64_t first = 0,
+                                  const Progress& progress = {});
+    /**
+     * Weight configurations that were drawn from this flow: log q and energies are computed anew.
+     *
+     * @param positions   (count, N, 3) in nm
+     * @throws OpenMM::OpenMMException if a configuration lies outside the flow's support, since it cannot have been drawn
+     *         from it
+     */
+    WeightedEnsemble reweight(const std::vector<double>& positions);
+
+private:
+    struct Implementation;
+    std::unique_ptr<Implementation> impl;
+};
+
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_FLOWSAMPLER_H_*/

@@ -1,0 +1,55 @@
+#ifndef OPENMMFLOW_DOUBLEMATH_H_
+#define OPENMMFLOW_DOUBLEMATH_H_
+
+#include <cmath>
+
+/**
+ * The shared maths as ordinary C++ on doubles. The .cc files are kept inside the C subset that OpenMM's
+ * common compute language has (no templates, references, overloads or methods), so that the same text also
+ * compiles for SIMD lanes and for GPUs: whoever includes them says what `real` is and what these names mean.
+ */
+namespace OpenMMFlow {
+namespace shared {
+
+using real = double;
+
+inline real EXP(real x) {
+    return std::exp(x);
+}
+inline real LOG(real x) {
+    return std::log(x);
+}
+inline real SQRT(real x) {
+    return std::sqrt(x);
+}
+inline real SIN(real x) {
+    return std::sin(x);
+}
+inline real COS(real x) {
+    return std::cos(x);
+}
+inline real ATAN2(real y, real x) {
+    return std::atan2(y, x);
+}
+inline real FLOOR(real x) {
+    return std::floor(x);
+}
+inline real FABS(real x) {
+    return std::fabs(x);
+}
+inline real SELECT(bool condition, real a, real b) {
+    return condition ? a : b;
+}
+
+#define DEVICE [[maybe_unused]] static inline
+#include "shared/real3.h"
+
+#include "shared/internalCoordinates.cc"
+#include "shared/rationalQuadraticSpline.cc"
+#include "shared/rationalQuadraticSplineAdjoint.cc"
+#undef DEVICE
+
+}  // namespace shared
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_DOUBLEMATH_H_*/

@@ -1,0 +1,178 @@
+// The shared maths on doubles: every derivative against finite differences, every inverse against its
+// function.
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+#include "shared/DoubleMath.h"
+
+using namespace OpenMMFlow::shared;
+
+namespace {
+
+SplineShape makeShape(int bins, double bound) {
+    const double minDerivative = 1e-3;
+    return {bins, bound, 1e-3, minDerivative, std::log(std::exp(1 - minDerivative) - 1)};
+}
+
+class Splines : public testing::TestWithParam<std::tuple<int, int>> {
+protected:
+    int bins = std::get<0>(GetParam()), circular = std::get<1>(GetParam());
+    SplineShape shape = makeShape(bins, circular ? M_PI : 5.0);
+    std::mt19937 generator{17u + bins + 100 * circular};
+    std::normal_distribution<double> normal;
+
+    std::vector<double> randomParameters() {
+        std::vector<double> parameters(circular ? 3 * bins + 1 : 3 * bins - 1);
+        for (double& p : parameters)
+            p = 1.5 * normal(generator);
+        return parameters;
+    }
+    double randomArgument() {
+        return shape.bound * (circular ? 0.999 : 1.3)
+               * std::uniform_real_distribution<double>(-1, 1)(generator);
+    }
+};
+
+TEST_P(Splines, ZeroParametersAreTheIdentity) {
+    std::vector<double> zero(3 * bins + 1, 0.0);
+    for (double x = -0.99 * shape.bound; x < shape.bound; x += 0.1) {
+        SplineResult y = splineForward(x, zero.data(), 1, shape, circular);
+        EXPECT_NEAR(y.value, x, 1e-13);
+        EXPECT_NEAR(y.logDerivative, 0, 1e-13);
+    }
+}
+
+TEST_P(Splines, InverseUndoesForward) {
+    for (int i = 0; i < 500; i++) {
+        std::vector<double> parameters = randomParameters();
+        double x = randomArgument();
+        SplineResult y = splineForward(x, parameters.data(), 1, shape, circular);
+        SplineResult back = splineInverse(y.value, parameters.data(), 1, shape, circular);
+        EXPECT_NEAR(circular ? wrapAngle(back.value - x) : back.value - x, 0, 1e-9);
+        EXPECT_NEAR(back.logDerivative, -y.logDerivative, 1e-8);
+    }
+}
+
+TEST_P(Splines, LogDerivativeIsThatOfTheValue) {
+    const double h = 1e-6;
+    int checked = 0;
+    for (int i = 0; i < 500; i++) {
+        std::vector<double> parameters = randomParameters();
+        double x = randomArgument();
+        double slope = std::exp(splineForward(x, parameters.data(), 1, shape, circular).logDerivative);
+        double difference = splineForward(x + h, parameters.data(), 1, shape, circular).value
+                            - splineForward(x - h, parameters.data(), 1, shape, circular).value;
+        if (circular)
+            difference = wrapAngle(difference);
+        if (std::fabs(std::fabs(x) - shape.bound) < 2 * h)
+            continue;
+        EXPECT_NEAR(difference / (2 * h), slope, 2e-4 * std::max(1.0, slope));
+        checked++;
+    }
+    EXPECT_GT(checked, 450);
+}
+
+TEST_P(Splines, AdjointOfTheInverseAgreesWithFiniteDifferences) {
+    const double h = 1e-6;
+    int checked = 0;
+    for (int i = 0; i < 200; i++) {
+        std::vector<double> parameters = randomParameters(), adjoint(parameters.size());
+        double y = randomArgument(), a = normal(generator), b = normal(generator);
+        auto worth = [&](double y, const std::vector<double>& parameters) {
+            SplineResult r = splineInverse(y, parameters.data(), 1, shape, circular);
+            return a * r.value + b * r.logDerivative;
+        };
+        double yAdjoint =
+            splineInverseAdjoint(y, parameters.data(), 1, shape, circular, a, b, 1, adjoint.data());
+        auto expectDerivative = [&](double plus, double minus, double analytic) {
+            // A jump of 2 pi or a knot between the two points shows up as disagreement between step sizes;
+            // such a point is left out, and few may be.
+            double numeric = (plus - minus) / (2 * h);
+            double error = std::fabs(numeric - analytic) / std::max(1.0, std::fabs(analytic));
+            checked += error < 1e-3;
+        };
+        expectDerivative(worth(y + h, parameters), worth(y - h, parameters), yAdjoint);
+        for (size_t k = 0; k < parameters.size(); k++) {
+            std::vector<double> plus = parameters, minus = parameters;
+            plus[k] += h;
+            minus[k] -= h;
+            expectDerivative(worth(y, plus), worth(y, minus), adjoint[k]);
+        }
+    }
+    int total = 200 * (2 + (circular ? 3 * bins : 3 * bins - 2));
+    EXPECT_GT(checked, 0.998 * total);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, Splines, testing::Combine(testing::Values(2, 8, 32), testing::Values(0, 1)));
+
+class Geometry : public testing::Test {
+protected:
+    std::mt19937 generator{5};
+    std::normal_distribution<double> normal;
+    real3 random() { return {normal(generator), normal(generator), normal(generator)}; }
+};
+
+TEST_F(Geometry, PlacedAtomHasItsCoordinates) {
+    for (int i = 0; i < 200; i++) {
+        real3 p = random(), g = random(), t = random();
+        double bond = 0.1 + std::fabs(normal(generator)), angle = 0.05 + 3.0 * (i + 0.5) / 200,
+               torsion = wrapAngle(2.0 * i);
+        real3 atom = placeAtom(p, g, t, bond, angle, torsion);
+        EXPECT_NEAR(measureBond(atom, p), bond, 1e-12);
+        EXPECT_NEAR(measureAngle(atom, p, g), angle, 1e-11);
+        EXPECT_NEAR(wrapAngle(measureTorsion(atom, p, g, t) - torsion), 0, 1e-10);
+    }
+}
+
+TEST_F(Geometry, TorsionHasTheSignOfIUPAC) {
+    // Looking along b-c, the far bond is clockwise of the near one: positive.
+    EXPECT_NEAR(measureTorsion({1, 0, 0}, {0, 0, 0}, {0, 0, 1}, {0, 1, 1}), M_PI / 2, 1e-14);
+}
+
+TEST_F(Geometry, GradientsAgreeWithFiniteDifferences) {
+    const double h = 1e-6;
+    for (int i = 0; i < 100; i++) {
+        real3 r[4] = {random(), random(), random(), random()};
+        TorsionGradient torsion = torsionGradient(r[0], r[1], r[2], r[3]);
+        const real3 torsionParts[4] = {torsion.a, torsion.b, torsion.c, torsion.d};
+        real3 a = angleGradient(r[0], r[1], r[2]), c = angleGradient(r[2], r[1], r[0]);
+        real3 b = make_real3(0, 0, 0) - a - c;
+        const real3 angleParts[3] = {a, b, c};
+        for (int atom = 0; atom < 4; atom++)
+            for (int axis = 0; axis < 3; axis++) {
+                real* x = &r[atom].x + axis;
+                const real x0 = *x;
+                *x = x0 + h;
+                double torsionUp = measureTorsion(r[0], r[1], r[2], r[3]),
+                       angleUp = measureAngle(r[0], r[1], r[2]);
+                *x = x0 - h;
+                double torsionDown = measureTorsion(r[0], r[1], r[2], r[3]),
+                       angleDown = measureAngle(r[0], r[1], r[2]);
+                *x = x0;
+                double analytic = *(&torsionParts[atom].x + axis);
+                EXPECT_NEAR(wrapAngle(torsionUp - torsionDown) / (2 * h), analytic,
+                            1e-6 * (1 + std::fabs(analytic) * 100));
+                if (atom < 3) {
+                    EXPECT_NEAR((angleUp - angleDown) / (2 * h), *(&angleParts[atom].x + axis), 1e-5);
+                }
+            }
+    }
+}
+
+TEST_F(Geometry, RotationKeepsLengthsAndHand) {
+    for (int i = 0; i < 20; i++) {
+        double q[4];
+        for (double& x : q)
+            x = normal(generator);
+        real3 a = random(), b = random(), c = random();
+        auto rotate = [&](real3 r) { return rotateVector(q[0], q[1], q[2], q[3], r); };
+        EXPECT_NEAR(dotProduct(rotate(a), crossProduct(rotate(b), rotate(c))),
+                    dotProduct(a, crossProduct(b, c)), 1e-12);
+        EXPECT_NEAR(norm(rotate(a)), norm(a), 1e-12);
+    }
+}
+
+}  // namespace

@@ -3,8 +3,8 @@
 
     python make_system.py vacuum
 
-The atoms stand in the order that the literature on Boltzmann generators uses, and there are no constraints: a flow
-proposes every bond length. The start is the ideal geometry below, minimised.
+The atoms stand in the order that the literature on Boltzmann generators uses, and there are no constraints: a
+flow proposes every bond length. The start is the ideal geometry below, minimised.
 """
 
 import argparse
@@ -22,8 +22,8 @@ ENVIRONMENTS = {"vacuum": ["amber96.xml"]}
 
 # One row an atom: residue, name, element, then the internal coordinates that place it. Each reference is
 # (row, value): bond in nm to the first, angle in degrees with the second, torsion in degrees with the third.
-# phi = -80, psi = 75 degrees is the global minimum in vacuum (C7eq); 122 degrees from a sibling puts CB and HA on
-# the sides of an L amino acid.
+# phi = -80, psi = 75 degrees is the global minimum in vacuum (C7eq); 122 degrees from a sibling puts CB and
+# HA on the sides of an L amino acid.
 Z_MATRIX = [
     ("ACE", "H1", "H", (1, 0.109), (4, 109.5), (6, 180)),
     ("ACE", "CH3", "C"),
@@ -88,7 +88,7 @@ def build_positions():
             references = Z_MATRIX[row][3:]
             if all(atom in positions for atom, _ in references):
                 known = [(positions[atom], value) for atom, value in references]
-                known += [(point, 90.0) for point in plane[len(known) - 1:]]
+                known += [(point, 90.0) for point in plane[len(known) - 1 :]]
                 positions[row] = place(*known)
                 waiting.remove(row)
                 break
@@ -108,8 +108,9 @@ def main():
     environment = parser.parse_args().environment
 
     topology = build_topology()
-    force_field = app.ForceField(*ENVIRONMENTS[environment])
-    system = force_field.createSystem(topology, nonbondedMethod=app.NoCutoff, constraints=None, rigidWater=False)
+    system = app.ForceField(*ENVIRONMENTS[environment]).createSystem(
+        topology, nonbondedMethod=app.NoCutoff, constraints=None, rigidWater=False
+    )
 
     # Reference is double precision and deterministic, so everyone gets the same two files.
     integrator = openmm.VerletIntegrator(0.001)

@@ -8,7 +8,7 @@ find_path(OneDNN_INCLUDE_DIR oneapi/dnnl/dnnl.h HINTS ${_prefix}/include ${_user
 find_library(OneDNN_LIBRARY NAMES dnnl libdnnl.so.3 HINTS ${_prefix}/lib ${_user_prefix}/lib ${OPENMM_DIR}/lib)
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(OneDNN REQUIRED_VARS OneDNN_LIBRARY OneDNN_INCLUDE_DIR
-    REASON_FAILURE_MESSAGE "pip install onednn-cpu-gomp onednn-devel-cpu-gomp (conda-forge: onednn-cpu-omp; Debian: libdnnl-dev).")
+    REASON_FAILURE_MESSAGE "pip install onednn-cpu-gomp onednn-devel-cpu-gomp (conda-forge: onednn-cpu-omp, Debian: libdnnl-dev).")
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 if(NOT TARGET OneDNN::OneDNN)
     add_library(OneDNN::OneDNN SHARED IMPORTED)

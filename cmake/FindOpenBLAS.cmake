@@ -12,7 +12,7 @@ find_library(OpenBLAS_LIBRARY NAMES scipy_openblas openblas HINTS ${_lib} ${OPEN
 find_path(OpenBLAS_INCLUDE_DIR cblas.h HINTS ${_include} ${OPENMM_DIR}/include PATH_SUFFIXES openblas)
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(OpenBLAS REQUIRED_VARS OpenBLAS_LIBRARY OpenBLAS_INCLUDE_DIR
-    REASON_FAILURE_MESSAGE "pip install scipy-openblas32 (conda-forge: openblas; Debian: libopenblas-dev).")
+    REASON_FAILURE_MESSAGE "pip install scipy-openblas32 (conda-forge: openblas, Debian: libopenblas-dev).")
 if(NOT TARGET OpenBLAS::OpenBLAS)
     add_library(OpenBLAS::OpenBLAS SHARED IMPORTED)
     set_target_properties(OpenBLAS::OpenBLAS PROPERTIES IMPORTED_LOCATION ${OpenBLAS_LIBRARY}

@@ -44,6 +44,7 @@ inline real SELECT(bool condition, real a, real b) {
 #define DEVICE [[maybe_unused]] static inline
 #include "shared/real3.h"
 
+#include "shared/boxMuller.cc"
 #include "shared/internalCoordinates.cc"
 #include "shared/rationalQuadraticSpline.cc"
 #include "shared/rationalQuadraticSplineAdjoint.cc"

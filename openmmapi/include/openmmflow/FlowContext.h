@@ -21,8 +21,8 @@ namespace OpenMMFlow {
  */
 class FlowContext {
 public:
-    /** Create a FlowContext on the fastest Platform that works. */
-    explicit FlowContext(const Flow& flow);
+    /** Create a FlowContext on the fastest Platform that works, with these properties. */
+    explicit FlowContext(const Flow& flow, const std::map<std::string, std::string>& properties = {});
     /**
      * Create a FlowContext on a particular Platform.
      *

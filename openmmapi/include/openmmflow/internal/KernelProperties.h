@@ -1,0 +1,30 @@
+#ifndef OPENMMFLOW_KERNELPROPERTIES_H_
+#define OPENMMFLOW_KERNELPROPERTIES_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace OpenMMFlow {
+
+/**
+ * Complete the platform properties that a user gave with the platform's default values.
+ *
+ * @param platform    the name of the platform, for messages
+ * @param given       what the user gave
+ * @param defaults    every property that the platform knows, with its default value
+ * @throws OpenMM::OpenMMException for a property that is not among the defaults
+ */
+std::map<std::string, std::string> completeProperties(const std::string& platform,
+                                                      const std::map<std::string, std::string>& given,
+                                                      const std::map<std::string, std::string>& defaults);
+
+/** Get the value of "Precision", checked against the values that the platform allows. */
+std::string getPrecision(const std::map<std::string, std::string>& properties, const std::vector<std::string>& allowed);
+
+/** Get the value of "Threads": a whole number from 1 to 1024. */
+int getThreads(const std::map<std::string, std::string>& properties);
+
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_KERNELPROPERTIES_H_*/

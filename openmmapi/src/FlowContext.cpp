@@ -1,0 +1,160 @@
+#include "openmmflow/FlowContext.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "openmm/Context.h"
+#include "openmm/Force.h"
+#include "openmm/Kernel.h"
+#include "openmm/OpenMMException.h"
+#include "openmm/System.h"
+#include "openmm/VerletIntegrator.h"
+#include "openmm/internal/ContextImpl.h"
+#include "openmmflow/FlowKernels.h"
+#include "openmmflow/internal/ContextMutex.h"
+
+using namespace OpenMM;
+using namespace std;
+
+namespace OpenMMFlow {
+
+namespace {
+
+/** The way in which OpenMM lets plugins reach the implementation of a Context: through a Force. */
+class ContextImplAccess : public Force {
+public:
+    ContextImpl& get(Context& context) { return getContextImpl(context); }
+
+protected:
+    ForceImpl* createImpl() const override {
+        throw OpenMMException("This Force is never added to a System.");
+    }
+};
+
+/** A kernel needs a Context to live in. Two particles, because OpenCL on PoCL crashes with one. */
+class HiddenContext {
+public:
+    explicit HiddenContext(Platform& platform) : integrator(0.001) {
+        system.addParticle(1.0);
+        system.addParticle(1.0);
+        lock_guard<mutex> lock(getContextMutex());
+        context = make_unique<Context>(system, integrator, platform);
+    }
+    ~HiddenContext() {
+        lock_guard<mutex> lock(getContextMutex());
+        context.reset();
+    }
+    ContextImpl& getImpl() { return ContextImplAccess().get(*context); }
+
+private:
+    System system;
+    VerletIntegrator integrator;
+    unique_ptr<Context> context;
+};
+
+vector<Platform*> findPlatforms() {
+    vector<Platform*> platforms;
+    for (int i = 0; i < Platform::getNumPlatforms(); i++)
+        if (Platform::getPlatform(i).supportsKernels({FlowKernel::Name()}))
+            platforms.push_back(&Platform::getPlatform(i));
+    stable_sort(platforms.begin(), platforms.end(),
+                [](Platform* a, Platform* b) { return a->getSpeed() > b->getSpeed(); });
+    return platforms;
+}
+
+string describePluginFailures() {
+    string text;
+    for (const string& failure : Platform::getPluginLoadFailures())
+        text += (text.empty() ? " Plugins that could not be loaded: " : "; ") + failure;
+    return text;
+}
+
+}  // namespace
+
+struct FlowContext::Implementation {
+    Implementation(const Flow& flow, Platform& platform, const map<string, string>& properties)
+        : flow(flow), platform(platform) {
+        if (!platform.supportsKernels({FlowKernel::Name()}))
+            throw OpenMMException(
+                "The platform " + platform.getName()
+                + " has no flow kernels: load openmm-flow's plugins, or choose another platform."
+                + describePluginFailures());
+        hiddenContext = make_unique<HiddenContext>(platform);
+        kernel = platform.createKernel(FlowKernel::Name(), hiddenContext->getImpl());
+        getKernel().initialize(flow, properties);
+    }
+    FlowKernel& getKernel() { return kernel.getAs<FlowKernel>(); }
+    /** The number of configurations in an array, after checking that it is a whole one. */
+    long long countConfigurations(const vector<double>& positions) const {
+        const size_t size = 3 * flow.getNumParticles();
+        if (positions.size() % size != 0)
+            throw OpenMMException("The flow has " + to_string(flow.getNumParticles())
+                                  + " particles, so positions must hold " + to_string(size)
+                                  + " numbers for each configuration; " + to_string(positions.size())
+                                  + " is not a multiple of that.");
+        return positions.size() / size;
+    }
+
+    Flow flow;
+    Platform& platform;
+    // The kernel goes before the Context that it lives in.
+    unique_ptr<HiddenContext> hiddenContext;
+    Kernel kernel;
+};
+
+FlowContext::FlowContext(const Flow& flow, const map<string, string>& properties) {
+    string reasons;
+    for (Platform* platform : findPlatforms()) {
+        try {
+            impl = make_unique<Implementation>(flow, *platform, properties);
+            return;
+        } catch (const OpenMMException& e) {
+            reasons += string(" ") + platform->getName() + ": " + e.what();
+        }
+    }
+    throw OpenMMException(
+        "No platform can evaluate this flow: load openmm-flow's plugins with "
+        "Platform::loadPluginsFromDirectory()."
+        + reasons + describePluginFailures());
+}
+
+FlowContext::FlowContext(const Flow& flow, Platform& platform, const map<string, string>& properties)
+    : impl(make_unique<Implementation>(flow, platform, properties)) {}
+
+FlowContext::~FlowContext() = default;
+
+const Flow& FlowContext::getFlow() const {
+    return impl->flow;
+}
+
+Platform& FlowContext::getPlatform() const {
+    return impl->platform;
+}
+
+map<string, string> FlowContext::getProperties() const {
+    return impl->getKernel().getProperties();
+}
+
+void FlowContext::sample(long long count, vector<double>& positions, vector<double>& logQ, uint64_t seed,
+                         uint64_t first) {
+    if (count < 0)
+        throw OpenMMException("The number of samples must not be negative.");
+    positions.resize(count * 3 * impl->flow.getNumParticles());
+    logQ.resize(count);
+    impl->getKernel().sample(count, seed, first, positions.data(), logQ.data());
+}
+
+vector<double> FlowContext::computeLogDensity(const vector<double>& positions, int draws, uint64_t seed) {
+    vector<double> logQ(impl->countConfigurations(positions));
+    impl->getKernel().computeLogDensity(logQ.size(), positions.data(), logQ.data());
+    return logQ;
+}
+
+void FlowContext::computeLogDensityGradient(const vector<double>& positions, vector<double>& logQ,
+                                            vector<double>& gradient, int draws, uint64_t seed) {
+    logQ.resize(impl->countConfigurations(positions));
+    gradient.resize(positions.size());
+    impl->getKernel().computeLogDensityGradient(logQ.size(), positions.data(), logQ.data(), gradient.data());
+}
+
+}  // namespace OpenMMFlow

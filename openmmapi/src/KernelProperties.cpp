@@ -1,0 +1,55 @@
+#include "openmmflow/internal/KernelProperties.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "openmm/OpenMMException.h"
+
+using namespace OpenMM;
+using namespace std;
+
+namespace OpenMMFlow {
+
+static string join(const vector<string>& words) {
+    string text;
+    for (const string& word : words)
+        text += (text.empty() ? "" : ", ") + word;
+    return text;
+}
+
+map<string, string> completeProperties(const string& platform, const map<string, string>& given,
+                                       const map<string, string>& defaults) {
+    map<string, string> properties = defaults;
+    for (const auto& [name, value] : given) {
+        if (defaults.count(name) == 0) {
+            vector<string> known;
+            for (const auto& property : defaults)
+                known.push_back(property.first);
+            throw OpenMMException("The flow kernels of the " + platform + " platform have no property \""
+                                  + name + "\"; they know " + join(known) + ".");
+        }
+        properties[name] = value;
+    }
+    return properties;
+}
+
+string getPrecision(const map<string, string>& properties, const vector<string>& allowed) {
+    const string& precision = properties.at("Precision");
+    if (find(allowed.begin(), allowed.end(), precision) == allowed.end())
+        throw OpenMMException("The property Precision must be one of " + join(allowed) + ", not \""
+                              + precision + "\".");
+    return precision;
+}
+
+int getThreads(const map<string, string>& properties) {
+    const string& text = properties.at("Threads");
+    const char* end = text.data() + text.size();
+    int threads = 0;
+    auto [stop, error] = from_chars(text.data(), end, threads);
+    if (error != errc() || stop != end || threads < 1 || threads > 1024)
+        throw OpenMMException("The property Threads must be a whole number from 1 to 1024, not \"" + text
+                              + "\".");
+    return threads;
+}
+
+}  // namespace OpenMMFlow

@@ -1,0 +1,28 @@
+#include "CpuFlowKernel.h"
+#include "openmm/KernelFactory.h"
+#include "openmm/OpenMMException.h"
+
+using namespace OpenMM;
+using namespace OpenMMFlow;
+using namespace std;
+
+namespace {
+
+class CpuKernelFactory : public KernelFactory {
+public:
+    KernelImpl* createKernelImpl(string name, const Platform& platform, ContextImpl& context) const override {
+        if (name == FlowKernel::Name())
+            return new CpuFlowKernel(name, platform);
+        throw OpenMMException("Tried to create kernel with illegal kernel name '" + name + "'");
+    }
+};
+
+}  // namespace
+
+extern "C" void registerPlatforms() {}
+
+extern "C" void registerKernelFactories() {
+    for (int i = 0; i < Platform::getNumPlatforms(); i++)
+        if (Platform::getPlatform(i).getName() == "CPU")
+            Platform::getPlatform(i).registerKernelFactory(FlowKernel::Name(), new CpuKernelFactory());
+}

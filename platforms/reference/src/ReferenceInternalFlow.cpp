@@ -1,0 +1,320 @@
+#include "ReferenceInternalFlow.h"
+
+#include <cmath>
+#include <limits>
+
+#include "shared/noise.h"
+
+using namespace OpenMMFlow::shared;
+using namespace std;
+
+namespace OpenMMFlow {
+
+namespace {
+
+vector<double> apply(const DenseLayer& layer, const vector<double>& x) {
+    vector<double> y = layer.bias;
+    for (int i = 0; i < layer.outputs; i++)
+        for (int j = 0; j < layer.inputs; j++)
+            y[i] += layer.weight[(size_t)i * layer.inputs + j] * x[j];
+    return y;
+}
+
+vector<double> applyTransposed(const DenseLayer& layer, const vector<double>& y) {
+    vector<double> x(layer.inputs, 0.0);
+    for (int i = 0; i < layer.outputs; i++)
+        for (int j = 0; j < layer.inputs; j++)
+            x[j] += layer.weight[(size_t)i * layer.inputs + j] * y[i];
+    return x;
+}
+
+double activate(InternalFlowModel::Activation activation, double x) {
+    if (activation == InternalFlowModel::Activation::ReLU)
+        return max(x, 0.0);
+    return x * sigmoid(x);
+}
+
+double activationDerivative(InternalFlowModel::Activation activation, double x) {
+    if (activation == InternalFlowModel::Activation::ReLU)
+        return x > 0 ? 1.0 : 0.0;
+    const double s = sigmoid(x);
+    return s * (1 + x * (1 - s));
+}
+
+void activate(InternalFlowModel::Activation activation, vector<double>& x) {
+    for (double& value : x)
+        value = activate(activation, value);
+}
+
+void add(vector<double>& x, const vector<double>& y) {
+    for (size_t i = 0; i < x.size(); i++)
+        x[i] += y[i];
+}
+
+real3 load(const double* positions, int atom) {
+    return make_real3(positions[3 * atom], positions[3 * atom + 1], positions[3 * atom + 2]);
+}
+
+void store(double* positions, int atom, real3 r) {
+    positions[3 * atom] = r.x;
+    positions[3 * atom + 1] = r.y;
+    positions[3 * atom + 2] = r.z;
+}
+
+void accumulate(double* positions, int atom, real3 r) {
+    store(positions, atom, load(positions, atom) + r);
+}
+
+}  // namespace
+
+ReferenceInternalFlow::ReferenceInternalFlow(const Flow& flow)
+    : flow(flow),
+      model(dynamic_cast<const InternalFlowModel&>(this->flow.getModel())),
+      coordinates(model.getCoordinates()),
+      numParticles(model.getNumParticles()),
+      numLinear(coordinates.getNumLinear()) {}
+
+SplineShape ReferenceInternalFlow::getShape(int coordinate) const {
+    const auto& options = model.getOptions();
+    return {options.bins, coordinates.circular[coordinate] ? M_PI : options.tailBound, options.minBinFraction,
+            options.minDerivative, log(expm1(1 - options.minDerivative))};
+}
+
+int ReferenceInternalFlow::getNumParameters(int coordinate) const {
+    const int bins = model.getOptions().bins;
+    return coordinates.circular[coordinate] ? 3 * bins + 1 : 3 * bins - 1;
+}
+
+vector<double> ReferenceInternalFlow::drawBase(uint64_t seed, uint64_t index) const {
+    vector<double> z(coordinates.getNumCoordinates());
+    int normals = 0, uniforms = 0;
+    for (size_t j = 0; j < z.size(); j++) {
+        if (coordinates.circular[j]) {
+            UniformPair u = uniformPair(seed, index, NoiseStream::Uniform, uniforms / 2);
+            z[j] = M_PI * (2 * (uniforms % 2 == 0 ? u.first : u.second) - 1);
+            uniforms++;
+        } else {
+            UniformPair u = uniformPair(seed, index, NoiseStream::Normal, normals / 2);
+            NormalPair n = boxMuller(u.first, u.second);
+            z[j] = normals % 2 == 0 ? n.first : n.second;
+            normals++;
+        }
+    }
+    return z;
+}
+
+double ReferenceInternalFlow::computeBaseLogDensity(const vector<double>& z) const {
+    double result = 0;
+    for (size_t j = 0; j < z.size(); j++)
+        result -= coordinates.circular[j] ? log(2 * M_PI) : 0.5 * (z[j] * z[j] + log(2 * M_PI));
+    return result;
+}
+
+vector<double> ReferenceInternalFlow::computeFeatures(const SplineCoupling& coupling,
+                                                      const vector<double>& z) const {
+    vector<double> features;
+    for (int j : coupling.conditioning) {
+        if (coordinates.circular[j]) {
+            features.push_back(cos(z[j]));
+            features.push_back(sin(z[j]));
+        } else
+            features.push_back(z[j]);
+    }
+    return features;
+}
+
+vector<double> ReferenceInternalFlow::computeParameters(const SplineCoupling& coupling,
+                                                        const vector<double>& z,
+                                                        vector<vector<double>>* hidden) const {
+    const auto activation = model.getOptions().activation;
+    auto remember = [&](const vector<double>& x) {
+        if (hidden != nullptr)
+            hidden->push_back(x);
+    };
+    vector<double> h = apply(coupling.input, computeFeatures(coupling, z));
+    remember(h);
+    activate(activation, h);
+    for (const auto& [first, second] : coupling.blocks) {
+        vector<double> inner = apply(first, h);
+        remember(inner);
+        activate(activation, inner);
+        add(h, apply(second, inner));
+    }
+    return apply(coupling.output, h);
+}
+
+void ReferenceInternalFlow::backpropagateParameters(const SplineCoupling& coupling, const vector<double>& z,
+                                                    const vector<vector<double>>& hidden,
+                                                    const vector<double>& parameterAdjoint,
+                                                    vector<double>& zAdjoint) const {
+    const auto activation = model.getOptions().activation;
+    auto throughActivation = [&](vector<double>& adjoint, const vector<double>& argument) {
+        for (size_t i = 0; i < adjoint.size(); i++)
+            adjoint[i] *= activationDerivative(activation, argument[i]);
+    };
+    vector<double> h = applyTransposed(coupling.output, parameterAdjoint);
+    for (int b = (int)coupling.blocks.size() - 1; b >= 0; b--) {
+        vector<double> inner = applyTransposed(coupling.blocks[b].second, h);
+        throughActivation(inner, hidden[b + 1]);
+        add(h, applyTransposed(coupling.blocks[b].first, inner));
+    }
+    throughActivation(h, hidden[0]);
+    const vector<double> features = applyTransposed(coupling.input, h);
+    int k = 0;
+    for (int j : coupling.conditioning) {
+        if (coordinates.circular[j]) {
+            zAdjoint[j] += -sin(z[j]) * features[k] + cos(z[j]) * features[k + 1];
+            k += 2;
+        } else
+            zAdjoint[j] += features[k++];
+    }
+}
+
+double ReferenceInternalFlow::computeLogVolume(const vector<double>& values) const {
+    double result = 0;
+    for (int i = 0; i < numParticles - 1; i++)
+        result += 2 * log(values[i]);
+    for (int i = numParticles - 1; i < 2 * numParticles - 3; i++)
+        result += log(sin(values[i]));
+    return result;
+}
+
+double ReferenceInternalFlow::sample(uint64_t seed, uint64_t index, double* positions) const {
+    vector<double> z = drawBase(seed, index);
+    double logQ = computeBaseLogDensity(z) + model.getLogDensityConstant();
+    for (const SplineCoupling& coupling : model.getCouplings()) {
+        const vector<double> parameters = computeParameters(coupling, z);
+        const double* p = parameters.data();
+        for (int j : coupling.transformed) {
+            SplineResult y = splineForward(z[j], p, 1, getShape(j), coordinates.circular[j]);
+            z[j] = y.value;
+            logQ -= y.logDerivative;
+            p += getNumParameters(j);
+        }
+    }
+    vector<double> values(z.size());
+    for (size_t j = 0; j < z.size(); j++)
+        values[j] = coordinates.circular[j] ? z[j] : coordinates.center[j] + coordinates.scale[j] * z[j];
+
+    const auto& placements = coordinates.placements;
+    const double* bonds = values.data();
+    const double* angles = bonds + numParticles - 1;
+    const double* torsions = angles + numParticles - 2;
+    store(positions, placements[0].atom, make_real3(0, 0, 0));
+    store(positions, placements[1].atom, make_real3(bonds[0], 0, 0));
+    for (int i = 2; i < numParticles; i++) {
+        const auto& place = placements[i];
+        const real3 p = load(positions, place.bond), g = load(positions, place.angle);
+        // The third atom has no torsion: any point off the line does, as the orientation is drawn below.
+        const real3 t = i == 2 ? make_real3(0, 1, 0) : load(positions, place.torsion);
+        store(positions, place.atom,
+              placeAtom(p, g, t, bonds[i - 1], angles[i - 2], i == 2 ? 0.0 : torsions[i - 3]));
+    }
+    real3 centre = make_real3(0, 0, 0);
+    for (int i = 0; i < numParticles; i++)
+        centre = centre + (1.0 / numParticles) * load(positions, i);
+    double q[4];
+    for (int k = 0; k < 4; k++) {
+        UniformPair u = uniformPair(seed, index, NoiseStream::Normal, (numLinear + 1) / 2 + k / 2);
+        NormalPair n = boxMuller(u.first, u.second);
+        q[k] = k % 2 == 0 ? n.first : n.second;
+    }
+    for (int i = 0; i < numParticles; i++)
+        store(positions, i, rotateVector(q[0], q[1], q[2], q[3], load(positions, i) - centre));
+    if (!coordinates.isInSupport(values))
+        return numeric_limits<double>::infinity();
+    return logQ - computeLogVolume(values);
+}
+
+double ReferenceInternalFlow::computeLogDensity(const double* positions, double* gradient) const {
+    const int numCoordinates = coordinates.getNumCoordinates();
+    if (gradient != nullptr)
+        fill(gradient, gradient + 3 * numParticles, 0.0);
+    for (int i = 0; i < 3 * numParticles; i++)
+        if (!isfinite(positions[i]))
+            return numeric_limits<double>::quiet_NaN();
+    const vector<double> values = coordinates.measure(positions);
+    if (!coordinates.isInSupport(values))
+        return -numeric_limits<double>::infinity();
+    vector<double> z(numCoordinates);
+    for (int j = 0; j < numCoordinates; j++)
+        z[j] =
+            coordinates.circular[j] ? values[j] : (values[j] - coordinates.center[j]) / coordinates.scale[j];
+
+    const auto& couplings = model.getCouplings();
+    double logQ = model.getLogDensityConstant() - computeLogVolume(values);
+    // What each coupling was given, outermost first: the reverse pass starts from there.
+    vector<vector<double>> given(couplings.size());
+    for (int l = (int)couplings.size() - 1; l >= 0; l--) {
+        given[l] = z;
+        const vector<double> parameters = computeParameters(couplings[l], z);
+        const double* p = parameters.data();
+        for (int j : couplings[l].transformed) {
+            SplineResult x = splineInverse(z[j], p, 1, getShape(j), coordinates.circular[j]);
+            z[j] = x.value;
+            logQ += x.logDerivative;
+            p += getNumParameters(j);
+        }
+    }
+    logQ += computeBaseLogDensity(z);
+    if (gradient == nullptr)
+        return logQ;
+
+    vector<double> adjoint(numCoordinates);
+    for (int j = 0; j < numCoordinates; j++)
+        adjoint[j] = coordinates.circular[j] ? 0.0 : -z[j];
+    for (size_t l = 0; l < couplings.size(); l++) {
+        vector<vector<double>> hidden;
+        const vector<double> parameters = computeParameters(couplings[l], given[l], &hidden);
+        vector<double> parameterAdjoint(parameters.size());
+        size_t offset = 0;
+        for (int j : couplings[l].transformed) {
+            adjoint[j] = splineInverseAdjoint(given[l][j], parameters.data() + offset, 1, getShape(j),
+                                              coordinates.circular[j], adjoint[j], 1.0, 1,
+                                              parameterAdjoint.data() + offset);
+            offset += getNumParameters(j);
+        }
+        backpropagateParameters(couplings[l], given[l], hidden, parameterAdjoint, adjoint);
+    }
+    for (int j = 0; j < numCoordinates; j++)
+        if (!coordinates.circular[j])
+            adjoint[j] /= coordinates.scale[j];
+    for (int i = 0; i < numParticles - 1; i++)
+        adjoint[i] -= 2 / values[i];
+    for (int i = numParticles - 1; i < 2 * numParticles - 3; i++)
+        adjoint[i] -= cos(values[i]) / sin(values[i]);
+    backpropagateCoordinates(positions, adjoint, gradient);
+    return logQ;
+}
+
+void ReferenceInternalFlow::backpropagateCoordinates(const double* positions,
+                                                     const vector<double>& valueAdjoint,
+                                                     double* gradient) const {
+    const double* bondAdjoint = valueAdjoint.data();
+    const double* angleAdjoint = bondAdjoint + numParticles - 1;
+    const double* torsionAdjoint = angleAdjoint + numParticles - 2;
+    for (int i = 1; i < numParticles; i++) {
+        const auto& place = coordinates.placements[i];
+        const real3 r = load(positions, place.atom), p = load(positions, place.bond);
+        const real3 bondForce = (bondAdjoint[i - 1] / measureBond(r, p)) * (r - p);
+        accumulate(gradient, place.atom, bondForce);
+        accumulate(gradient, place.bond, -1.0 * bondForce);
+        if (i < 2)
+            continue;
+        const real3 g = load(positions, place.angle);
+        const real3 outer = angleAdjoint[i - 2] * angleGradient(r, p, g);
+        const real3 inner = angleAdjoint[i - 2] * angleGradient(g, p, r);
+        accumulate(gradient, place.atom, outer);
+        accumulate(gradient, place.angle, inner);
+        accumulate(gradient, place.bond, -1.0 * (outer + inner));
+        if (i < 3)
+            continue;
+        const TorsionGradient torsion = torsionGradient(r, p, g, load(positions, place.torsion));
+        accumulate(gradient, place.atom, torsionAdjoint[i - 3] * torsion.a);
+        accumulate(gradient, place.bond, torsionAdjoint[i - 3] * torsion.b);
+        accumulate(gradient, place.angle, torsionAdjoint[i - 3] * torsion.c);
+        accumulate(gradient, place.torsion, torsionAdjoint[i - 3] * torsion.d);
+    }
+}
+
+}  // namespace OpenMMFlow

@@ -1,0 +1,33 @@
+#include "ReferenceFlowKernel.h"
+#include "openmm/KernelFactory.h"
+#include "openmm/OpenMMException.h"
+#include "openmm/reference/ReferencePlatform.h"
+
+using namespace OpenMM;
+using namespace OpenMMFlow;
+using namespace std;
+
+namespace {
+
+class ReferenceKernelFactory : public KernelFactory {
+public:
+    KernelImpl* createKernelImpl(string name, const Platform& platform, ContextImpl& context) const override {
+        if (name == FlowKernel::Name())
+            return new ReferenceFlowKernel(name, platform);
+        throw OpenMMException("Tried to create kernel with illegal kernel name '" + name + "'");
+    }
+};
+
+}  // namespace
+
+extern "C" void registerPlatforms() {}
+
+extern "C" void registerKernelFactories() {
+    // The CPU platform is a ReferencePlatform too: it is served by these kernels until it has its own.
+    for (int i = 0; i < Platform::getNumPlatforms(); i++) {
+        Platform& platform = Platform::getPlatform(i);
+        if (dynamic_cast<ReferencePlatform*>(&platform) != nullptr
+            && !platform.supportsKernels({FlowKernel::Name()}))
+            platform.registerKernelFactory(FlowKernel::Name(), new ReferenceKernelFactory());
+    }
+}

@@ -12,7 +12,7 @@ namespace OpenMMFlow {
 
 namespace {
 
-vector<double> apply(const DenseLayer& layer, const vector<double>& x) {
+vector<double> applyLayer(const DenseLayer& layer, const vector<double>& x) {
     vector<double> y = layer.bias;
     for (int i = 0; i < layer.outputs; i++)
         for (int j = 0; j < layer.inputs; j++)
@@ -20,7 +20,7 @@ vector<double> apply(const DenseLayer& layer, const vector<double>& x) {
     return y;
 }
 
-vector<double> applyTransposed(const DenseLayer& layer, const vector<double>& y) {
+vector<double> applyLayerTransposed(const DenseLayer& layer, const vector<double>& y) {
     vector<double> x(layer.inputs, 0.0);
     for (int i = 0; i < layer.outputs; i++)
         for (int j = 0; j < layer.inputs; j++)
@@ -131,16 +131,16 @@ vector<double> ReferenceInternalFlow::computeParameters(const SplineCoupling& co
         if (hidden != nullptr)
             hidden->push_back(x);
     };
-    vector<double> h = apply(coupling.input, computeFeatures(coupling, z));
+    vector<double> h = applyLayer(coupling.input, computeFeatures(coupling, z));
     remember(h);
     activate(activation, h);
     for (const auto& [first, second] : coupling.blocks) {
-        vector<double> inner = apply(first, h);
+        vector<double> inner = applyLayer(first, h);
         remember(inner);
         activate(activation, inner);
-        add(h, apply(second, inner));
+        add(h, applyLayer(second, inner));
     }
-    return apply(coupling.output, h);
+    return applyLayer(coupling.output, h);
 }
 
 void ReferenceInternalFlow::backpropagateParameters(const SplineCoupling& coupling, const vector<double>& z,
@@ -152,14 +152,14 @@ void ReferenceInternalFlow::backpropagateParameters(const SplineCoupling& coupli
         for (size_t i = 0; i < adjoint.size(); i++)
             adjoint[i] *= activationDerivative(activation, argument[i]);
     };
-    vector<double> h = applyTransposed(coupling.output, parameterAdjoint);
+    vector<double> h = applyLayerTransposed(coupling.output, parameterAdjoint);
     for (int b = (int)coupling.blocks.size() - 1; b >= 0; b--) {
-        vector<double> inner = applyTransposed(coupling.blocks[b].second, h);
+        vector<double> inner = applyLayerTransposed(coupling.blocks[b].second, h);
         throughActivation(inner, hidden[b + 1]);
-        add(h, applyTransposed(coupling.blocks[b].first, inner));
+        add(h, applyLayerTransposed(coupling.blocks[b].first, inner));
     }
     throughActivation(h, hidden[0]);
-    const vector<double> features = applyTransposed(coupling.input, h);
+    const vector<double> features = applyLayerTransposed(coupling.input, h);
     int k = 0;
     for (int j : coupling.conditioning) {
         if (coordinates.circular[j]) {

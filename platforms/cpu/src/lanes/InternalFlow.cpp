@@ -44,13 +44,18 @@ InternalFlow::InternalFlow(const InternalFlowModel& model, const MatrixProducts&
     }
 }
 
+[[maybe_unused]] static auto getProduct(const MatrixProducts& products, float) {
+    return products.single;
+}
+
+[[maybe_unused]] static auto getProduct(const MatrixProducts& products, double) {
+    return products.wide;
+}
+
 void InternalFlow::multiply(const Dense& layer, bool transpose, int count, const Scalar* b, Scalar* c,
                             int columns) const {
     const int m = transpose ? layer.inputs : layer.outputs, k = transpose ? layer.outputs : layer.inputs;
-    if constexpr (sizeof(Scalar) == sizeof(float))
-        products.single(transpose, m, count, k, layer.weight.data(), b, c, columns);
-    else
-        products.wide(transpose, m, count, k, layer.weight.data(), b, c, columns);
+    getProduct(products, Scalar())(transpose, m, count, k, layer.weight.data(), b, c, columns);
 }
 
 CpuFlow* createInternalFlow(const InternalFlowModel& model, const MatrixProducts& products) {

@@ -1,0 +1,57 @@
+# A thin layer over CMake. `make demo` and `make test` work from a fresh checkout; everything they make lies in .venv,
+# build* and out, and `make clean` removes it.
+#
+#   make demo                 build, install into .venv, reweight alanine dipeptide from the trained flow (no Torch)
+#   make test [SANITIZE=1]    build everything, training included, and run every test (under ASan and UBSan)
+#   make bench                every figure that the README claims, in an environment of its own
+#   make format | docs | clean
+#
+# PYTHON=... chooses the interpreter; OPENMM_DIR=... an OpenMM other than the one from PyPI; JOBS=... the processes.
+
+PYTHON ?= python3
+JOBS ?= $(shell nproc)
+VENV := .venv
+BUILD := build$(if $(SANITIZE),-sanitize)
+CMAKE_OPTIONS = -DPython_EXECUTABLE=$(CURDIR)/$(VENV)/bin/python $(if $(OPENMM_DIR),-DOPENMM_DIR=$(OPENMM_DIR))
+PACKAGES := g++ cmake make python3-dev python3-venv librandom123-dev nlohmann-json3-dev
+SOURCES = $(shell git ls-files '*.h' '*.cpp' '*.cc')
+export PYTHON
+
+.PHONY: demo test bench format docs clean packages
+
+demo: packages
+	devtools/environment.sh $(VENV) build runtime
+	cmake -S . -B $(BUILD) $(CMAKE_OPTIONS) -DOPENMMFLOW_BUILD_TESTS=OFF -DOPENMMFLOW_BUILD_TRAINING=OFF
+	cmake --build $(BUILD) -j $(JOBS)
+	cmake --build $(BUILD) --target install PythonInstall
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" examples/alanine-dipeptide/demo out
+
+test: PACKAGES += libgtest-dev
+test: packages
+	devtools/environment.sh $(VENV) build runtime test training
+	cmake -S . -B $(BUILD) $(CMAKE_OPTIONS) -DOPENMMFLOW_BUILD_TESTS=ON -DOPENMMFLOW_BUILD_TRAINING=ON \
+		 -DOPENMMFLOW_SANITIZE=$(if $(SANITIZE),ON,OFF)
+	cmake --build $(BUILD) -j $(JOBS)
+	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
+
+bench: packages
+	$(MAKE) -C benchmarks
+
+format: PACKAGES := clang-format
+format: packages
+	devtools/environment.sh $(VENV) test
+	clang-format -i $(SOURCES)
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/ruff check --fix
+
+docs: PACKAGES := doxygen
+docs: packages
+	mkdir -p build/docs
+	VERSION=$$(cat VERSION) doxygen docs/Doxyfile
+	@echo "build/docs/html/index.html"
+
+clean:
+	rm -rf .venv* build build-* out dist
+
+packages:
+	devtools/debian-packages.sh $(PACKAGES)

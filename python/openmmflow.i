@@ -1,0 +1,47 @@
+%module(package="openmmflow", docstring="The C++ API of openmm-flow.") openmmflow
+
+%{
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <dlfcn.h>
+
+#include "OpenMM.h"
+#include "OpenMMFlow.h"
+
+using namespace OpenMMFlow;
+%}
+
+%feature("autodoc", "0");
+%nodefaultctor;
+%feature("compactdefaultargs");
+
+%pythonbegin %{
+import operator
+import os
+import threading
+
+import numpy as np
+
+# OpenMM's types must be known before those of this module are, and its plugins loaded before ours are looked for.
+import openmm
+
+from openmmflow.blocks import BLOCK, fill_in_blocks
+from openmmflow.quantities import configurations, conformation, mask, values_and_unit
+from openmmflow.dcd import save_dcd
+%}
+
+%include <stdint.i>
+%include "swig/exceptions.i"
+%include "swig/arrays.i"
+%include "swig/strings.i"
+%include "swig/openmm.i"
+%include "swig/Flow.i"
+%include "swig/FlowBuilder.i"
+%include "swig/FlowContext.i"
+%include "swig/BatchedPotential.i"
+%include "swig/WeightedEnsemble.i"
+%include "swig/FlowSampler.i"
+%include "swig/plugins.i"

@@ -1,0 +1,31 @@
+"""Boltzmann generators inside OpenMM: normalizing flows that propose molecular configurations with their density."""
+
+from openmmflow.version import __version__, openmm_minor_version, require_openmm
+
+# Before anything is loaded: a library of another OpenMM may crash instead of saying what is wrong.
+require_openmm()
+
+from openmmflow.openmmflow import (  # noqa: E402
+    BatchedPotential,
+    Flow,
+    FlowBuilder,
+    FlowContext,
+    FlowSampler,
+    WeightedEnsemble,
+    createInternalFlow,
+)
+from openmmflow.plugins import load_plugins  # noqa: E402
+
+load_plugins()
+
+__all__ = [
+    "BatchedPotential",
+    "Flow",
+    "FlowBuilder",
+    "FlowContext",
+    "FlowSampler",
+    "WeightedEnsemble",
+    "__version__",
+    "createInternalFlow",
+    "openmm_minor_version",
+]

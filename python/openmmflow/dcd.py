@@ -1,0 +1,31 @@
+"""Ensembles as DCD trajectories, which other programs read."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from openmm import OpenMMException
+
+
+def save_dcd(path, ensemble, topology=None):
+    """Write the positions of an ensemble to a DCD file, under a temporary name until it is complete."""
+    # MDTraj takes a second to import, and only trajectories need it. It writes all frames in one call.
+    from mdtraj.formats import DCDTrajectoryFile
+
+    if topology is not None and topology.getNumAtoms() != ensemble.getNumParticles():
+        raise OpenMMException(
+            f"The topology has {topology.getNumAtoms()} atoms where the ensemble has {ensemble.getNumParticles()}."
+        )
+    if np.ptp(ensemble.log_weights) > 1e-9:
+        warnings.warn("A DCD file holds no weights: resample() the ensemble first.", stacklevel=3)
+    path = Path(path)
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with DCDTrajectoryFile(str(temporary), "w", force_overwrite=True) as file:
+            file.write(ensemble.positions * 10)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OpenMMException(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,63 @@
+"""What callers pass (Quantity or numbers, any array type) as the arrays that the C++ library takes, checked."""
+
+import numpy as np
+from openmm import OpenMMException, unit
+
+
+def configurations(positions, num_particles):
+    """Return positions as a contiguous float64 array (count, N, 3) in nm.
+
+    Parameters
+    ----------
+    positions : array or Quantity of a length
+    num_particles : int or None
+        N; None accepts any
+    """
+    array = _numbers(positions, unit.nanometer, "Positions")
+    particles = "N" if num_particles is None else num_particles
+    if array.ndim == 2 and array.shape[1:] == (3,):
+        raise OpenMMException(
+            f"Positions have shape {array.shape}, a single configuration, where (count, {particles}, 3) is needed: "
+            "pass positions[np.newaxis]."
+        )
+    if array.ndim != 3 or array.shape[2] != 3 or num_particles not in (None, array.shape[1]):
+        raise OpenMMException(f"Positions have shape {array.shape} where (count, {particles}, 3) is needed.")
+    return array
+
+
+def conformation(positions, num_particles):
+    """Return the positions of one configuration as a contiguous float64 array (N, 3) in nm."""
+    array = _numbers(positions, unit.nanometer, "Positions")
+    if array.shape != (num_particles, 3):
+        raise OpenMMException(f"Positions have shape {array.shape} where ({num_particles}, 3) is needed.")
+    return array
+
+
+def values_and_unit(values, count):
+    """Return one number for each of `count` samples, (count,), and the unit they had, or None."""
+    value_unit = values.unit if unit.is_quantity(values) else None
+    array = _numbers(values, value_unit, "Values")
+    if array.shape != (count,):
+        raise OpenMMException(f"Values have shape {array.shape} where ({count},) is needed, one for each sample.")
+    return array, value_unit
+
+
+def mask(region, count):
+    """Return a boolean array (count,) that says which samples lie in a region."""
+    array = np.ascontiguousarray(region)
+    if array.dtype != bool or array.shape != (count,):
+        raise OpenMMException(
+            f"A region is a {array.dtype} array of shape {array.shape} where booleans of shape ({count},) are needed."
+        )
+    return array
+
+
+def _numbers(values, value_unit, name):
+    if unit.is_quantity(values):
+        if not values.unit.is_compatible(value_unit):
+            raise OpenMMException(f"{name} are in {values.unit} where {value_unit} or a multiple of it is needed.")
+        values = values.value_in_unit(value_unit)
+    try:
+        return np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise OpenMMException(f"{name} are not an array of real numbers: {error}.") from error

@@ -1,0 +1,118 @@
+namespace OpenMMFlow {
+
+/**
+ * Draws configurations from a Flow and weights them against the potential energy of a System at a temperature (K or
+ * Quantity), so that the weighted ensemble is exactly the Boltzmann distribution (over the flow's support).
+ */
+class FlowSampler {
+public:
+    const Flow& getFlow() const;
+    double getTemperature() const;
+    std::string getDescription() const;
+    ~FlowSampler();
+};
+
+%feature("kwargs") FlowSampler::FlowSampler;
+%feature("pythonappend") FlowSampler::FlowSampler %{
+    self._lock = threading.Lock()
+    self._num_particles = flow.getNumParticles()
+%}
+
+%extend FlowSampler {
+    FlowSampler(const OpenMM::System& system, const Flow& flow, double temperature, OpenMM::Platform* platform = NULL,
+                const std::map<std::string, std::string>* properties = NULL) {
+        return createOnPlatform<FlowSampler>(platform, properties, system, flow, temperature);
+    }
+
+    void _propose(long long count, uint64_t seed, uint64_t first, std::vector<double>& OUTPUT_POSITIONS,
+                  std::vector<double>& OUTPUT_LOG_Q) {
+        ReleaseInterpreter release;
+        $self->propose(count, OUTPUT_POSITIONS, OUTPUT_LOG_Q, seed, first);
+    }
+    WeightedEnsemble _sample(long long count, uint64_t seed, uint64_t first, PyObject* progress) {
+        ReleaseInterpreter release;
+        return $self->sample(count, seed, first, PythonProgress(progress));
+    }
+    WeightedEnsemble _sampleToFile(const std::string& path, long long count, uint64_t seed, uint64_t first,
+                                   PyObject* progress) {
+        ReleaseInterpreter release;
+        return $self->sampleToFile(path, count, seed, first, PythonProgress(progress));
+    }
+    WeightedEnsemble _reweight(const std::vector<double>& positions) {
+        ReleaseInterpreter release;
+        return $self->reweight(positions);
+    }
+
+    %pythoncode %{
+        def propose(self, count, seed=0, first=0):
+            """Draw samples from the flow, without energies: positions (count, N, 3) in nm and log_q (count,)."""
+            count, seed, first = operator.index(count), operator.index(seed), operator.index(first)
+            return fill_in_blocks(
+                lambda start, stop: self._propose(stop - start, seed, first + start),
+                count,
+                [(self._num_particles, 3), ()],
+                self._lock,
+            )
+
+        def sample(self, count, seed=0, first=0, progress=None):
+            """Draw samples first ... first+count-1 of a seed and weight them.
+
+            Samples outside the support and samples with a non-finite energy have weight zero, and are counted.
+
+            Parameters
+            ----------
+            count, seed, first : int
+            progress : callable, optional
+                called as progress(done, total) after each block; when it returns False, what was done is returned
+
+            Returns
+            -------
+            WeightedEnsemble
+            """
+            count, seed, first = operator.index(count), operator.index(seed), operator.index(first)
+            with self._lock:
+                return self._sample(count, seed, first, progress)
+
+        def sampleToFile(self, path, count, seed=0, first=0, progress=None):
+            """Draw and weight samples, and write them to a file block by block, so that memory stays bounded.
+
+            The file is valid and holds what was done also when `progress` returns False or Ctrl-C stops the call.
+
+            Returns
+            -------
+            WeightedEnsemble
+                without its positions, which are in the file
+            """
+            count, seed, first = operator.index(count), operator.index(seed), operator.index(first)
+            with self._lock:
+                return self._sampleToFile(path, count, seed, first, progress)
+
+        def reweight(self, positions, progress=None):
+            """Weight configurations that were drawn from this flow: log q and energies are computed anew.
+
+            Parameters
+            ----------
+            positions : (count, N, 3), nm or Quantity
+            progress : callable, optional
+                called as progress(done, total) after each block
+
+            Returns
+            -------
+            WeightedEnsemble
+            """
+            positions = configurations(positions, self._num_particles)
+            ensemble = None
+            for start in range(0, max(len(positions), 1), BLOCK):
+                with self._lock:
+                    part = self._reweight(positions[start : start + BLOCK])
+                if ensemble is None:
+                    ensemble = part
+                else:
+                    ensemble._append(part)
+                if progress is not None:
+                    progress(min(start + BLOCK, len(positions)), len(positions))
+            return ensemble
+    %}
+}
+
+}

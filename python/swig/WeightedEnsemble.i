@@ -1,0 +1,192 @@
+%typemap(out) OpenMMFlow::WeightedEnsemble::Estimate {
+    $result = Py_BuildValue("(dd)", $1.value, $1.error);
+}
+%typemap(out) const std::vector<OpenMMFlow::WeightedEnsemble::SampleRange>& {
+    $result = PyList_New(0);
+    for (const auto& range : *$1) {
+        PyObject* item = Py_BuildValue("(KKL)", (unsigned long long)range.seed, (unsigned long long)range.first,
+                                       range.count);
+        PyList_Append($result, item);
+        Py_DECREF(item);
+    }
+}
+
+namespace OpenMMFlow {
+
+%rename(_append) WeightedEnsemble::append;
+%rename(_save) WeightedEnsemble::save;
+%rename(_computeExpectation) WeightedEnsemble::computeExpectation;
+%rename(_computeFreeEnergyDifference) WeightedEnsemble::computeFreeEnergyDifference;
+
+/** Configurations with importance weights: log w = -u - log q, where u = U/kT is the reduced potential. */
+class WeightedEnsemble {
+public:
+    int getNumParticles() const;
+    double getTemperature() const;
+    long long getNumSamples() const;
+    bool hasPositions() const;
+    long long getNumOffSupport() const;
+    long long getNumNonFinite() const;
+    double getEffectiveSampleSize() const;
+    double getEffectiveSampleFraction() const;
+    double getParetoK() const;
+    OpenMMFlow::WeightedEnsemble::Estimate getLogPartitionFunction() const;
+    double getAcceptance() const;
+    OpenMMFlow::WeightedEnsemble::Estimate computeExpectation(const std::vector<double>& values) const;
+    OpenMMFlow::WeightedEnsemble::Estimate computeFreeEnergyDifference(const std::vector<bool>& inA,
+                                                                     const std::vector<bool>& inB) const;
+    WeightedEnsemble resample(long long count, uint64_t seed = 0) const;
+    WeightedEnsemble slice(long long start, long long end) const;
+    void append(const WeightedEnsemble& other);
+    void save(const std::string& path) const;
+    static WeightedEnsemble load(const std::string& path);
+    const std::vector<OpenMMFlow::WeightedEnsemble::SampleRange>& getSampleRanges() const;
+    const std::map<std::string, std::string>& getMetadata() const;
+    void setMetadata(const std::string& key, const std::string& value);
+    std::string toString() const;
+    ~WeightedEnsemble();
+};
+
+%extend WeightedEnsemble {
+    WeightedEnsemble(int numParticles, double temperature, const std::vector<double>& positions,
+                     const std::vector<double>& logQ, const std::vector<double>& reducedPotentials) {
+        return new WeightedEnsemble(numParticles, temperature, positions, logQ, reducedPotentials);
+    }
+    void _addSampleRange(uint64_t seed, uint64_t first, long long count) {
+        $self->addSampleRange({seed, first, count});
+    }
+    WeightedEnsemble _copy() const {
+        return *$self;
+    }
+    PyObject* _viewPositions(PyObject* owner) const {
+        return viewOfVector($self->getPositions(), owner);
+    }
+    PyObject* _viewLogQ(PyObject* owner) const {
+        return viewOfVector($self->getLogQ(), owner);
+    }
+    PyObject* _viewReducedPotentials(PyObject* owner) const {
+        return viewOfVector($self->getReducedPotentials(), owner);
+    }
+    PyObject* _viewLogWeights(PyObject* owner) const {
+        return viewOfVector($self->getLogWeights(), owner);
+    }
+
+    %pythoncode %{
+        # The arrays are read-only views of memory that the C++ object under self.this owns. append() puts a new C++
+        # object there, so that views handed out before stay valid.
+        @staticmethod
+        def fromArrays(positions, log_q, reduced_potentials, temperature):
+            """Create an ensemble from samples of a flow.
+
+            Parameters
+            ----------
+            positions : (count, N, 3), nm or Quantity
+            log_q, reduced_potentials : (count,)
+            temperature : K or Quantity
+            """
+            positions = configurations(positions, None)
+            return WeightedEnsemble(positions.shape[1], temperature, positions, log_q, reduced_potentials)
+
+        @property
+        def positions(self):
+            """The positions in nm, (count, N, 3)."""
+            if not self.hasPositions():
+                raise openmm.OpenMMException(
+                    "This ensemble holds no positions: load them from the file that they were written to."
+                )
+            return self._viewPositions(self.this).reshape(-1, self.getNumParticles(), 3)
+
+        log_q = property(lambda self: self._viewLogQ(self.this), doc="log q, (count,).")
+        reduced_potentials = property(lambda self: self._viewReducedPotentials(self.this), doc="u = U/kT, (count,).")
+        log_weights = property(
+            lambda self: self._viewLogWeights(self.this), doc="-u - log q, (count,); -infinity for weight zero."
+        )
+        temperature = property(getTemperature, doc="The temperature of the target in K.")
+        effective_sample_size = property(getEffectiveSampleSize, doc="(sum w)^2 / sum w^2. Blind to missing modes.")
+        effective_sample_fraction = property(getEffectiveSampleFraction, doc="Effective sample size over count.")
+        pareto_k = property(getParetoK, doc="The tail index of the weights: above 0.7 averages are not reliable.")
+        log_partition_function = property(getLogPartitionFunction, doc="log Z and its standard error.")
+        acceptance = property(getAcceptance, doc="The acceptance that a Metropolis move with this flow would have.")
+        sample_ranges = property(getSampleRanges, doc="What the samples came from: [(seed, first, count), ...].")
+        metadata = property(getMetadata, doc="Hashes of flow and System and what computed them: a dict of strings.")
+
+        def expectation(self, values):
+            """Compute the average of a quantity in the target distribution.
+
+            Parameters
+            ----------
+            values : (count,), numbers or Quantity
+                the quantity for each sample; values of samples of weight zero are ignored
+
+            Returns
+            -------
+            (average, standard error), Quantities if the values are
+            """
+            values, unit = values_and_unit(values, len(self))
+            average, error = self._computeExpectation(values)
+            return (average, error) if unit is None else (average * unit, error * unit)
+
+        def free_energy_difference(self, mask_a, mask_b):
+            """Compute F_b - F_a in kT and its standard error; the masks, (count,), say which samples lie in a and b."""
+            return self._computeFreeEnergyDifference(mask(mask_a, len(self)), mask(mask_b, len(self)))
+
+        def append(self, other):
+            """Add the samples of another ensemble of the same flow, System and temperature."""
+            grown = self._copy()
+            grown._append(other)
+            self.this = grown.this
+
+        @staticmethod
+        def merge(ensembles):
+            """Join ensembles which were made by different seeds or machines into a new one."""
+            ensembles = list(ensembles)
+            if not ensembles:
+                raise openmm.OpenMMException("There is nothing to merge: give at least one ensemble.")
+            merged = ensembles[0]._copy()
+            for other in ensembles[1:]:
+                merged._append(other)
+            return merged
+
+        def save(self, path, topology=None):
+            """Save to a file: a trajectory if its name ends in .dcd, else everything, in the safetensors format.
+
+            A DCD file holds positions and no weights: resample() first.
+
+            Parameters
+            ----------
+            path : str or os.PathLike
+            topology : openmm.app.Topology, optional
+                the molecule that a DCD file is for
+            """
+            if os.fspath(path).lower().endswith(".dcd"):
+                save_dcd(path, self, topology)
+            else:
+                self._save(path)
+
+        def __len__(self):
+            return self.getNumSamples()
+
+        def __str__(self):
+            return self.toString()
+
+        def __repr__(self):
+            return f"<WeightedEnsemble: {len(self)} samples of {self.getNumParticles()} particles, {self.temperature} K>"
+
+        def __reduce__(self):
+            positions = self.positions if self.hasPositions() else np.zeros(0)
+            arguments = self.getNumParticles(), self.temperature, positions, self.log_q, self.reduced_potentials
+            return _unpickleEnsemble, (arguments, self.sample_ranges, self.metadata)
+    %}
+}
+
+}
+
+%pythoncode %{
+def _unpickleEnsemble(arguments, ranges, metadata):
+    ensemble = WeightedEnsemble(*arguments)
+    for sample_range in ranges:
+        ensemble._addSampleRange(*sample_range)
+    for key, value in metadata.items():
+        ensemble.setMetadata(key, value)
+    return ensemble
+%}

@@ -1,0 +1,26 @@
+// Every C++ exception reaches Python as openmm.OpenMMException, the class that OpenMM itself raises.
+%{
+static void raiseOpenMMException(const char* message) {
+    PyObject* openmm = PyImport_ImportModule("openmm");
+    if (openmm == NULL)
+        return;
+    PyObject* type = PyObject_GetAttrString(openmm, "OpenMMException");
+    Py_DECREF(openmm);
+    if (type == NULL)
+        return;
+    PyErr_SetString(type, message);
+    Py_DECREF(type);
+}
+%}
+
+%exception {
+    try {
+        $action
+    }
+    catch (const std::exception& e) {
+        // An exception that Python code raised inside a callback is already set, and says more.
+        if (!PyErr_Occurred())
+            raiseOpenMMException(e.what());
+        SWIG_fail;
+    }
+}

@@ -1,0 +1,101 @@
+"""The figures of a report."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+
+PROPOSAL, REWEIGHTED, REFERENCE = "tab:orange", "tab:blue", "black"
+# Free energies above this are drawn alike: a histogram of 100,000 samples resolves no more.
+MAX_KT = 10
+
+
+def ramachandran(panels, x="phi", y="psi"):
+    """Draw free energies in kT of two torsions side by side; panels maps a title to a histogram or None."""
+    panels = {title: histogram for title, histogram in panels.items() if histogram is not None}
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(3.4 * len(panels) + 0.9, 3.6), sharey=True, layout="constrained", squeeze=False
+    )
+    for ax, (title, histogram) in zip(axes[0], panels.items(), strict=True):
+        with np.errstate(divide="ignore"):
+            energy = -np.log(histogram)
+        energy -= energy.min()
+        image = ax.imshow(
+            np.where(np.isfinite(energy), energy, np.nan).T,
+            origin="lower",
+            extent=(-180, 180, -180, 180),
+            vmin=0,
+            vmax=MAX_KT,
+            cmap="viridis",
+            interpolation="nearest",
+        )
+        ax.set(title=title, xlabel=f"{x} / degrees", xticks=range(-180, 181, 90), yticks=range(-180, 181, 90))
+    axes[0][0].set_ylabel(f"{y} / degrees")
+    figure.colorbar(image, ax=axes, label="free energy / kT", shrink=0.85)
+    return figure
+
+
+def torsions(panels):
+    """Draw the densities of torsions; panels maps a name to {curve: histogram}."""
+    columns = min(4, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.4 * columns, 2.6 * rows), layout="constrained", squeeze=False
+    )
+    for ax in axes.flat[len(panels) :]:
+        ax.axis("off")
+    for ax, (name, curves) in zip(axes.flat, panels.items(), strict=False):
+        for label, histogram in curves.items():
+            edges = np.linspace(-180, 180, len(histogram) + 1)
+            ax.stairs(histogram * len(histogram) / 360, edges, label=label, **_style(label))
+        ax.set(xlabel=f"{name} / degrees", ylabel="density", xlim=(-180, 180), xticks=range(-180, 181, 90))
+        ax.set_ylim(bottom=0)
+    axes[0][0].legend(fontsize=8)
+    return figure
+
+
+def energies(values, weights, reference=None):
+    """Draw histograms of potential energies in kJ/mol: proposals, reweighted and reference."""
+    finite = np.isfinite(values)
+    values, weights = values[finite], weights[finite]
+    # Where the target is, and as much of the proposals' tail as leaves it readable.
+    low = values.min()
+    high = np.quantile(values, 0.98)
+    edges = np.linspace(low, high, 101)
+    figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
+    curves = {"proposals": (values, None), "reweighted": (values, weights)}
+    if reference is not None:
+        curves["reference"] = (reference, None)
+    for label, (data, data_weights) in curves.items():
+        counts = np.histogram(data, edges, weights=data_weights)[0]
+        total = len(data) if data_weights is None else data_weights.sum()
+        ax.stairs(counts / total / np.diff(edges), edges, label=label, **_style(label))
+    ax.set(xlabel="potential energy / (kJ/mol)", ylabel="density / (mol/kJ)", xlim=(low, high))
+    ax.set_ylim(bottom=0)
+    ax.legend()
+    return figure
+
+
+def weights(log_weights):
+    """Draw the distribution of the weights, and the share of the total that the largest of them carry."""
+    finite = log_weights[np.isfinite(log_weights)]
+    scaled = finite - finite.max()
+    scaled -= np.log(np.mean(np.exp(scaled)))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+    low = np.quantile(scaled, 0.005)
+    left.hist(np.clip(scaled, low, None), bins=80, color=REWEIGHTED)
+    left.set(xlabel="log weight, relative to the average weight", ylabel="samples", yscale="log")
+    ordered = np.sort(np.exp(scaled))[::-1]
+    share = np.cumsum(ordered) / ordered.sum()
+    fraction = np.arange(1, len(share) + 1) / len(log_weights)
+    right.plot(fraction, share, color=REWEIGHTED)
+    right.plot([1 / len(log_weights), 1], [1 / len(log_weights), 1], color="grey", linestyle=":", label="equal weights")
+    right.set(xscale="log", xlabel="largest weights, share of the samples", ylabel="share of the weight", ylim=(0, 1))
+    right.legend()
+    return figure
+
+
+def _style(label):
+    color = {"proposals": PROPOSAL, "reweighted": REWEIGHTED, "reference": REFERENCE}[label]
+    return {"color": color, "linestyle": "--" if label == "reference" else "-", "linewidth": 1.4}

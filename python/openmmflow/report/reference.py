@@ -1,0 +1,83 @@
+"""Reference data that a report compares with: frames of a converged simulation, or its summary."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from openmm import OpenMMException
+
+from openmmflow.report.histograms import BINS, torsion_histogram
+from openmmflow.report.states import assign, frame_free_energies
+from openmmflow.report.torsions import measure
+
+
+@dataclass
+class Reference:
+    """What is known of the reference distribution; what is not is empty or None."""
+
+    name: str
+    torsions: dict[str, np.ndarray] = field(default_factory=dict)
+    """For each torsion, its histogram, normalised to sum 1."""
+    ramachandran: np.ndarray | None = None
+    """The histogram of (phi, psi), phi first."""
+    energies: np.ndarray | None = None
+    """Potential energies in kJ/mol."""
+    states: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Free energy in kT, relative to any origin, and its standard error."""
+
+
+def read_reference(path, load_positions, torsions, states):
+    """Read reference data.
+
+    Parameters
+    ----------
+    path : str
+        a summary (.json) with `states` and `ramachandran_counts_phi_psi`, as examples/alanine-dipeptide/reference.py
+        writes it; or frames, of which an NPZ file may also hold `energies` in kJ/mol
+    load_positions : callable
+        reads the frames of any trajectory: load_positions(path) returns (count, N, 3) in nm
+    torsions : list of Torsion
+    states : list of dict
+    """
+    if Path(path).suffix == ".json":
+        return _read_summary(path)
+    positions = load_positions(path)
+    values = {torsion.name: measure(positions, torsion) for torsion in torsions}
+    reference = Reference(Path(path).name)
+    reference.torsions = {name: torsion_histogram(angles) for name, angles in values.items()}
+    if "phi" in values and "psi" in values:
+        reference.ramachandran = torsion_histogram(values["phi"], values["psi"])
+    if states and values:
+        assigned = assign(states, values)
+        counts = np.bincount(assigned[assigned >= 0], minlength=len(states))
+        free_energies = frame_free_energies(assigned, len(states), int(counts.argmax()))
+        reference.states = {
+            state["name"]: (float(value), float(error))
+            for state, value, error in zip(states, *free_energies, strict=True)
+        }
+    if Path(path).suffix == ".npz":
+        with np.load(path) as data:
+            reference.energies = data["energies"] if "energies" in data else None
+    return reference
+
+
+def _read_summary(path):
+    try:
+        summary = json.loads(Path(path).read_text())
+        counts = np.array(summary["ramachandran_counts_phi_psi"], dtype=float)
+        if counts.shape != (BINS, BINS):
+            raise ValueError(f"a histogram of shape {counts.shape} where ({BINS}, {BINS}) is needed")
+        reference = Reference(Path(path).name, ramachandran=counts / counts.sum())
+        reference.torsions = {
+            "phi": reference.ramachandran.sum(axis=1),
+            "psi": reference.ramachandran.sum(axis=0),
+        }
+        reference.states = {
+            name: (float(state["free_energy_kT"]), float(state["standard_error_kT"]))
+            for name, state in summary["states"].items()
+            if state["free_energy_kT"] is not None and state["standard_error_kT"] is not None
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OpenMMException(f"Cannot read the reference data in {path}: {error}.") from error
+    return reference

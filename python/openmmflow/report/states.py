@@ -1,0 +1,67 @@
+"""States of a molecule: named boxes of torsions, and their free energies."""
+
+import numpy as np
+import yaml
+from openmm import OpenMMException
+
+# Left and right of the barriers that every residue but glycine has.
+RAMACHANDRAN_STATES = [
+    {"name": "phi > 0", "phi": [0, 130]},
+    {"name": "alpha", "psi": [-130, 50]},
+    {"name": "beta"},
+]
+
+
+def load_states(path):
+    """Read states from a YAML file: a list, in which the first state that a configuration fits is its own.
+
+    Each entry has a `name` and, for any torsion of the report, the degrees [from, to) that it must lie in.
+    """
+    try:
+        with open(path) as file:
+            states = yaml.safe_load(file)
+    except (OSError, yaml.YAMLError) as error:
+        raise OpenMMException(f"Cannot read the states in {path}: {error}.") from error
+    if not isinstance(states, list) or not all(isinstance(s, dict) and "name" in s for s in states):
+        raise OpenMMException(f"{path} must hold a list of states, each with a name.")
+    return states
+
+
+def assign(states, torsions):
+    """Return the index of the state of each configuration, -1 for none; torsions maps names to degrees (count,)."""
+    count = len(next(iter(torsions.values())))
+    assigned = np.full(count, -1)
+    for index, state in enumerate(states):
+        inside = assigned == -1
+        for name, limits in state.items():
+            if name == "name":
+                continue
+            if name not in torsions:
+                raise OpenMMException(
+                    f"State {state['name']} names the torsion {name}, where there are {', '.join(torsions)}."
+                )
+            low, high = limits
+            inside &= (torsions[name] >= low) & (torsions[name] < high)
+        assigned[inside] = index
+    return assigned
+
+
+def frame_free_energies(assigned, count, origin, blocks=20):
+    """Return free energies in kT of `count` states relative to state `origin`, with standard errors, from frames.
+
+    Frames of a trajectory are correlated, so the error is the jackknife's over consecutive blocks.
+    """
+    edges = np.linspace(0, len(assigned), blocks + 1).astype(int)
+    counts = np.array(
+        [
+            np.bincount(assigned[a:b][assigned[a:b] >= 0], minlength=count)
+            for a, b in zip(edges, edges[1:], strict=False)
+        ]
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        total = counts.sum(axis=0)
+        value = np.log(total[origin]) - np.log(total)
+        left_out = total - counts
+        values = np.log(left_out[:, [origin]]) - np.log(left_out)
+        spread = values - values.mean(axis=0)
+    return value, np.sqrt((blocks - 1) / blocks * np.sum(spread**2, axis=0))

@@ -1,0 +1,53 @@
+"""The command line, `openmm-flow`: one module for each command, imported when it is called."""
+
+import importlib
+
+import click
+from openmm import OpenMMException
+
+import openmmflow
+
+COMMANDS = {
+    "info": "Show versions and platforms, or what a file holds.",
+    "report": "Turn an ensemble into one page of figures and diagnostics.",
+    "reweight": "Weight configurations that were drawn from a flow.",
+    "sample": "Draw configurations from a flow and weight them.",
+    "train": "Train a flow for a molecule.",
+}
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """Imports a command's module only when it is needed, and turns errors into one sentence."""
+
+    def list_commands(self, context):
+        return sorted(COMMANDS)
+
+    def get_command(self, context, name):
+        if name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(f"openmmflow.commands.{name}"), name)
+
+    def format_commands(self, context, formatter):
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except (OpenMMException, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt as interrupt:
+            # A command that saved something says what; it is all there is to say.
+            click.echo(f"\n{interrupt}" if interrupt.args else "\nInterrupted.", err=True)
+            context.exit(INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(openmmflow.__version__, prog_name="openmm-flow")
+def main():
+    """Boltzmann generators inside OpenMM.
+
+    A flow proposes whole configurations of a molecule together with their exact probability; weighted against the
+    OpenMM energy they become an ensemble at a temperature, without dynamics.
+    """

@@ -1,0 +1,42 @@
+"""Options that several commands have."""
+
+import click
+
+EXISTING_FILE = click.Path(exists=True, dir_okay=False)
+
+
+def platform_options(command):
+    """Add --platform, --precision and --threads."""
+    for option in (
+        click.option("--threads", type=click.IntRange(min=1), help="Processor threads to use. [default: all]"),
+        click.option(
+            "--precision",
+            type=click.Choice(["single", "mixed", "double"]),
+            help="Precision of the flow, where the platform offers a choice.",
+        ),
+        click.option("--platform", help="The OpenMM platform to compute on, such as CPU. [default: the fastest]"),
+    ):
+        command = option(command)
+    return command
+
+
+def temperature_option(command):
+    """Add -T/--temperature."""
+    return click.option(
+        "-T",
+        "--temperature",
+        type=click.FloatRange(min=0, min_open=True),
+        required=True,
+        help="Temperature of the target ensemble, in kelvin.",
+    )(command)
+
+
+def make_sampler(system, flow, temperature, platform, precision, threads):
+    """Return a FlowSampler as the platform options ask for."""
+    import openmmflow
+
+    properties = {"Precision": precision, "Threads": threads}
+    properties = {name: value for name, value in properties.items() if value is not None}
+    if properties and platform is None:
+        platform = openmmflow.FlowContext(flow).getPlatform()
+    return openmmflow.FlowSampler(system, flow, temperature, platform, properties)

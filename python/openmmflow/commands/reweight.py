@@ -1,0 +1,41 @@
+"""`openmm-flow reweight`."""
+
+import click
+
+from openmmflow.commands.options import EXISTING_FILE, make_sampler, platform_options, temperature_option
+
+
+@click.command()
+@click.argument("flow", type=EXISTING_FILE)
+@click.argument("system", type=EXISTING_FILE)
+@click.argument("positions", type=EXISTING_FILE)
+@temperature_option
+@click.option("--topology", type=EXISTING_FILE, help="PDB or mmCIF of the molecule; most trajectory formats need it.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, writable=True),
+    default="ensemble.safetensors",
+    show_default=True,
+    help="The file to write; an existing one is replaced.",
+)
+@platform_options
+def reweight(flow, system, positions, temperature, topology, output, platform, precision, threads):
+    """Weight POSITIONS, which were drawn from FLOW, against the potential energy of SYSTEM.
+
+    POSITIONS is a trajectory (DCD, XTC, HDF5, ...) or an NPZ file with an array `positions`, in nm. The weights mean
+    something only for configurations that this very flow proposed: frames of a simulation have other weights.
+    """
+    import openmmflow
+    from openmmflow.commands.inputs import load_system
+    from openmmflow.commands.progress import progress_bar
+    from openmmflow.commands.trajectories import load_positions
+
+    sampler = make_sampler(
+        load_system(system), openmmflow.Flow.load(flow), temperature, platform, precision, threads
+    )
+    with progress_bar() as progress:
+        ensemble = sampler.reweight(load_positions(positions, topology), progress)
+    ensemble.save(output)
+    click.echo(ensemble)
+    click.echo(f"written: {output}")

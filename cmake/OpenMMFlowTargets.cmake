@@ -12,6 +12,7 @@ if(OPENMMFLOW_SANITIZE)
 endif()
 
 set(OPENMMFLOW_INSTALL_LIBDIR lib CACHE STRING "Where libraries go, relative to the prefix")
+set(OPENMMFLOW_INSTALL_INCLUDEDIR include CACHE STRING "Where headers go, relative to the prefix")
 set(OPENMMFLOW_INSTALL_PLUGINDIR ${OPENMMFLOW_INSTALL_LIBDIR}/plugins)
 set(CMAKE_INSTALL_MESSAGE LAZY)
 

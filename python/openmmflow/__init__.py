@@ -1,4 +1,4 @@
-"""Boltzmann generators inside OpenMM: normalizing flows that propose molecular configurations with their density."""
+"""Boltzmann generators inside OpenMM: flows that propose molecules with their density."""
 
 from openmmflow.version import __version__, openmm_minor_version, require_openmm
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-# Configurations in a block: enough to keep every thread and SIMD lane busy, and less than a second of most flows.
+# Configurations in a block: enough to keep every thread and SIMD lane busy, less than a second of most flows.
 BLOCK = 8192
 
 
 def fill_in_blocks(function, count, shapes, lock):
-    """Return arrays (count, *shape) for each of `shapes`, filled by function(start, stop) a block at a time."""
+    """Return an array (count, *shape) for each of `shapes`, made by function(start, stop) block by block."""
     arrays = [np.empty((count, *shape)) for shape in shapes]
     for start in range(0, count, BLOCK):
         stop = min(start + BLOCK, count)

@@ -15,7 +15,7 @@ def save_dcd(path, ensemble, topology=None):
 
     if topology is not None and topology.getNumAtoms() != ensemble.getNumParticles():
         raise OpenMMException(
-            f"The topology has {topology.getNumAtoms()} atoms where the ensemble has {ensemble.getNumParticles()}."
+            f"The topology has {topology.getNumAtoms()} atoms, the ensemble {ensemble.getNumParticles()}."
         )
     if np.ptp(ensemble.log_weights) > 1e-9:
         warnings.warn("A DCD file holds no weights: resample() the ensemble first.", stacklevel=3)

@@ -1,4 +1,4 @@
-"""What callers pass (Quantity or numbers, any array type) as the arrays that the C++ library takes, checked."""
+"""What callers pass (Quantity or numbers, any array type) as arrays that the C++ library takes, checked."""
 
 import numpy as np
 from openmm import OpenMMException, unit
@@ -17,7 +17,7 @@ def configurations(positions, num_particles):
     particles = "N" if num_particles is None else num_particles
     if array.ndim == 2 and array.shape[1:] == (3,):
         raise OpenMMException(
-            f"Positions have shape {array.shape}, a single configuration, where (count, {particles}, 3) is needed: "
+            f"Positions have shape {array.shape}, one configuration; (count, {particles}, 3) is needed: "
             "pass positions[np.newaxis]."
         )
     if array.ndim != 3 or array.shape[2] != 3 or num_particles not in (None, array.shape[1]):
@@ -38,7 +38,7 @@ def values_and_unit(values, count):
     value_unit = values.unit if unit.is_quantity(values) else None
     array = _numbers(values, value_unit, "Values")
     if array.shape != (count,):
-        raise OpenMMException(f"Values have shape {array.shape} where ({count},) is needed, one for each sample.")
+        raise OpenMMException(f"Values have shape {array.shape} where ({count},) is needed: one a sample.")
     return array, value_unit
 
 
@@ -47,7 +47,7 @@ def mask(region, count):
     array = np.ascontiguousarray(region)
     if array.dtype != bool or array.shape != (count,):
         raise OpenMMException(
-            f"A region is a {array.dtype} array of shape {array.shape} where booleans of shape ({count},) are needed."
+            f"A region is {array.dtype} of shape {array.shape}; booleans of shape ({count},) are needed."
         )
     return array
 
@@ -55,7 +55,7 @@ def mask(region, count):
 def _numbers(values, value_unit, name):
     if unit.is_quantity(values):
         if not values.unit.is_compatible(value_unit):
-            raise OpenMMException(f"{name} are in {values.unit} where {value_unit} or a multiple of it is needed.")
+            raise OpenMMException(f"{name} are in {values.unit} where {value_unit} or a multiple is needed.")
         values = values.value_in_unit(value_unit)
     try:
         return np.ascontiguousarray(values, dtype=np.float64)

@@ -48,6 +48,6 @@ class Commands(click.Group):
 def main():
     """Boltzmann generators inside OpenMM.
 
-    A flow proposes whole configurations of a molecule together with their exact probability; weighted against the
-    OpenMM energy they become an ensemble at a temperature, without dynamics.
+    A flow proposes whole configurations of a molecule together with their exact probability; weighted against
+    the OpenMM energy they become an ensemble at a temperature, without dynamics.
     """

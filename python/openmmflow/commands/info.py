@@ -11,7 +11,10 @@ from openmmflow.commands.options import EXISTING_FILE
 @click.command()
 @click.argument("file", type=EXISTING_FILE, required=False)
 def info(file):
-    """Show what FILE (a flow or an ensemble) holds; without FILE, versions, platforms and plugins that failed to load."""
+    """Show what FILE (a flow or an ensemble) holds.
+
+    Without FILE: versions, platforms, and plugins that failed to load.
+    """
     if file is None:
         _show_installation()
         return

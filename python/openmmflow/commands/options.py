@@ -8,13 +8,17 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False)
 def platform_options(command):
     """Add --platform, --precision and --threads."""
     for option in (
-        click.option("--threads", type=click.IntRange(min=1), help="Processor threads to use. [default: all]"),
+        click.option(
+            "--threads", type=click.IntRange(min=1), help="Processor threads to use. [default: all]"
+        ),
         click.option(
             "--precision",
             type=click.Choice(["single", "mixed", "double"]),
             help="Precision of the flow, where the platform offers a choice.",
         ),
-        click.option("--platform", help="The OpenMM platform to compute on, such as CPU. [default: the fastest]"),
+        click.option(
+            "--platform", help="The OpenMM platform to compute on, such as CPU. [default: the fastest]"
+        ),
     ):
         command = option(command)
     return command

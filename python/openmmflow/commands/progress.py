@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 @contextmanager
 def progress_bar(unit="samples"):
-    """Yield a function progress(done, total) that draws a bar on a terminal's stderr; its `done` is the last count."""
+    """Yield a function progress(done, total) that draws a bar on a terminal's stderr, and keeps `done`."""
     with tqdm(unit=f" {unit}", unit_scale=True, disable=None, leave=False) as bar:
 
         def progress(done, total):

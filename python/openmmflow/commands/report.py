@@ -16,18 +16,24 @@ from openmmflow.commands.options import EXISTING_FILE
 @click.option(
     "--states",
     type=EXISTING_FILE,
-    help="YAML list of states, each with a name and ranges of torsions in degrees; the first that fits counts. "
+    help="YAML list of states, each with a name and ranges of torsions in degrees; the first that fits "
+    "counts. "
     "[default: the Ramachandran regions]",
 )
 @click.option(
-    "-o", "--output", type=click.Path(file_okay=False), default="report", show_default=True, help="The folder to write."
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False),
+    default="report",
+    show_default=True,
+    help="The folder to write.",
 )
 def report(ensemble, topology, reference, states, output):
     """Turn ENSEMBLE, made by `sample` or `reweight`, into one self-contained page.
 
-    It shows Ramachandran plots (or the free torsions), energies and weights of the proposals and of the reweighted
-    ensemble, with a table of diagnostics. Give reference data whenever you have it: nothing computed from the proposals
-    alone can tell that a whole conformation is missing.
+    It shows Ramachandran plots (or the free torsions), energies and weights of the proposals and of the
+    reweighted ensemble, with a table of diagnostics. Give reference data whenever you have it: nothing
+    computed from the proposals alone can tell that a whole conformation is missing.
     """
     import openmmflow
     from openmmflow.commands.inputs import load_topology

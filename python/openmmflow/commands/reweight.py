@@ -10,7 +10,9 @@ from openmmflow.commands.options import EXISTING_FILE, make_sampler, platform_op
 @click.argument("system", type=EXISTING_FILE)
 @click.argument("positions", type=EXISTING_FILE)
 @temperature_option
-@click.option("--topology", type=EXISTING_FILE, help="PDB or mmCIF of the molecule; most trajectory formats need it.")
+@click.option(
+    "--topology", type=EXISTING_FILE, help="PDB or mmCIF of the molecule; most trajectory formats need it."
+)
 @click.option(
     "-o",
     "--output",
@@ -23,8 +25,9 @@ from openmmflow.commands.options import EXISTING_FILE, make_sampler, platform_op
 def reweight(flow, system, positions, temperature, topology, output, platform, precision, threads):
     """Weight POSITIONS, which were drawn from FLOW, against the potential energy of SYSTEM.
 
-    POSITIONS is a trajectory (DCD, XTC, HDF5, ...) or an NPZ file with an array `positions`, in nm. The weights mean
-    something only for configurations that this very flow proposed: frames of a simulation have other weights.
+    POSITIONS is a trajectory (DCD, XTC, HDF5, ...) or an NPZ file with an array `positions`, in nm. The
+    weights mean something only for configurations that this very flow proposed, not for frames of a
+    simulation.
     """
     import openmmflow
     from openmmflow.commands.inputs import load_system

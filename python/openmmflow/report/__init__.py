@@ -1,4 +1,4 @@
-"""A weighted ensemble as one page: how good it is, pictures of it, and how it compares with reference data."""
+"""A weighted ensemble as one page: how good it is, pictures, and how it compares with reference data."""
 
 import base64
 import io
@@ -54,7 +54,10 @@ def write_report(ensemble, topology, folder, reference=None, states=None, load_p
     angles = {torsion.name: measure(ensemble.positions, torsion) for torsion in torsions}
     weights = np.exp(ensemble.log_weights - np.max(ensemble.log_weights))
     histograms = {
-        name: {"proposals": torsion_histogram(values), "reweighted": torsion_histogram(values, weights=weights)}
+        name: {
+            "proposals": torsion_histogram(values),
+            "reweighted": torsion_histogram(values, weights=weights),
+        }
         for name, values in angles.items()
     }
     page = {
@@ -94,16 +97,31 @@ def _diagnostics(ensemble):
             f"tail of the weights; above {PARETO_LIMIT} averages are not reliable",
             not ensemble.pareto_k <= PARETO_LIMIT,
         ),
-        ("log Z", f"{log_z:.4f} \u00b1 {log_z_error:.4f}", "average weight; only differences at equal N mean anything", False),
+        (
+            "log Z",
+            f"{log_z:.4f} \u00b1 {log_z_error:.4f}",
+            "average weight; only differences at equal N mean anything",
+            False,
+        ),
         ("Acceptance", f"{ensemble.acceptance:.1%}", "of a Metropolis move with this flow", False),
-        ("Potential energy", f"{energy:.3f} \u00b1 {energy_error:.3f} kJ/mol", "average in the target", False),
+        (
+            "Potential energy",
+            f"{energy:.3f} \u00b1 {energy_error:.3f} kJ/mol",
+            "average in the target",
+            False,
+        ),
         (
             "Off the support",
             f"{ensemble.getNumOffSupport():,}",
             "proposals with an impossible bond, angle or torsion: weight 0",
             False,
         ),
-        ("Energy not finite", f"{ensemble.getNumNonFinite():,}", "proposals with overlapping atoms: weight 0", False),
+        (
+            "Energy not finite",
+            f"{ensemble.getNumNonFinite():,}",
+            "proposals with overlapping atoms: weight 0",
+            False,
+        ),
     ]
     return [dict(zip(("name", "value", "note", "bad"), row, strict=True)) for row in rows]
 
@@ -126,7 +144,9 @@ def _states(ensemble, states, angles, reference):
     assigned = assign(states, angles)
     populations = [ensemble.expectation((assigned == i).astype(float))[0] for i in range(len(states))]
     known = reference.states if reference else {}
-    shared = [i for i, state in enumerate(states) if state["name"] in known and np.isfinite(known[state["name"]][0])]
+    shared = [
+        i for i, state in enumerate(states) if state["name"] in known and np.isfinite(known[state["name"]][0])
+    ]
     # The best known state is the origin, of those that both know.
     origin = max(shared or range(len(states)), key=lambda i: populations[i])
     zero, zero_error = known.get(states[origin]["name"], (0.0, 0.0))
@@ -195,5 +215,8 @@ def _figure(folder, title, figure, caption):
 
 def _provenance(ensemble):
     parts = [f"{key} {value}" for key, value in sorted(ensemble.metadata.items())]
-    parts += [f"seed {seed}: samples {first} to {first + count - 1}" for seed, first, count in ensemble.sample_ranges]
+    parts += [
+        f"seed {seed}: samples {first} to {first + count - 1}"
+        for seed, first, count in ensemble.sample_ranges
+    ]
     return f"openmm-flow {openmmflow.__version__}. " + "; ".join(parts) + "."

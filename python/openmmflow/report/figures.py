@@ -15,7 +15,12 @@ def ramachandran(panels, x="phi", y="psi"):
     """Draw free energies in kT of two torsions side by side; panels maps a title to a histogram or None."""
     panels = {title: histogram for title, histogram in panels.items() if histogram is not None}
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(3.4 * len(panels) + 0.9, 3.6), sharey=True, layout="constrained", squeeze=False
+        1,
+        len(panels),
+        figsize=(3.4 * len(panels) + 0.9, 3.6),
+        sharey=True,
+        layout="constrained",
+        squeeze=False,
     )
     for ax, (title, histogram) in zip(axes[0], panels.items(), strict=True):
         with np.errstate(divide="ignore"):
@@ -90,8 +95,19 @@ def weights(log_weights):
     share = np.cumsum(ordered) / ordered.sum()
     fraction = np.arange(1, len(share) + 1) / len(log_weights)
     right.plot(fraction, share, color=REWEIGHTED)
-    right.plot([1 / len(log_weights), 1], [1 / len(log_weights), 1], color="grey", linestyle=":", label="equal weights")
-    right.set(xscale="log", xlabel="largest weights, share of the samples", ylabel="share of the weight", ylim=(0, 1))
+    right.plot(
+        [1 / len(log_weights), 1],
+        [1 / len(log_weights), 1],
+        color="grey",
+        linestyle=":",
+        label="equal weights",
+    )
+    right.set(
+        xscale="log",
+        xlabel="largest weights, share of the samples",
+        ylabel="share of the weight",
+        ylim=(0, 1),
+    )
     right.legend()
     return figure
 

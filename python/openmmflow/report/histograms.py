@@ -7,7 +7,7 @@ BINS = 36
 
 
 def torsion_histogram(*angles, weights=None):
-    """Return the histogram of one torsion or two, in degrees, normalised to sum 1; NaN angles are left out."""
+    """Return the histogram of one torsion or two, in degrees, normalised to sum 1, without NaN angles."""
     stacked = np.stack(angles, axis=1)
     finite = np.isfinite(stacked).all(axis=1)
     weights = None if weights is None else weights[finite]

@@ -33,8 +33,9 @@ def read_reference(path, load_positions, torsions, states):
     Parameters
     ----------
     path : str
-        a summary (.json) with `states` and `ramachandran_counts_phi_psi`, as examples/alanine-dipeptide/reference.py
-        writes it; or frames, of which an NPZ file may also hold `energies` in kJ/mol
+        a summary (.json) with `states` and `ramachandran_counts_phi_psi`, as
+        examples/alanine-dipeptide/reference.py writes it; or frames, of which an NPZ file may also hold
+        `energies` in kJ/mol
     load_positions : callable
         reads the frames of any trajectory: load_positions(path) returns (count, N, 3) in nm
     torsions : list of Torsion

@@ -28,7 +28,7 @@ def load_states(path):
 
 
 def assign(states, torsions):
-    """Return the index of the state of each configuration, -1 for none; torsions maps names to degrees (count,)."""
+    """Return the state of each configuration, -1 for none; torsions maps names to degrees (count,)."""
     count = len(next(iter(torsions.values())))
     assigned = np.full(count, -1)
     for index, state in enumerate(states):
@@ -47,7 +47,7 @@ def assign(states, torsions):
 
 
 def frame_free_energies(assigned, count, origin, blocks=20):
-    """Return free energies in kT of `count` states relative to state `origin`, with standard errors, from frames.
+    """Return free energies in kT of `count` states relative to state `origin`, and standard errors.
 
     Frames of a trajectory are correlated, so the error is the jackknife's over consecutive blocks.
     """

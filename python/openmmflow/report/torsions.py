@@ -42,7 +42,7 @@ def find_ramachandran(topology):
 
 
 def find_rotors(topology):
-    """Return the torsions about bonds between heavy atoms that are in no ring and turn a heavy atom at both ends."""
+    """Return the torsions about bonds in no ring, between heavy atoms that have another heavy neighbour."""
     neighbours = {atom: set() for atom in topology.atoms()}
     for first, second in topology.bonds():
         neighbours[first].add(second)
@@ -51,7 +51,9 @@ def find_rotors(topology):
     for second, third in topology.bonds():
         ends = []
         for atom, other in ((second, third), (third, second)):
-            heavy = [n for n in neighbours[atom] - {other} if n.element is not None and n.element.symbol != "H"]
+            heavy = [
+                n for n in neighbours[atom] - {other} if n.element is not None and n.element.symbol != "H"
+            ]
             ends.append(min(heavy, key=lambda n: n.index, default=None))
         if None not in ends and not _in_ring(neighbours, second, third):
             chain = (ends[0], second, third, ends[1])
@@ -77,4 +79,6 @@ def measure(positions, torsion):
     first, last = np.cross(i - j, axis), np.cross(m - k, axis)
     with np.errstate(invalid="ignore", divide="ignore"):
         axis /= np.linalg.norm(axis, axis=1, keepdims=True)
-        return np.degrees(np.arctan2(np.sum(np.cross(first, last) * axis, axis=1), np.sum(first * last, axis=1)))
+        return np.degrees(
+            np.arctan2(np.sum(np.cross(first, last) * axis, axis=1), np.sum(first * last, axis=1))
+        )

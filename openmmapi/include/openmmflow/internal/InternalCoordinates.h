@@ -11,17 +11,17 @@ namespace OpenMMFlow {
 class TensorFile;
 
 /**
- * A choice of internal coordinates for a molecule of N >= 3 atoms: in which order the atoms are placed, and relative to
- * which atoms that are already there.
+ * A choice of internal coordinates for a molecule of N >= 3 atoms: in which order the atoms are placed, and
+ * relative to which atoms that are already there.
  *
- * The values of the coordinates are stored in the order bonds (N-1), angles (N-2), torsions (N-3): `placements[i]` for
- * i >= 1 has bond i-1, for i >= 2 angle N-1+(i-2), for i >= 3 torsion 2N-3+(i-3). Lengths are in nm, angles in radians.
- * The torsion of an atom which has a sibling (an atom bonded to the same parent and placed before it) is relative to that
- * sibling, so that only true rotors are multimodal.
+ * The values of the coordinates are stored in the order bonds (N-1), angles (N-2), torsions (N-3):
+ * `placements[i]` for i >= 1 has bond i-1, for i >= 2 angle N-1+(i-2), for i >= 3 torsion 2N-3+(i-3). Lengths
+ * are in nm, angles in radians. The torsion of an atom which has a sibling (an atom bonded to the same parent
+ * and placed before it) is relative to that sibling, so that only true rotors are multimodal.
  *
  * A coordinate is either circular (a free torsion, on (-pi, pi]) or linear. The linear ones are standardised,
- * z = (value - center)/scale, where a linear torsion is first unwrapped to center-pi...center+pi. Their support is
- * b > 0, 0 < theta < pi, lower < torsion < upper.
+ * z = (value - center)/scale, where a linear torsion is first unwrapped to center-pi...center+pi. Their
+ * support is b > 0, 0 < theta < pi, lower < torsion < upper.
  */
 class InternalCoordinates {
 public:
@@ -29,24 +29,27 @@ public:
     struct Placement {
         int atom, bond, angle, torsion;
     };
-    /** Why a torsion is what it is. For metadata and messages; the maths needs only `circular`, `lower` and `upper`. */
+    /** Why a torsion is what it is. For metadata and messages; the maths needs only `circular`, `lower` and
+     * `upper`. */
     enum class TorsionKind {
         /** A true rotor, or a ring torsion: circular. */
         Free,
-        /** Relative to a sibling, on a trigonal centre or in a planar group: linear on a full turn. */
+        /** Relative to a sibling on a trigonal centre, or otherwise held near one value: linear on a full
+           turn. */
         Planar,
-        /** Relative to a sibling on a tetrahedral centre, whose hand is fixed by the reference conformation. */
+        /** Relative to a sibling on a tetrahedral centre, whose hand is fixed by the reference conformation.
+         */
         Chiral,
         /** About a double or partial double bond, whose cis/trans is fixed by the reference conformation. */
         CisTrans
     };
 
     /**
-     * Choose internal coordinates automatically, for any connected molecule. Linear coordinates are centered on the
-     * reference conformation, with a typical scale for their kind.
+     * Choose internal coordinates automatically, for any connected molecule. Linear coordinates are centered
+     * on the reference conformation, with a typical scale for their kind.
      *
-     * @throws OpenMM::OpenMMException for fewer than 3 atoms, several molecules, particles that are not atoms, a
-     *         molecule whose atoms lie all on one line, bonds or positions that make no sense
+     * @throws OpenMM::OpenMMException for fewer than 3 atoms, several molecules, particles that are not
+     * atoms, a molecule whose atoms lie all on one line, bonds or positions that make no sense
      */
     static InternalCoordinates choose(const Molecule& molecule);
     static InternalCoordinates read(const TensorFile& file);
@@ -65,15 +68,19 @@ public:
     /** Whether each of these values (as measure() returns them) lies inside the support. */
     bool isInSupport(const std::vector<double>& values) const;
     /**
-     * A sentence that says which coordinate of a configuration is outside the support and why that matters, or an empty
+     * Say which coordinate of a configuration is outside the support and why that matters, in a clause that
+     * can follow a colon ("atom CA has the other hand than in the reference conformation ..."); an empty
      * string when the configuration is inside.
      */
     std::string describeViolation(const double* positions) const;
     /**
-     * Set the centers and scales of the linear coordinates from data.
+     * Set the centers of the linear coordinates to the averages of data, and (from more than one frame) their
+     * scales to the standard deviations.
      *
      * @param positions   (count, N, 3) in nm
-     * @throws OpenMM::OpenMMException if a frame lies outside the support, naming the frame and the coordinate
+     * @param weights     (count): the weights of the frames; may be empty. A frame of weight zero is ignored
+     * @throws OpenMM::OpenMMException if a frame lies outside the support, naming the frame and the
+     * coordinate
      */
     void standardize(const std::vector<double>& positions, const std::vector<double>& weights = {});
     /** A one-line description of coordinate j, such as "torsion C-N-CA-C", for messages. */

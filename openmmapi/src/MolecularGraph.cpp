@@ -1,0 +1,295 @@
+#include "MolecularGraph.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <sstream>
+
+#include "openmm/OpenMMException.h"
+
+using namespace OpenMMFlow;
+using namespace std;
+using OpenMM::OpenMMException;
+
+namespace {
+
+const double degree = M_PI / 180;
+
+// Where geometry decides. The double bonds are those whose bond order is not given; each length lies halfway
+// between typical double and single bonds, further than thermal vibration (0.003 nm) reaches from either.
+/** Two atoms nearer than this coincide: the shortest bond there is, H-H, measures 0.074 nm. */
+const double minDistance = 0.03;
+/** A longer bond means that positions are in angstrom, or that the molecule is broken across a periodic
+ * boundary. */
+const double maxBondLength = 0.5;
+/** An atom with two neighbours at a wider angle is linear. */
+const double linearAngle = 160 * degree;
+/** An atom with three neighbours is planar if its angles sum to more than this: amines have 330, amides 350
+ * to 360. */
+const double planarAngleSum = 345 * degree;
+/** C=C between trigonal carbons (0.134; butadiene's single bond has 0.147). */
+const double doubleCarbonCarbon = 0.142;
+/** C=N of an imine or iminium ion (0.128; aniline's single bond has 0.139). */
+const double doubleCarbonNitrogen = 0.133;
+/** C-N of a guanidinium ion, an amidine or an amino group beside a ring nitrogen (0.132 to 0.136). */
+const double partialDoubleCarbonNitrogen = 0.139;
+/** N=N (0.125) and the partial double bond of a nitrosamine (0.133); N-N single bonds have 0.140. */
+const double doubleNitrogenNitrogen = 0.136;
+/** C=C of a cumulene, between an alkyne's triple bond (0.120) and the single bond of a diyne (0.137). */
+const double minCumulatedCarbonCarbon = 0.124, maxCumulatedCarbonCarbon = 0.134;
+const int maxPlanarRing = 7;
+
+const char* elementSymbols[] = {
+    "",   "H",  "He", "Li", "Be", "B",  "C",  "N",  "O",  "F",  "Ne", "Na", "Mg", "Al", "Si", "P",  "S",
+    "Cl", "Ar", "K",  "Ca", "Sc", "Ti", "V",  "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As",
+    "Se", "Br", "Kr", "Rb", "Sr", "Y",  "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In", "Sn",
+    "Sb", "Te", "I",  "Xe", "Cs", "Ba", "La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho",
+    "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W",  "Re", "Os", "Ir", "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Po",
+    "At", "Rn", "Fr", "Ra", "Ac", "Th", "Pa", "U",  "Np", "Pu", "Am", "Cm", "Bk", "Cf", "Es", "Fm", "Md",
+    "No", "Lr", "Rf", "Db", "Sg", "Bh", "Hs", "Mt", "Ds", "Rg", "Cn", "Nh", "Fl", "Mc", "Lv", "Ts", "Og"};
+const int maxAtomicNumber = sizeof(elementSymbols) / sizeof(elementSymbols[0]) - 1;
+
+template <class... Parts>
+[[noreturn]] void fail(const Parts&... parts) {
+    stringstream message;
+    (message << ... << parts);
+    throw OpenMMException(message.str());
+}
+
+}  // namespace
+
+MolecularGraph::MolecularGraph(const Molecule& molecule) : atomicNumbers(molecule.atomicNumbers) {
+    size_t count = atomicNumbers.size();
+    if (count < 3)
+        fail("Internal coordinates need a molecule of at least 3 atoms, and this one has ", count, ".");
+    if (molecule.positions.size() != count)
+        fail("The molecule has ", count, " atoms but ", molecule.positions.size(),
+             " positions: give the reference conformation one position per atom.");
+    if (!molecule.atomNames.empty() && molecule.atomNames.size() != count)
+        fail("The molecule has ", count, " atoms but ", molecule.atomNames.size(),
+             " atom names: give one name per atom, or none.");
+    for (size_t i = 0; i < count; i++)
+        if (atomicNumbers[i] < 1 || atomicNumbers[i] > maxAtomicNumber)
+            fail("Particle ", i, " has atomic number ", atomicNumbers[i],
+                 " and is not an atom: rebuild the System without virtual sites and other extra particles.");
+    for (size_t i = 0; i < count; i++)
+        names.push_back(molecule.atomNames.empty() || molecule.atomNames[i].empty()
+                            ? elementSymbols[atomicNumbers[i]] + to_string(i)
+                            : molecule.atomNames[i]);
+    for (const OpenMM::Vec3& r : molecule.positions)
+        positions.push_back(shared::make_real3(r[0], r[1], r[2]));
+    addBonds(molecule);
+    checkPositions();
+    checkConnected();
+    rankAtoms();
+    for (size_t i = 0; i < count; i++)
+        shapes.push_back(findShape(i));
+}
+
+void MolecularGraph::addBonds(const Molecule& molecule) {
+    int count = atomicNumbers.size();
+    if (!molecule.bondOrders.empty() && molecule.bondOrders.size() != molecule.bonds.size())
+        fail("The molecule has ", molecule.bonds.size(), " bonds but ", molecule.bondOrders.size(),
+             " bond orders: give one order per bond, or none.");
+    vector<map<int, int>> bonded(count);
+    for (size_t b = 0; b < molecule.bonds.size(); b++) {
+        auto [i, j] = molecule.bonds[b];
+        if (i < 0 || j < 0 || i >= count || j >= count)
+            fail("Bond ", b, " joins atoms ", i, " and ", j, ", but atom indices go from 0 to ", count - 1,
+                 ".");
+        if (i == j)
+            fail("Bond ", b, " joins atom ", names[i], " (index ", i, ") to itself.");
+        int order = molecule.bondOrders.empty() ? 0 : molecule.bondOrders[b];
+        if (order < 0 || order > 3)
+            fail("Bond ", b, " has order ", order, ", which is not 1, 2, 3, or 0 where it is not known.");
+        auto previous = bonded[i].find(j);
+        if (previous != bonded[i].end() && previous->second != order)
+            fail("The bond between ", names[i], " and ", names[j], " (indices ", i, " and ", j,
+                 ") is given twice, with different orders.");
+        bonded[i][j] = bonded[j][i] = order;
+    }
+    neighbors.resize(count);
+    orders.resize(count);
+    for (int i = 0; i < count; i++)
+        for (auto [j, order] : bonded[i]) {
+            neighbors[i].push_back(j);
+            orders[i].push_back(order);
+        }
+}
+
+void MolecularGraph::checkPositions() const {
+    for (int i = 0; i < getNumAtoms(); i++)
+        if (!isfinite(positions[i].x) || !isfinite(positions[i].y) || !isfinite(positions[i].z))
+            fail("The position of atom ", names[i], " (index ", i,
+                 ") in the reference conformation is not finite.");
+    for (int i = 0; i < getNumAtoms(); i++)
+        for (int j = 0; j < i; j++)
+            if (getLength(i, j) < minDistance)
+                fail("Atoms ", names[j], " and ", names[i], " (indices ", j, " and ", i,
+                     ") overlap in the reference conformation: they are ", getLength(i, j), " nm apart.");
+    for (int i = 0; i < getNumAtoms(); i++)
+        for (int j : neighbors[i])
+            if (getLength(i, j) > maxBondLength)
+                fail("The bond between ", names[i], " and ", names[j], " (indices ", i, " and ", j, ") is ",
+                     getLength(i, j),
+                     " nm long in the reference conformation: give positions in nm, of a molecule that is "
+                     "not split "
+                     "across a periodic boundary.");
+}
+
+void MolecularGraph::checkConnected() const {
+    vector<int> distances = getDistances(0);
+    for (int i = 0; i < getNumAtoms(); i++)
+        if (distances[i] < 0)
+            fail("The atoms form several molecules: no bonds lead from atom ", names[0],
+                 " (index 0) to atom ", names[i], " (index ", i,
+                 "). Choose the particles of one molecule, or add the missing bond.");
+}
+
+void MolecularGraph::rankAtoms() {
+    // Colour refinement: an atom's new colour is its old one and those of its neighbours, until no class
+    // splits further.
+    vector<vector<int>> signatures(getNumAtoms());
+    for (int i = 0; i < getNumAtoms(); i++)
+        signatures[i] = {atomicNumbers[i], (int)neighbors[i].size()};
+    for (size_t numClasses = 0;;) {
+        map<vector<int>, int> classes;
+        for (const vector<int>& signature : signatures)
+            classes[signature] = 0;
+        int next = 0;
+        for (auto& entry : classes)
+            entry.second = next++;
+        ranks.clear();
+        for (const vector<int>& signature : signatures)
+            ranks.push_back(classes[signature]);
+        if (classes.size() == numClasses)
+            return;
+        numClasses = classes.size();
+        for (int i = 0; i < getNumAtoms(); i++) {
+            signatures[i].clear();
+            for (int j : neighbors[i])
+                signatures[i].push_back(ranks[j]);
+            sort(signatures[i].begin(), signatures[i].end());
+            signatures[i].insert(signatures[i].begin(), ranks[i]);
+        }
+    }
+}
+
+bool MolecularGraph::isBonded(int i, int j) const {
+    return binary_search(neighbors[i].begin(), neighbors[i].end(), j);
+}
+
+vector<int> MolecularGraph::getDistances(int atom) const {
+    vector<int> distances(getNumAtoms(), -1), queue = {atom};
+    distances[atom] = 0;
+    for (size_t next = 0; next < queue.size(); next++)
+        for (int j : neighbors[queue[next]])
+            if (distances[j] < 0) {
+                distances[j] = distances[queue[next]] + 1;
+                queue.push_back(j);
+            }
+    return distances;
+}
+
+double MolecularGraph::getLength(int i, int j) const {
+    return shared::measureBond(positions[i], positions[j]);
+}
+
+double MolecularGraph::getAngle(int i, int j, int k) const {
+    return shared::measureAngle(positions[i], positions[j], positions[k]);
+}
+
+double MolecularGraph::getTorsion(int i, int j, int k, int l) const {
+    return shared::measureTorsion(positions[i], positions[j], positions[k], positions[l]);
+}
+
+int MolecularGraph::getBondOrder(int i, int j) const {
+    return orders[i][lower_bound(neighbors[i].begin(), neighbors[i].end(), j) - neighbors[i].begin()];
+}
+
+bool MolecularGraph::isConjugated(int carbon, int nitrogen) const {
+    const vector<int>& n = neighbors[carbon];
+    if (atomicNumbers[carbon] != 6 || atomicNumbers[nitrogen] != 7 || n.size() != 3)
+        return false;
+    bool amide = any_of(n.begin(), n.end(), [&](int k) {
+        return neighbors[k].size() == 1
+               && (atomicNumbers[k] == 8 || atomicNumbers[k] == 16 || atomicNumbers[k] == 34);
+    });
+    bool amidine = any_of(n.begin(), n.end(), [&](int k) { return k != nitrogen && atomicNumbers[k] == 7; });
+    return amide || (amidine && getLength(carbon, nitrogen) < partialDoubleCarbonNitrogen);
+}
+
+MolecularGraph::Shape MolecularGraph::findShape(int atom) const {
+    const vector<int>& n = neighbors[atom];
+    switch (n.size()) {
+        case 1:
+            return Shape::Terminal;
+        case 2:
+            return getAngle(n[0], atom, n[1]) > linearAngle ? Shape::Linear : Shape::Bent;
+        case 3: {
+            double sum = getAngle(n[0], atom, n[1]) + getAngle(n[1], atom, n[2]) + getAngle(n[2], atom, n[0]);
+            // Vibration bends the nitrogen of an amide as far as that of an amine, but about a plane.
+            bool conjugated = any_of(n.begin(), n.end(), [&](int j) { return isConjugated(j, atom); });
+            return conjugated || sum > planarAngleSum ? Shape::Trigonal : Shape::Pyramidal;
+        }
+        case 4:
+            return Shape::Tetrahedral;
+        default:
+            return Shape::Other;
+    }
+}
+
+bool MolecularGraph::isRigid(int i, int j) const {
+    for (int atom : {i, j})
+        if (shapes[atom] != Shape::Bent && shapes[atom] != Shape::Linear && shapes[atom] != Shape::Trigonal)
+            return false;
+    int order = getBondOrder(i, j);
+    if (order > 1)
+        return order == 2;
+    if (atomicNumbers[i] > atomicNumbers[j])
+        swap(i, j);
+    double length = getLength(i, j);
+    // Partial double bonds, even where a Lewis structure says single.
+    if (shapes[j] == Shape::Trigonal && isConjugated(i, j))
+        return true;
+    if (order == 1)
+        return false;
+    if (atomicNumbers[i] == 6 && atomicNumbers[j] == 6) {
+        if (shapes[i] == Shape::Trigonal && shapes[j] == Shape::Trigonal)
+            return length < doubleCarbonCarbon;
+        return length > minCumulatedCarbonCarbon && length < maxCumulatedCarbonCarbon;
+    }
+    if (atomicNumbers[i] == 6 && atomicNumbers[j] == 7)
+        return length < doubleCarbonNitrogen;
+    return atomicNumbers[i] == 7 && atomicNumbers[j] == 7 && length < doubleNitrogenNitrogen;
+}
+
+bool MolecularGraph::isInPlanarRing(int i, int j) const {
+    int size = getRingSize(i, j, true);
+    return size > 0 && size <= maxPlanarRing;
+}
+
+int MolecularGraph::getRingSize(int i, int j) const {
+    return getRingSize(i, j, false);
+}
+
+int MolecularGraph::getRingSize(int i, int j, bool planarOnly) const {
+    auto isAllowed = [&](int atom) {
+        return !planarOnly || shapes[atom] == Shape::Trigonal || shapes[atom] == Shape::Bent;
+    };
+    if (!isAllowed(i) || !isAllowed(j))
+        return 0;
+    // Breadth first from i to j, not along their bond.
+    vector<int> distances(getNumAtoms(), -1), queue = {i};
+    distances[i] = 0;
+    for (size_t next = 0; next < queue.size(); next++)
+        for (int k : neighbors[queue[next]]) {
+            if (distances[k] >= 0 || !isAllowed(k) || (queue[next] == i && k == j))
+                continue;
+            distances[k] = distances[queue[next]] + 1;
+            if (k == j)
+                return distances[k] + 1;
+            queue.push_back(k);
+        }
+    return 0;
+}

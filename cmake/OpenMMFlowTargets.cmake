@@ -2,6 +2,10 @@
 # the wheel (libraries in OpenMM.libs/lib, plugins in OpenMM.libs/lib/plugins).
 add_library(OpenMMFlowOptions INTERFACE)
 target_compile_options(OpenMMFlowOptions INTERFACE -Wall -Wextra -Wno-unused-parameter)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # A false alarm on "text" + std::string (GCC bug 105651).
+    target_compile_options(OpenMMFlowOptions INTERFACE -Wno-restrict)
+endif()
 if(OPENMMFLOW_WERROR)
     target_compile_options(OpenMMFlowOptions INTERFACE -Werror)
 endif()

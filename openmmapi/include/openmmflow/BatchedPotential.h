@@ -19,14 +19,23 @@ namespace OpenMMFlow {
  */
 class BatchedPotential {
 public:
-    /** Create a BatchedPotential on the Platform that is fastest for a single copy of this System. */
-    explicit BatchedPotential(const OpenMM::System& system);
+    /**
+     * Create a BatchedPotential on the Platform that is fastest for a single copy of this System: Reference for at most
+     * 60 particles (35 with a GBSAOBCForce) and no other Forces than bonds, angles, torsions (custom ones too) and a
+     * NonbondedForce without periodic boundaries; CPU for all others, if it is there. On both, each Context runs on one
+     * thread.
+     *
+     * @param system       the System
+     * @param properties   "Threads": how many copies to evaluate at once (by default as many as there are processors)
+     */
+    explicit BatchedPotential(const OpenMM::System& system, const std::map<std::string, std::string>& properties = {});
     /**
      * Create a BatchedPotential on a particular Platform.
      *
      * @param system       the System
      * @param platform     the Platform on which the energies are computed
-     * @param properties   "Threads": how many copies to evaluate at once; all others go to the Platform's Contexts
+     * @param properties   "Threads": how many copies to evaluate at once (by default one on a GPU, else as many as there
+     *                     are processors); all others go to the Platform's Contexts
      */
     BatchedPotential(const OpenMM::System& system, OpenMM::Platform& platform,
                      const std::map<std::string, std::string>& properties = {});
@@ -34,13 +43,13 @@ public:
     BatchedPotential(const BatchedPotential&) = delete;
     BatchedPotential& operator=(const BatchedPotential&) = delete;
     int getNumParticles() const;
-    /** Get how the energies are computed: "contexts: " and the reason for it and the Platform. */
+    /** Get how the energies are computed, such as "contexts: Reference, 2 threads". */
     std::string getImplementation() const;
     /**
      * Compute potential energies.
      *
      * @param positions   (count, N, 3) in nm
-     * @return (count) in kJ/mol; NaN or infinity where OpenMM finds that, or refuses the configuration
+     * @return (count) in kJ/mol; NaN or infinity where OpenMM finds that, NaN where it refuses the configuration
      */
     std::vector<double> computeEnergies(const std::vector<double>& positions);
     /**
@@ -48,7 +57,7 @@ public:
      *
      * @param positions   (count, N, 3) in nm
      * @param energies    (count): on exit, the energies in kJ/mol
-     * @param forces      (count, N, 3): on exit, the forces in kJ/mol/nm
+     * @param forces      (count, N, 3): on exit, the forces in kJ/mol/nm; NaN where OpenMM refuses the configuration
      */
     void computeEnergiesAndForces(const std::vector<double>& positions, std::vector<double>& energies,
                                   std::vector<double>& forces);

@@ -76,7 +76,8 @@ OneByOne evaluateOneByOne(const System& system, Platform& platform, const std::v
     std::vector<Vec3> configuration(system.getNumParticles());
     for (size_t start = 0; start < positions.size(); start += 3 * configuration.size()) {
         for (size_t i = 0; i < configuration.size(); i++)
-            configuration[i] = Vec3(positions[start + 3 * i], positions[start + 3 * i + 1], positions[start + 3 * i + 2]);
+            configuration[i] =
+                Vec3(positions[start + 3 * i], positions[start + 3 * i + 1], positions[start + 3 * i + 2]);
         context.setPositions(configuration);
         const State state = context.getState(State::Energy | State::Forces);
         result.energies.push_back(state.getPotentialEnergy());
@@ -123,8 +124,10 @@ TEST_P(OnPlatform, AgreesWithAContextForAnyThreadsAndBatch) {
             first = energies;
         // Neither the threads, nor the neighbours in the batch, nor the wish for forces make a difference.
         EXPECT_EQ(energies, first);
-        const std::vector<double> part(positions.begin() + 40 * 3 * numParticles, positions.begin() + 43 * 3 * numParticles);
-        EXPECT_EQ(potential.computeEnergies(part), std::vector<double>(first.begin() + 40, first.begin() + 43));
+        const std::vector<double> part(positions.begin() + 40 * 3 * numParticles,
+                                       positions.begin() + 43 * 3 * numParticles);
+        EXPECT_EQ(potential.computeEnergies(part),
+                  std::vector<double>(first.begin() + 40, first.begin() + 43));
     }
 }
 
@@ -143,7 +146,9 @@ TEST_P(OnPlatform, BadConfigurationsSpoilOnlyThemselves) {
             EXPECT_TRUE(std::isnan(energies[k]));
             EXPECT_TRUE(std::isnan(forces[3 * numParticles * k]));
         } else {
-            EXPECT_EQ(energies[k], good[k]) << k;
+            // CPU may take over the neighbour list of the configuration before, which it sums in another
+            // order.
+            EXPECT_NEAR(energies[k], good[k], tolerance * (1 + std::abs(good[k]))) << k;
             EXPECT_TRUE(std::isfinite(forces[3 * numParticles * k]));
         }
     }
@@ -189,14 +194,18 @@ TEST(BatchedPotential, TwoPotentialsWorkAtOnce) {
     {
         std::vector<std::jthread> threads;
         for (std::vector<double>& result : results)
-            threads.emplace_back([&] { result = BatchedPotential(*system, {{"Threads", "2"}}).computeEnergies(positions); });
+            threads.emplace_back([&] {
+                result = BatchedPotential(*system, {{"Threads", "2"}}).computeEnergies(positions);
+            });
     }
     EXPECT_EQ(results[0], expected);
     EXPECT_EQ(results[1], expected);
 }
 
 TEST(BatchedPotential, ChoosesThePlatformByTheForces) {
-    auto choice = [](const System& system) { return BatchedPotential(system, {{"Threads", "2"}}).getImplementation(); };
+    auto choice = [](const System& system) {
+        return BatchedPotential(system, {{"Threads", "2"}}).getImplementation();
+    };
     EXPECT_EQ(choice(*makeSystem(22, NonbondedForce::NoCutoff)), "contexts: Reference, 2 threads");
     EXPECT_EQ(choice(*makeSystem(61, NonbondedForce::NoCutoff)), "contexts: CPU, 2 threads");
     EXPECT_EQ(choice(*makeSystem(22, NonbondedForce::CutoffPeriodic)), "contexts: CPU, 2 threads");
@@ -224,12 +233,19 @@ TEST(BatchedPotential, RefusesWhatItCannotUnderstand) {
     auto system = makeSystem(6, NonbondedForce::NoCutoff);
     BatchedPotential potential(*system);
     EXPECT_EQ(messageOf([&] { potential.computeEnergies(std::vector<double>(20)); }),
-              "The System has 6 particles, so positions must hold 18 numbers for each configuration; 20 is not a multiple "
+              "The System has 6 particles, so positions must hold 18 numbers for each configuration; 20 is "
+              "not a multiple "
               "of that.");
-    EXPECT_EQ(messageOf([&] { BatchedPotential(*system, {{"Threads", "none"}}); }),
+    EXPECT_EQ(messageOf([&] {
+                  BatchedPotential(*system, {{"Threads", "none"}});
+              }),
               "The property Threads must be a whole number from 1 to 1024, not \"none\".");
-    EXPECT_EQ(messageOf([&] { BatchedPotential(*system, {{"Colour", "red"}}); }), "Illegal property name: Colour");
-    EXPECT_EQ(messageOf([&] { BatchedPotential(*makeSystem(0, NonbondedForce::NoCutoff)); }), "The System has no particles.");
+    EXPECT_EQ(messageOf([&] {
+                  BatchedPotential(*system, {{"Colour", "red"}});
+              }),
+              "Illegal property name: Colour");
+    EXPECT_EQ(messageOf([&] { BatchedPotential(*makeSystem(0, NonbondedForce::NoCutoff)); }),
+              "The System has no particles.");
 }
 
 }  // namespace

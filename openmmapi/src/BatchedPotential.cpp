@@ -34,7 +34,8 @@ namespace OpenMMFlow {
 
 namespace {
 
-/** Configurations that a thread takes at once: few enough to balance, enough that the counter is not fought over. */
+/** Configurations that a thread takes at once: few enough to balance, enough that the counter is not fought
+ * over. */
 const long long CHUNK = 16;
 
 template <class... Forces>
@@ -43,8 +44,8 @@ bool isOneOf(const Force& force) {
 }
 
 /**
- * Whether Reference, which has little overhead, beats CPU, which is vectorised within one copy. Measured: with a
- * NonbondedForce they are equal at 60 particles, with a GBSAOBCForce too at 35.
+ * Whether Reference, which has little overhead, beats CPU, which is vectorised within one copy. Measured:
+ * with a NonbondedForce they are equal at 60 particles, with a GBSAOBCForce too at 35.
  */
 bool isCheapOnReference(const System& system) {
     int maxParticles = 60;
@@ -52,19 +53,31 @@ bool isCheapOnReference(const System& system) {
         const Force& force = system.getForce(i);
         if (isOneOf<GBSAOBCForce>(force))
             maxParticles = 35;
-        else if (!isOneOf<HarmonicBondForce, HarmonicAngleForce, PeriodicTorsionForce, RBTorsionForce, CMAPTorsionForce,
-                          CustomBondForce, CustomAngleForce, CustomTorsionForce, NonbondedForce, CMMotionRemover>(force))
+        else if (!isOneOf<HarmonicBondForce, HarmonicAngleForce, PeriodicTorsionForce, RBTorsionForce,
+                          CMAPTorsionForce, CustomBondForce, CustomAngleForce, CustomTorsionForce,
+                          NonbondedForce, CMMotionRemover>(force))
             return false;
     }
     return system.getNumParticles() <= maxParticles && !system.usesPeriodicBoundaryConditions();
 }
 
+Platform* findCpuPlatform() {
+    for (int i = 0; i < Platform::getNumPlatforms(); i++)
+        if (Platform::getPlatform(i).getName() == "CPU")
+            return &Platform::getPlatform(i);
+    return nullptr;
+}
+
 Platform& choosePlatform(const System& system) {
-    if (!isCheapOnReference(system))
-        for (int i = 0; i < Platform::getNumPlatforms(); i++)
-            if (Platform::getPlatform(i).getName() == "CPU")
-                return Platform::getPlatform(i);
-    return Platform::getPlatformByName("Reference");
+    Platform* cpu = findCpuPlatform();
+    return cpu == nullptr || isCheapOnReference(system) ? Platform::getPlatformByName("Reference") : *cpu;
+}
+
+/** What OpenMM itself would use, and so what OPENMM_CPU_THREADS says. */
+string getDefaultThreads() {
+    const Platform* cpu = findCpuPlatform();
+    return cpu == nullptr ? to_string(max(1u, thread::hardware_concurrency()))
+                          : cpu->getPropertyDefaultValue("Threads");
 }
 
 /** One Context. It is locked against others only while it comes and goes. */
@@ -119,7 +132,7 @@ struct BatchedPotential::Implementation {
         map<string, string> contextProperties = properties;
         contextProperties.erase("Threads");
         const bool isOnProcessor = platformName == "Reference" || platformName == "CPU";
-        map<string, string> own = {{"Threads", isOnProcessor ? to_string(max(1u, thread::hardware_concurrency())) : "1"}};
+        map<string, string> own = {{"Threads", isOnProcessor ? getDefaultThreads() : "1"}};
         if (properties.count("Threads") != 0)
             own["Threads"] = properties.at("Threads");
         if (platformName == "CPU")
@@ -172,7 +185,8 @@ struct BatchedPotential::Implementation {
 BatchedPotential::BatchedPotential(const System& system, const map<string, string>& properties)
     : impl(make_unique<Implementation>(system, choosePlatform(system), properties)) {}
 
-BatchedPotential::BatchedPotential(const System& system, Platform& platform, const map<string, string>& properties)
+BatchedPotential::BatchedPotential(const System& system, Platform& platform,
+                                   const map<string, string>& properties)
     : impl(make_unique<Implementation>(system, platform, properties)) {}
 
 BatchedPotential::~BatchedPotential() = default;
@@ -183,7 +197,8 @@ int BatchedPotential::getNumParticles() const {
 
 string BatchedPotential::getImplementation() const {
     const size_t threads = impl->replicas.size();
-    return "contexts: " + impl->platformName + ", " + to_string(threads) + (threads == 1 ? " thread" : " threads");
+    return "contexts: " + impl->platformName + ", " + to_string(threads)
+           + (threads == 1 ? " thread" : " threads");
 }
 
 vector<double> BatchedPotential::computeEnergies(const vector<double>& positions) {

@@ -20,9 +20,9 @@ double profileShape(double theta, const vector<double>& excesses) {
 }
 
 /**
- * The shape of the generalised Pareto distribution of excesses over a threshold, in ascending order. Zhang and Stephens,
- * Technometrics 51, 316 (2009): theta is averaged over its profile likelihood on a grid, with a prior that depends on the
- * largest excess and on the first quartile.
+ * The shape of the generalised Pareto distribution of excesses over a threshold, in ascending order. Zhang
+ * and Stephens, Technometrics 51, 316 (2009): theta is averaged over its profile likelihood on a grid, with a
+ * prior that depends on the largest excess and on the first quartile.
  */
 double fitGeneralizedPareto(const vector<double>& excesses) {
     const size_t n = excesses.size();

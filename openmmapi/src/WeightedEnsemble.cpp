@@ -12,8 +12,8 @@ using namespace std;
 
 namespace OpenMMFlow {
 
-WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<double> positions, vector<double> logQ,
-                                   vector<double> reducedPotentials)
+WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<double> positions,
+                                   vector<double> logQ, vector<double> reducedPotentials)
     : numParticles(numParticles),
       temperature(temperature),
       positions(std::move(positions)),
@@ -22,24 +22,29 @@ WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<
     const double infinity = numeric_limits<double>::infinity();
     const size_t count = this->logQ.size();
     if (numParticles < 1)
-        throw OpenMMException("The number of particles of an ensemble must be positive, not " + to_string(numParticles) + ".");
+        throw OpenMMException("The number of particles of an ensemble must be positive, not "
+                              + to_string(numParticles) + ".");
     if (!(temperature > 0 && temperature < infinity))
-        throw OpenMMException("The temperature of an ensemble must be positive, in K, not " + to_string(temperature) + ".");
+        throw OpenMMException("The temperature of an ensemble must be positive, in K, not "
+                              + to_string(temperature) + ".");
     if (this->reducedPotentials.size() != count)
         throw OpenMMException("An ensemble needs one reduced potential for each log q: there are "
                               + to_string(this->reducedPotentials.size()) + " and " + to_string(count) + ".");
     if (!this->positions.empty() && this->positions.size() != count * numParticles * 3)
-        throw OpenMMException("The positions of " + to_string(count) + " samples of " + to_string(numParticles)
-                              + " particles are " + to_string(count * numParticles * 3) + " numbers, not "
+        throw OpenMMException("The positions of " + to_string(count) + " samples of "
+                              + to_string(numParticles) + " particles are "
+                              + to_string(count * numParticles * 3) + " numbers, not "
                               + to_string(this->positions.size()) + ".");
     logWeights.resize(count);
     for (size_t i = 0; i < count; i++) {
         if (isnan(this->logQ[i]) || this->logQ[i] == -infinity)
-            throw OpenMMException("Sample " + to_string(i) + " has log q = " + (isnan(this->logQ[i]) ? "NaN" : "-infinity")
+            throw OpenMMException("Sample " + to_string(i)
+                                  + " has log q = " + (isnan(this->logQ[i]) ? "NaN" : "-infinity")
                                   + ": it cannot have been drawn from the flow.");
         if (this->logQ[i] == infinity)
             this->reducedPotentials[i] = infinity;
-        logWeights[i] = isfinite(this->reducedPotentials[i]) ? -this->reducedPotentials[i] - this->logQ[i] : -infinity;
+        logWeights[i] =
+            isfinite(this->reducedPotentials[i]) ? -this->reducedPotentials[i] - this->logQ[i] : -infinity;
     }
 }
 
@@ -48,7 +53,8 @@ long long WeightedEnsemble::getNumOffSupport() const {
 }
 
 long long WeightedEnsemble::getNumNonFinite() const {
-    const auto total = count_if(reducedPotentials.begin(), reducedPotentials.end(), [](double x) { return !isfinite(x); });
+    const auto total =
+        count_if(reducedPotentials.begin(), reducedPotentials.end(), [](double x) { return !isfinite(x); });
     return total - getNumOffSupport();
 }
 
@@ -92,9 +98,10 @@ void WeightedEnsemble::addSampleRange(const SampleRange& range) {
         return;
     for (const SampleRange& other : ranges)
         if (overlap(range, other))
-            throw OpenMMException("Samples " + to_string(max(range.first, other.first)) + " and following of seed "
-                                  + to_string(range.seed)
-                                  + " are already in the ensemble: draw with another seed or a later first sample.");
+            throw OpenMMException(
+                "Samples " + to_string(max(range.first, other.first)) + " and following of seed "
+                + to_string(range.seed)
+                + " are already in the ensemble: draw with another seed or a later first sample.");
     ranges.push_back(range);
 }
 
@@ -106,21 +113,24 @@ void WeightedEnsemble::append(const WeightedEnsemble& other) {
         return;
     }
     if (numParticles != other.numParticles)
-        throw OpenMMException("The ensembles have " + to_string(numParticles) + " and " + to_string(other.numParticles)
+        throw OpenMMException("The ensembles have " + to_string(numParticles) + " and "
+                              + to_string(other.numParticles)
                               + " particles: only ensembles of one System can be merged.");
     if (abs(temperature - other.temperature) > 1e-9 * temperature)
         throw OpenMMException("The ensembles have the temperatures " + to_string(temperature) + " and "
-                              + to_string(other.temperature) + " K: reweight one of them to the temperature of the other.");
+                              + to_string(other.temperature)
+                              + " K: reweight one of them to the temperature of the other.");
     if (positions.empty() != other.positions.empty())
         throw OpenMMException("Only one of the ensembles holds positions: load both with them.");
     for (const char* key : {"flow", "system"}) {
-        const auto mine = metadata.find(key), theirs = other.metadata.find(key);
+        const auto mine = as_const(metadata).find(key), theirs = other.metadata.find(key);
         if (mine != metadata.end() && theirs != other.metadata.end() && mine->second != theirs->second)
-            throw OpenMMException(string("The ensembles were made with another ") + key + " (" + mine->second + " and "
-                                  + theirs->second + "): their weights cannot be compared.");
+            throw OpenMMException(string("The ensembles were made with another ") + key + " (" + mine->second
+                                  + " and " + theirs->second + "): their weights cannot be compared.");
     }
     if (metadata.count("resampled") != 0 || other.metadata.count("resampled") != 0)
-        throw OpenMMException("A resampled ensemble cannot be merged: merge the ensembles before resampling.");
+        throw OpenMMException(
+            "A resampled ensemble cannot be merged: merge the ensembles before resampling.");
     WeightedEnsemble merged;
     merged.ranges = ranges;
     for (const SampleRange& range : other.ranges)
@@ -163,18 +173,27 @@ string WeightedEnsemble::toString() const {
     text += "  weight zero         " + to_string(offSupport + nonFinite) + " (" + to_string(offSupport)
             + " off the flow's support, " + to_string(nonFinite) + " with an energy that is not finite)\n";
     if (offSupport + nonFinite == count)
-        return text + "Warning: all weights are zero: the flow does not propose anything that the System allows.\n";
+        return text
+               + "Warning: all weights are zero: the flow does not propose anything that the System "
+                 "allows.\n";
     const double k = getParetoK();
     const Estimate logZ = getLogPartitionFunction();
-    text += format("  effective samples   %.1f (%.2f %%)\n", getEffectiveSampleSize(), 100 * getEffectiveSampleFraction())
-            + format("  Pareto k            %.2f\n", k) + format("  log Z               %.4f +- %.4f\n", logZ.value, logZ.error)
-            + format("  acceptance          %.3f (of Metropolis moves that propose from this flow)\n", getAcceptance());
+    text += format("  effective samples   %.1f (%.2f %%)\n", getEffectiveSampleSize(),
+                   100 * getEffectiveSampleFraction())
+            + format("  Pareto k            %.2f\n", k)
+            + format("  log Z               %.4f +- %.4f\n", logZ.value, logZ.error)
+            + format("  acceptance          %.3f (of Metropolis moves that propose from this flow)\n",
+                     getAcceptance());
     if (k == numeric_limits<double>::infinity())
         text += "Warning: there are too few different weights to judge their tail: draw more samples.\n";
     else if (k > 0.7)
-        text += "Warning: Pareto k is above 0.7, so averages and their errors are not reliable: train the flow further.\n";
+        text +=
+            "Warning: Pareto k is above 0.7, so averages and their errors are not reliable: train the flow "
+            "further.\n";
     if (nonFinite > 0)
-        text += "Warning: energies that are not finite count as weight zero: look at those samples if they are many.\n";
+        text +=
+            "Warning: energies that are not finite count as weight zero: look at those samples if they are "
+            "many.\n";
     return text
            + "Effective samples and Pareto k cannot see a mode that the flow never proposes: compare with reference data.\n";
 }

@@ -17,7 +17,8 @@ namespace {
 const double infinity = numeric_limits<double>::infinity();
 const double notANumber = numeric_limits<double>::quiet_NaN();
 
-/** Weights relative to the largest one, so that nothing overflows. They are all zero if there is no positive weight. */
+/** Weights relative to the largest one, so that nothing overflows. They are all zero if there is no positive
+ * weight. */
 struct ScaledWeights {
     explicit ScaledWeights(const vector<double>& logWeights) : values(logWeights.size(), 0.0) {
         for (double logWeight : logWeights)
@@ -48,8 +49,8 @@ double logSum(const vector<double>& logWeights, const vector<bool>& inRegion) {
 }
 
 /**
- * The standard error of a function of sums over independent samples, by the delta method: each sample contributes its
- * influence, and the influences add up to zero.
+ * The standard error of a function of sums over independent samples, by the delta method: each sample
+ * contributes its influence, and the influences add up to zero.
  */
 double deltaMethodError(double sumOfSquaredInfluences, size_t count) {
     return sqrt(sumOfSquaredInfluences * count / (count - 1.0));
@@ -57,8 +58,8 @@ double deltaMethodError(double sumOfSquaredInfluences, size_t count) {
 
 void requireOnePerSample(size_t size, size_t count, const string& what) {
     if (size != count)
-        throw OpenMMException("The ensemble has " + to_string(count) + " samples, so it needs as many " + what + ", not "
-                              + to_string(size) + ".");
+        throw OpenMMException("The ensemble has " + to_string(count) + " samples, so it needs as many " + what
+                              + ", not " + to_string(size) + ".");
 }
 
 }  // namespace
@@ -95,8 +96,8 @@ double WeightedEnsemble::getAcceptance() const {
     const size_t count = weights.values.size();
     if (weights.sum == 0 || count < 2)
         return notANumber;
-    // Over all pairs of different samples, w_old min(1, w_new/w_old) = min(w_old, w_new): in ascending order, each weight
-    // is the smaller one of the pairs that it forms with all that follow.
+    // Over all pairs of different samples, w_old min(1, w_new/w_old) = min(w_old, w_new): in ascending order,
+    // each weight is the smaller one of the pairs that it forms with all that follow.
     sort(weights.values.begin(), weights.values.end());
     double sum = 0;
     for (size_t i = 0; i < count; i++)
@@ -128,7 +129,8 @@ WeightedEnsemble::Estimate WeightedEnsemble::computeFreeEnergyDifference(const v
         return {logA - logB, notANumber};
     double sumOfSquares = 0;
     for (size_t i = 0; i < logWeights.size(); i++) {
-        const double influence = (inA[i] ? exp(logWeights[i] - logA) : 0) - (inB[i] ? exp(logWeights[i] - logB) : 0);
+        const double influence =
+            (inA[i] ? exp(logWeights[i] - logA) : 0) - (inB[i] ? exp(logWeights[i] - logB) : 0);
         sumOfSquares += influence * influence;
     }
     return {logA - logB, deltaMethodError(sumOfSquares, logWeights.size())};
@@ -161,7 +163,8 @@ WeightedEnsemble WeightedEnsemble::resample(long long count, uint64_t seed) cons
         drawn.reducedPotentials.push_back(reducedPotentials[chosen]);
         drawn.logQ.push_back(-reducedPotentials[chosen]);
         if (!positions.empty())
-            drawn.positions.insert(drawn.positions.end(), &positions[chosen * size], &positions[chosen * size] + size);
+            drawn.positions.insert(drawn.positions.end(), &positions[chosen * size],
+                                   &positions[chosen * size] + size);
     }
     return drawn;
 }

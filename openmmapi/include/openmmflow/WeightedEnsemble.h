@@ -10,12 +10,13 @@
 namespace OpenMMFlow {
 
 /**
- * A WeightedEnsemble is a set of configurations with importance weights: positions, log q, reduced potentials u = U/kT and
- * log weights, log w = -u - log q. It knows how good it is (effective sample size, Pareto k) and computes averages and
- * free energies with their statistical errors.
+ * A WeightedEnsemble is a set of configurations with importance weights: positions, log q, reduced potentials
+ * u = U/kT and log weights, log w = -u - log q. It knows how good it is (effective sample size, Pareto k) and
+ * computes averages and free energies with their statistical errors.
  *
- * A sample outside the support of the flow (log q = +infinity) or with a potential energy that is not finite has weight zero.
- * Such samples stay in the ensemble, since they are part of the average weight, and are counted.
+ * A sample outside the support of the flow (log q = +infinity) or with a potential energy that is not finite
+ * has weight zero. Such samples stay in the ensemble, since they are part of the average weight, and are
+ * counted.
  */
 class WeightedEnsemble {
 public:
@@ -34,12 +35,13 @@ public:
      *
      * @param numParticles         N
      * @param temperature          the temperature of the target in K
-     * @param positions            (count, N, 3) in nm; may be empty, for an ensemble whose positions are elsewhere
+     * @param positions            (count, N, 3) in nm; may be empty, for an ensemble whose positions are
+     *                             elsewhere
      * @param logQ                 (count)
      * @param reducedPotentials    (count)
      */
-    WeightedEnsemble(int numParticles, double temperature, std::vector<double> positions, std::vector<double> logQ,
-                     std::vector<double> reducedPotentials);
+    WeightedEnsemble(int numParticles, double temperature, std::vector<double> positions,
+                     std::vector<double> logQ, std::vector<double> reducedPotentials);
 
     int getNumParticles() const { return numParticles; }
     /** Get the temperature of the target in K. */
@@ -58,31 +60,43 @@ public:
     /** Get the number of samples on the support whose energy is NaN or infinite. */
     long long getNumNonFinite() const;
 
-    /** Get the effective sample size of Kish, (sum w)^2 / sum w^2. It cannot see a mode that the flow never proposes. */
+    /**
+     * Get the effective sample size of Kish, (sum w)^2 / sum w^2. It cannot see a mode that the flow never
+     * proposes. Zero if all weights are zero.
+     */
     double getEffectiveSampleSize() const;
     /** Get the effective sample size divided by the number of samples. */
     double getEffectiveSampleFraction() const;
     /**
-     * Get the shape k of the generalised Pareto distribution fitted to the largest weights (Vehtari et al. 2024, arXiv
-     * 1507.02646). Above 0.7 averages are not reliable, however large the effective sample size.
+     * Get the shape k of the generalised Pareto distribution fitted to the largest weights (Vehtari et al.
+     * 2024, arXiv 1507.02646). Above 0.7 averages are not reliable, however large the effective sample size.
+     * Infinity if there are too few different weights to tell, -infinity if all weights are the same.
      */
     double getParetoK() const;
-    /** Get log of the average weight, and its standard error. Only differences at equal N mean anything. */
+    /**
+     * Get log of the average weight, and its standard error. Only differences at equal N mean anything.
+     * If all weights are zero the value is -infinity, without any samples NaN. The error needs two samples.
+     */
     Estimate getLogPartitionFunction() const;
     /**
-     * Get the fraction of proposals that an independence Metropolis move with this flow would accept in the stationary
-     * state: the average of min(1, w_new/w_old) with the old state distributed by weight.
+     * Get the fraction of proposals that an independence Metropolis move with this flow would accept in the
+     * stationary state: the average of min(1, w_new/w_old) with the old state distributed by weight.
+     * NaN if there are fewer than two samples or if all weights are zero.
      */
     double getAcceptance() const;
     /**
      * Compute the average of a quantity in the target distribution.
      *
-     * @param values   (count): the value of the quantity for each sample. Values of samples of weight zero are ignored
-     * @return the average, with the standard error of the ratio estimator
+     * @param values   (count): the value of the quantity for each sample. Values of samples of weight zero
+     *                 are ignored
+     * @return the average, with the standard error of the ratio estimator (delta method); NaN if all weights
+     *         are zero
      */
     Estimate computeExpectation(const std::vector<double>& values) const;
     /**
-     * Compute the free-energy difference F_b - F_a between two regions, in kT.
+     * Compute the free-energy difference F_b - F_a between two regions, in kT, with the standard error of
+     * the delta method (covariance of the two included). Infinite, with the error NaN, if one of them has no
+     * sample of positive weight; NaN if neither has.
      *
      * @param inA   (count): whether each sample lies in region a
      * @param inB   (count): whether each sample lies in region b
@@ -90,16 +104,20 @@ public:
     Estimate computeFreeEnergyDifference(const std::vector<bool>& inA, const std::vector<bool>& inB) const;
 
     /**
-     * Draw configurations with probability proportional to weight (systematic resampling), each with weight 1.
+     * Draw configurations with probability proportional to weight (systematic resampling), each with
+     * weight 1. Their log q is that of the target, -u.
+     *
+     * @throws OpenMM::OpenMMException if all weights are zero
      */
     WeightedEnsemble resample(long long count, uint64_t seed = 0) const;
     /** Get the samples start ... end-1. */
     WeightedEnsemble slice(long long start, long long end) const;
     /**
-     * Add the samples of another ensemble, made with another seed, other sample indices or on another machine.
+     * Add the samples of another ensemble, made with another seed, other sample indices or on another
+     * machine.
      *
-     * @throws OpenMM::OpenMMException if the other ensemble has another flow, System or temperature, or if both hold the
-     *         same samples of the same seed
+     * @throws OpenMM::OpenMMException if the other ensemble has another flow, System or temperature, or if
+     *         both hold the same samples of the same seed
      */
     void append(const WeightedEnsemble& other);
     /** Save to a safetensors file, written under a temporary name and renamed. */
@@ -110,12 +128,12 @@ public:
     const std::vector<SampleRange>& getSampleRanges() const { return ranges; }
     void addSampleRange(const SampleRange& range);
     /**
-     * Get what this ensemble came from: "flow" and "system" (hashes), "energies" (what computed them), "proposals"
-     * (what computed log q).
+     * Get what this ensemble came from: "flow" and "system" (hashes), "energies" (what computed them),
+     * "proposals" (what computed log q).
      */
     const std::map<std::string, std::string>& getMetadata() const { return metadata; }
     void setMetadata(const std::string& key, const std::string& value) { metadata[key] = value; }
-    /** A summary in a few lines: samples, effective samples, Pareto k, log Z, acceptance, and what to beware of. */
+    /** Get a summary: samples, effective samples, Pareto k, log Z, acceptance, and what to beware of. */
     std::string toString() const;
 
 private:

@@ -1,0 +1,430 @@
+// Weighted ensembles: estimates and their errors against exact values, and what happens at the edges.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "openmm/OpenMMException.h"
+#include "openmmflow/WeightedEnsemble.h"
+
+using OpenMM::OpenMMException;
+using OpenMMFlow::WeightedEnsemble;
+using Estimate = WeightedEnsemble::Estimate;
+
+namespace {
+
+const double infinity = std::numeric_limits<double>::infinity();
+const double notANumber = std::numeric_limits<double>::quiet_NaN();
+
+std::string messageOf(const std::function<void()>& action) {
+    try {
+        action();
+    } catch (const OpenMMException& e) {
+        return e.what();
+    }
+    return "no exception";
+}
+
+/** An ensemble without positions that has these log weights. */
+WeightedEnsemble makeEnsemble(const std::vector<double>& logWeights) {
+    std::vector<double> reducedPotentials;
+    for (double logWeight : logWeights)
+        reducedPotentials.push_back(-logWeight);
+    return WeightedEnsemble(1, 300, {}, std::vector<double>(logWeights.size(), 0.0), reducedPotentials);
+}
+
+/** An ensemble with positions that tell the samples apart. */
+WeightedEnsemble makeNumbered(long long first, long long count, uint64_t seed = 1) {
+    std::vector<double> positions, logQ, reducedPotentials;
+    for (long long k = first; k < first + count; k++) {
+        for (int j = 0; j < 6; j++)
+            positions.push_back(10.0 * k + j);
+        logQ.push_back(0.01 * k);
+        reducedPotentials.push_back(0.5 * k);
+    }
+    WeightedEnsemble ensemble(2, 300, positions, logQ, reducedPotentials);
+    ensemble.addSampleRange({seed, (uint64_t)first, count});
+    ensemble.setMetadata("flow", "0123456789abcdef");
+    return ensemble;
+}
+
+bool isSame(const WeightedEnsemble& a, const WeightedEnsemble& b) {
+    return a.getPositions() == b.getPositions() && a.getLogQ() == b.getLogQ()
+           && a.getReducedPotentials() == b.getReducedPotentials() && a.getLogWeights() == b.getLogWeights();
+}
+
+/**
+ * A normal distribution proposes, and the target is another one, in one dimension. A tenth of the proposals
+ * is off the support, so that the average weight is nine tenths of the partition function.
+ */
+class Normal {
+public:
+    double center = 0.4, width = 0.8, proposalWidth = 1.3, offSupport = 0.1;
+    std::vector<double> x;
+
+    WeightedEnsemble draw(int count, std::mt19937_64& generator) {
+        std::normal_distribution<double> normal(0, proposalWidth);
+        std::uniform_real_distribution<double> uniform;
+        std::vector<double> logQ, reducedPotentials;
+        x.clear();
+        for (int i = 0; i < count; i++) {
+            x.push_back(normal(generator));
+            const bool isOff = uniform(generator) < offSupport;
+            logQ.push_back(isOff ? infinity
+                                 : -0.5 * std::pow(x[i] / proposalWidth, 2) - std::log(proposalWidth)
+                                       - 0.5 * std::log(2 * M_PI));
+            reducedPotentials.push_back(0.5 * std::pow((x[i] - center) / width, 2));
+        }
+        return WeightedEnsemble(1, 300, {}, logQ, reducedPotentials);
+    }
+    std::vector<bool> inside(double lower, double upper) const {
+        std::vector<bool> result;
+        for (double value : x)
+            result.push_back(value > lower && value < upper);
+        return result;
+    }
+    double probability(double lower, double upper) const {
+        auto cumulative = [&](double value) { return 0.5 * std::erfc((center - value) / width / M_SQRT2); };
+        return cumulative(upper) - cumulative(lower);
+    }
+};
+
+/** Errors are right if the deviations, divided by them, have the average 0 and the variance 1. */
+class Deviations {
+public:
+    void add(const Estimate& estimate, double exact) {
+        values.push_back((estimate.value - exact) / estimate.error);
+    }
+    void check() const {
+        const double count = values.size();
+        double sum = 0, sumOfSquares = 0;
+        for (double value : values)
+            sum += value;
+        for (double value : values)
+            sumOfSquares += std::pow(value - sum / count, 2);
+        EXPECT_NEAR(sum / count, 0, 4 / std::sqrt(count));
+        EXPECT_NEAR(sumOfSquares / (count - 1), 1, 4 * std::sqrt(2 / count));
+    }
+
+private:
+    std::vector<double> values;
+};
+
+TEST(WeightedEnsemble, EstimatesDeviateAsTheirErrorsSay) {
+    Normal normal;
+    std::mt19937_64 generator(11);
+    Deviations logZ, average, square, apart, overlapping, nested;
+    for (int replica = 0; replica < 400; replica++) {
+        const WeightedEnsemble ensemble = normal.draw(2000, generator);
+        logZ.add(ensemble.getLogPartitionFunction(),
+                 std::log((1 - normal.offSupport) * normal.width * std::sqrt(2 * M_PI)));
+        average.add(ensemble.computeExpectation(normal.x), normal.center);
+        std::vector<double> squares;
+        for (double x : normal.x)
+            squares.push_back(x * x);
+        square.add(ensemble.computeExpectation(squares),
+                   std::pow(normal.center, 2) + std::pow(normal.width, 2));
+        auto compare = [&](double lowerA, double upperA, double lowerB, double upperB,
+                           Deviations& deviations) {
+            deviations.add(ensemble.computeFreeEnergyDifference(normal.inside(lowerA, upperA),
+                                                                normal.inside(lowerB, upperB)),
+                           std::log(normal.probability(lowerA, upperA) / normal.probability(lowerB, upperB)));
+        };
+        compare(-infinity, 0, 0, infinity, apart);
+        compare(-infinity, 0.6, 0.2, infinity, overlapping);
+        compare(-0.5, 0.5, -1, infinity, nested);
+    }
+    logZ.check();
+    average.check();
+    square.check();
+    apart.check();
+    overlapping.check();
+    nested.check();
+}
+
+TEST(WeightedEnsemble, EffectiveSamples) {
+    EXPECT_DOUBLE_EQ(makeEnsemble({0, 0, 0, 0}).getEffectiveSampleSize(), 4);
+    EXPECT_DOUBLE_EQ(makeEnsemble({0, -infinity, 0, -infinity}).getEffectiveSampleFraction(), 0.5);
+    EXPECT_DOUBLE_EQ(makeEnsemble({std::log(1.0), std::log(3.0)}).getEffectiveSampleSize(), 16.0 / 10);
+    // For normal distributions: n <w>^2 / <w^2> = n a sqrt(2 - a^2), a = width/proposalWidth, equal centers.
+    Normal normal;
+    normal.center = 0;
+    normal.offSupport = 0;
+    std::mt19937_64 generator(12);
+    const double ratio = normal.width / normal.proposalWidth;
+    EXPECT_NEAR(normal.draw(200000, generator).getEffectiveSampleFraction(),
+                ratio * std::sqrt(2 - ratio * ratio), 0.005);
+}
+
+TEST(WeightedEnsemble, AcceptanceIsTheAverageOverAllPairs) {
+    Normal normal;
+    std::mt19937_64 generator(13);
+    const WeightedEnsemble ensemble = normal.draw(300, generator);
+    const std::vector<double>& logWeights = ensemble.getLogWeights();
+    double accepted = 0, total = 0;
+    for (size_t before = 0; before < logWeights.size(); before++)
+        for (size_t after = 0; after < logWeights.size(); after++)
+            if (before != after && logWeights[before] > -infinity) {
+                const double weight = std::exp(logWeights[before]);
+                total += weight;
+                accepted += weight * std::min(1.0, std::exp(logWeights[after] - logWeights[before]));
+            }
+    EXPECT_NEAR(ensemble.getAcceptance(), accepted / total, 1e-12);
+    EXPECT_DOUBLE_EQ(makeEnsemble({5, 5, 5}).getAcceptance(), 1);
+    EXPECT_DOUBLE_EQ(makeEnsemble({5, -infinity, -infinity}).getAcceptance(), 0);
+}
+
+TEST(WeightedEnsemble, NothingOverflows) {
+    std::vector<double> logWeights, values;
+    std::vector<bool> inA, inB;
+    std::mt19937_64 generator(14);
+    std::normal_distribution<double> normal;
+    for (int i = 0; i < 1000; i++) {
+        logWeights.push_back(normal(generator));
+        values.push_back(normal(generator));
+        inA.push_back(i % 2 == 0);
+        inB.push_back(i % 3 == 0);
+    }
+    const WeightedEnsemble ensemble = makeEnsemble(logWeights);
+    for (double shift : {-1e6, 1e6}) {
+        std::vector<double> shifted = logWeights;
+        for (double& logWeight : shifted)
+            logWeight += shift;
+        const WeightedEnsemble other = makeEnsemble(shifted);
+        EXPECT_NEAR(other.getLogPartitionFunction().value - shift, ensemble.getLogPartitionFunction().value,
+                    1e-8);
+        EXPECT_NEAR(other.getLogPartitionFunction().error, ensemble.getLogPartitionFunction().error, 1e-8);
+        EXPECT_NEAR(other.getEffectiveSampleSize(), ensemble.getEffectiveSampleSize(), 1e-6);
+        EXPECT_NEAR(other.getParetoK(), ensemble.getParetoK(), 1e-6);
+        EXPECT_NEAR(other.getAcceptance(), ensemble.getAcceptance(), 1e-8);
+        EXPECT_NEAR(other.computeExpectation(values).value, ensemble.computeExpectation(values).value, 1e-8);
+    }
+    // A region may be unlikely beyond the range of exp().
+    for (int i = 0; i < 1000; i++)
+        logWeights[i] -= inB[i] ? 5000 : 0;
+    const Estimate difference = makeEnsemble(logWeights).computeFreeEnergyDifference(inA, inB);
+    EXPECT_NEAR(difference.value, 5000, 3);
+    EXPECT_TRUE(difference.error > 0 && difference.error < 1);
+}
+
+TEST(WeightedEnsemble, SamplesOfWeightZeroAreCountedAndOtherwiseIgnored) {
+    const WeightedEnsemble ensemble(1, 300, {}, {0, infinity, 0, 0, 0, infinity, 0},
+                                    {0, 1, notANumber, infinity, -infinity, notANumber, 0});
+    EXPECT_EQ(ensemble.getNumSamples(), 7);
+    EXPECT_EQ(ensemble.getNumOffSupport(), 2);
+    EXPECT_EQ(ensemble.getNumNonFinite(), 3);
+    EXPECT_EQ(ensemble.getLogWeights(),
+              (std::vector<double>{0, -infinity, -infinity, -infinity, -infinity, -infinity, 0}));
+    EXPECT_DOUBLE_EQ(ensemble.getEffectiveSampleSize(), 2);
+    EXPECT_DOUBLE_EQ(ensemble.getLogPartitionFunction().value, std::log(2.0 / 7));
+    const Estimate average =
+        ensemble.computeExpectation({1, notANumber, infinity, notANumber, -infinity, notANumber, 3});
+    EXPECT_DOUBLE_EQ(average.value, 2);
+    // Influences 1/2 (1 - 2) and 1/2 (3 - 2), 7 samples.
+    EXPECT_DOUBLE_EQ(average.error, std::sqrt(0.5 * 7 / 6));
+    EXPECT_TRUE(std::isnan(ensemble.computeExpectation({notANumber, 0, 0, 0, 0, 0, 3}).value));
+}
+
+TEST(WeightedEnsemble, AllWeightsZero) {
+    const WeightedEnsemble ensemble = makeEnsemble(std::vector<double>(50, -infinity));
+    EXPECT_EQ(ensemble.getNumNonFinite(), 50);
+    EXPECT_EQ(ensemble.getEffectiveSampleSize(), 0);
+    EXPECT_EQ(ensemble.getEffectiveSampleFraction(), 0);
+    EXPECT_EQ(ensemble.getParetoK(), infinity);
+    EXPECT_EQ(ensemble.getLogPartitionFunction().value, -infinity);
+    EXPECT_TRUE(std::isnan(ensemble.getLogPartitionFunction().error));
+    EXPECT_TRUE(std::isnan(ensemble.getAcceptance()));
+    EXPECT_TRUE(std::isnan(ensemble.computeExpectation(std::vector<double>(50, 1.0)).value));
+    const std::vector<bool> all(50, true);
+    EXPECT_TRUE(std::isnan(ensemble.computeFreeEnergyDifference(all, all).value));
+    EXPECT_EQ(messageOf([&] { ensemble.resample(10); }),
+              "There is nothing to resample: the ensemble has no sample of positive weight.");
+    EXPECT_NE(ensemble.toString().find("all weights are zero"), std::string::npos);
+}
+
+TEST(WeightedEnsemble, VeryFewSamples) {
+    for (const WeightedEnsemble& empty : {WeightedEnsemble(), WeightedEnsemble(2, 300, {}, {}, {})}) {
+        EXPECT_EQ(empty.getNumSamples(), 0);
+        EXPECT_TRUE(empty.hasPositions());
+        EXPECT_EQ(empty.getEffectiveSampleSize(), 0);
+        EXPECT_EQ(empty.getEffectiveSampleFraction(), 0);
+        EXPECT_EQ(empty.getParetoK(), infinity);
+        EXPECT_TRUE(std::isnan(empty.getLogPartitionFunction().value));
+        EXPECT_TRUE(std::isnan(empty.getAcceptance()));
+        EXPECT_TRUE(std::isnan(empty.computeExpectation({}).value));
+        EXPECT_EQ(empty.slice(0, 0).getNumSamples(), 0);
+        EXPECT_EQ(empty.toString().find("0 samples"), 0u);
+    }
+    const WeightedEnsemble one = makeEnsemble({-3});
+    EXPECT_EQ(one.getEffectiveSampleSize(), 1);
+    EXPECT_EQ(one.getLogPartitionFunction().value, -3);
+    EXPECT_TRUE(std::isnan(one.getLogPartitionFunction().error));
+    EXPECT_EQ(one.computeExpectation({8}).value, 8);
+    EXPECT_TRUE(std::isnan(one.computeExpectation({8}).error));
+    EXPECT_TRUE(std::isnan(one.getAcceptance()));
+    EXPECT_EQ(one.resample(3).getNumSamples(), 3);
+    EXPECT_FALSE(one.toString().empty());
+    // log of the average of w: its error is s/(mean sqrt(n)) with s^2 = 2 for the weights 1 and 3.
+    const WeightedEnsemble two = makeEnsemble({0, std::log(3.0)});
+    EXPECT_DOUBLE_EQ(two.getLogPartitionFunction().value, std::log(2.0));
+    EXPECT_DOUBLE_EQ(two.getLogPartitionFunction().error, 0.5);
+    EXPECT_DOUBLE_EQ(two.getAcceptance(), 0.5);
+}
+
+TEST(WeightedEnsemble, FreeEnergyOfARegionWithoutSamples) {
+    const WeightedEnsemble ensemble = makeEnsemble({0, 0, 0});
+    const std::vector<bool> none(3, false), all(3, true);
+    EXPECT_EQ(ensemble.computeFreeEnergyDifference(all, none).value, infinity);
+    EXPECT_EQ(ensemble.computeFreeEnergyDifference(none, all).value, -infinity);
+    EXPECT_TRUE(std::isnan(ensemble.computeFreeEnergyDifference(none, none).value));
+    EXPECT_TRUE(std::isnan(ensemble.computeFreeEnergyDifference(all, none).error));
+    EXPECT_EQ(ensemble.computeFreeEnergyDifference(all, all).value, 0);
+    EXPECT_EQ(ensemble.computeFreeEnergyDifference(all, all).error, 0);
+}
+
+TEST(WeightedEnsemble, ResamplingIsSystematic) {
+    Normal normal;
+    std::mt19937_64 generator(15);
+    const WeightedEnsemble plain = normal.draw(500, generator);
+    std::vector<double> positions;
+    for (int i = 0; i < 500; i++)
+        positions.insert(positions.end(), {(double)i, 0, 0});
+    const WeightedEnsemble ensemble(1, 300, positions, plain.getLogQ(), plain.getReducedPotentials());
+    double total = 0;
+    for (double logWeight : ensemble.getLogWeights())
+        total += std::exp(logWeight);
+    for (long long count : {0, 1, 7, 500, 20000})
+        for (uint64_t seed : {0, 1, 2}) {
+            const WeightedEnsemble drawn = ensemble.resample(count, seed);
+            ASSERT_EQ(drawn.getNumSamples(), count);
+            EXPECT_EQ(drawn.getLogWeights(), std::vector<double>(count, 0.0));
+            std::vector<int> times(500, 0);
+            for (long long k = 0; k < count; k++) {
+                const int chosen = (int)drawn.getPositions()[3 * k];
+                EXPECT_EQ(drawn.getReducedPotentials()[k], ensemble.getReducedPotentials()[chosen]);
+                times[chosen]++;
+            }
+            for (int i = 0; i < 500; i++)
+                EXPECT_LT(std::abs(times[i] - count * std::exp(ensemble.getLogWeights()[i]) / total), 1) << i;
+        }
+    EXPECT_TRUE(isSame(ensemble.resample(100, 5), ensemble.resample(100, 5)));
+    EXPECT_FALSE(isSame(ensemble.resample(100, 5), ensemble.resample(100, 6)));
+    EXPECT_NE(ensemble.resample(100).toString().find("resampled from 500"), std::string::npos);
+    EXPECT_NE(messageOf([&] { ensemble.resample(-1); }), "no exception");
+}
+
+TEST(WeightedEnsemble, ResamplingDrawsTheTarget) {
+    // Each sample is drawn as often as its weight says, on average over the seeds.
+    const WeightedEnsemble ensemble = makeEnsemble({std::log(0.1), -infinity, std::log(0.6), std::log(0.3)});
+    double sum = 0;
+    const int seeds = 20000;
+    for (int seed = 0; seed < seeds; seed++)
+        sum += ensemble.resample(1, seed).getReducedPotentials()[0] == -std::log(0.3);
+    EXPECT_NEAR(sum / seeds, 0.3, 4 * std::sqrt(0.3 * 0.7 / seeds));
+}
+
+TEST(WeightedEnsemble, SlicesAndTheirSum) {
+    WeightedEnsemble whole = makeNumbered(100, 10);
+    const WeightedEnsemble more = makeNumbered(7, 5, 2);
+    whole.append(more);
+    EXPECT_EQ(whole.getNumSamples(), 15);
+    EXPECT_TRUE(isSame(whole.slice(10, 15), more));
+    WeightedEnsemble joined;
+    for (int start = 0; start < 15; start += 4)
+        joined.append(whole.slice(start, std::min(start + 4, 15)));
+    EXPECT_TRUE(isSame(joined, whole));
+    const WeightedEnsemble middle = whole.slice(8, 12);
+    ASSERT_EQ(middle.getSampleRanges().size(), 2u);
+    EXPECT_EQ(middle.getSampleRanges()[0].first, 108u);
+    EXPECT_EQ(middle.getSampleRanges()[0].count, 2);
+    EXPECT_EQ(middle.getSampleRanges()[1].seed, 2u);
+    EXPECT_EQ(middle.getSampleRanges()[1].first, 7u);
+    EXPECT_EQ(middle.getSampleRanges()[1].count, 2);
+    EXPECT_EQ(middle.getMetadata(), whole.getMetadata());
+    EXPECT_EQ(whole.slice(3, 3).getNumSamples(), 0);
+    for (auto [start, end] : {std::pair(-1, 3), std::pair(4, 3), std::pair(0, 16)})
+        EXPECT_NE(messageOf([&, start = start, end = end] { whole.slice(start, end); }), "no exception");
+}
+
+TEST(WeightedEnsemble, MergingKnowsWhatEnsemblesAreMadeOf) {
+    const WeightedEnsemble ensemble = makeNumbered(100, 10);
+    auto merge = [&](const WeightedEnsemble& other) {
+        return messageOf([&] {
+            WeightedEnsemble merged = ensemble;
+            merged.append(other);
+        });
+    };
+    const char* fine = "no exception";
+    EXPECT_EQ(merge(makeNumbered(110, 10)), fine);
+    EXPECT_EQ(merge(makeNumbered(90, 10)), fine);
+    EXPECT_EQ(merge(makeNumbered(100, 10, 2)), fine);
+    EXPECT_EQ(merge(ensemble),
+              "Samples 100 and following of seed 1 are already in the ensemble: draw with another seed or a "
+              "later first "
+              "sample.");
+    EXPECT_NE(merge(makeNumbered(109, 1)), fine);
+    EXPECT_NE(merge(makeNumbered(91, 10)), fine);
+    EXPECT_NE(merge(makeNumbered(0, 1000)), fine);
+    EXPECT_NE(merge(makeNumbered(104, 2)), fine);
+    EXPECT_NE(merge(WeightedEnsemble(3, 300, {}, {0}, {0})), fine);
+    EXPECT_NE(merge(WeightedEnsemble(2, 301, std::vector<double>(6), {0}, {0})), fine);
+    EXPECT_NE(merge(WeightedEnsemble(2, 300, {}, {0}, {0})), fine);
+    EXPECT_NE(merge(ensemble.resample(5)), fine);
+    WeightedEnsemble other = makeNumbered(110, 10);
+    other.setMetadata("flow", "fedcba9876543210");
+    EXPECT_EQ(merge(other),
+              "The ensembles were made with another flow (0123456789abcdef and fedcba9876543210): their "
+              "weights cannot be compared.");
+    // Ranges at the end of the counter do not wrap around.
+    WeightedEnsemble last;
+    last.addSampleRange({0, UINT64_MAX - 9, 10});
+    EXPECT_EQ(messageOf([&] { last.addSampleRange({0, 0, 10}); }), fine);
+    EXPECT_NE(messageOf([&] { last.addSampleRange({0, UINT64_MAX, 1}); }), fine);
+}
+
+TEST(WeightedEnsemble, RefusesWhatCannotBe) {
+    auto make = [](int numParticles, double temperature, size_t numPositions, std::vector<double> logQ,
+                   size_t numPotentials) {
+        return messageOf([=] {
+            WeightedEnsemble(numParticles, temperature, std::vector<double>(numPositions), logQ,
+                             std::vector<double>(numPotentials));
+        });
+    };
+    EXPECT_EQ(make(1, 300, 6, {0, 0}, 2), "no exception");
+    EXPECT_NE(make(0, 300, 0, {0, 0}, 2), "no exception");
+    EXPECT_NE(make(1, 0, 6, {0, 0}, 2), "no exception");
+    EXPECT_NE(make(1, notANumber, 6, {0, 0}, 2), "no exception");
+    EXPECT_NE(make(1, 300, 6, {0, 0}, 3), "no exception");
+    EXPECT_NE(make(1, 300, 5, {0, 0}, 2), "no exception");
+    EXPECT_EQ(make(1, 300, 6, {0, -infinity}, 2),
+              "Sample 1 has log q = -infinity: it cannot have been drawn from the flow.");
+    EXPECT_EQ(make(1, 300, 6, {notANumber, 0}, 2),
+              "Sample 0 has log q = NaN: it cannot have been drawn from the flow.");
+    const WeightedEnsemble ensemble = makeEnsemble({0, 0, 0});
+    EXPECT_NE(messageOf([&] { ensemble.computeExpectation({1, 2}); }), "no exception");
+    EXPECT_NE(messageOf([&] {
+                  ensemble.computeFreeEnergyDifference({true}, {true, true, true});
+              }),
+              "no exception");
+}
+
+TEST(WeightedEnsemble, TheSummarySaysWhatToBewareOf) {
+    Normal normal;
+    std::mt19937_64 generator(16);
+    const std::string good = normal.draw(5000, generator).toString();
+    EXPECT_NE(good.find("cannot see a mode"), std::string::npos);
+    EXPECT_NE(good.find("off the flow's support, 0 with"), std::string::npos);
+    EXPECT_EQ(good.find("Warning"), std::string::npos);
+    // A proposal that is much narrower than the target has weights without a variance.
+    normal.proposalWidth = 0.3;
+    EXPECT_NE(normal.draw(5000, generator).toString().find("Pareto k is above 0.7"), std::string::npos);
+    EXPECT_NE(makeEnsemble({0, 1, 2}).toString().find("too few different weights"), std::string::npos);
+}
+
+}  // namespace

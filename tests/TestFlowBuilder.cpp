@@ -1,0 +1,194 @@
+// What FlowBuilder creates, the Systems that it refuses, and the hash of a System.
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "TestMolecules.h"
+#include "openmm/AndersenThermostat.h"
+#include "openmm/CMMotionRemover.h"
+#include "openmm/HarmonicBondForce.h"
+#include "openmm/NonbondedForce.h"
+#include "openmm/OpenMMException.h"
+#include "openmm/VirtualSite.h"
+#include "openmmflow/FlowBuilder.h"
+#include "openmmflow/internal/InternalFlowModel.h"
+
+using namespace OpenMMFlow;
+using namespace OpenMM;
+using namespace std;
+using nlohmann::json;
+
+namespace {
+
+string messageOf(const function<void()>& function) {
+    try {
+        function();
+    } catch (const OpenMMException& e) {
+        return e.what();
+    }
+    return "no exception";
+}
+
+/** The restrictions of a molecule as "kind name", with the names of the centre or of the bond. */
+multiset<string> getRestrictions(const Molecule& molecule) {
+    InternalFlowOptions small;
+    small.couplings = 2;
+    small.hidden = 4;
+    Flow flow = FlowBuilder::createInternal(molecule, {}, {}, small);
+    multiset<string> result;
+    for (const json& restriction : json::parse(flow.getMetadata().at("restrictions"))) {
+        string kind = restriction["kind"], description = restriction["description"];
+        EXPECT_EQ(restriction["names"].size(), restriction["particles"].size());
+        if (kind == "stereocentre") {
+            result.insert(kind + " " + restriction["names"][0].get<string>());
+            EXPECT_NE(string::npos, description.find("clockwise")) << description;
+        } else {
+            set<string> bond = {restriction["names"][1], restriction["names"][2]};
+            result.insert(kind + " " + *bond.begin() + "-" + *bond.rbegin());
+            EXPECT_NE(string::npos, description.find(kind == "cis" ? "same side" : "opposite sides"))
+                << description;
+        }
+    }
+    return result;
+}
+
+TEST(Restrictions, AreTheStereocentresAndDoubleBonds) {
+    using Set = multiset<string>;
+    for (string name :
+         {"water", "ethane", "butane", "benzene", "toluene", "biphenyl", "cyclohexane", "cubane",
+          "guanidinium", "acetic-acid", "dimethyl-sulfoxide", "nitrobenzene", "methylamine"})
+        EXPECT_EQ(Set{}, getRestrictions(loadMolecule(name))) << name;
+    EXPECT_EQ((Set{"stereocentre C3", "trans C2-N1", "trans C4-N2"}),
+              getRestrictions(loadMolecule("alanine-dipeptide")));
+    EXPECT_EQ((Set{"stereocentre C6", "trans C2-N1", "trans C7-N2"}),
+              getRestrictions(loadMolecule("proline-dipeptide")));
+    EXPECT_EQ((Set{"cis C7-C8"}), getRestrictions(loadMolecule("cis-stilbene")));
+    EXPECT_EQ((Set{"trans C7-C8"}), getRestrictions(loadMolecule("trans-stilbene")));
+    EXPECT_EQ((Set{"stereocentre C4"}), getRestrictions(loadMolecule("thalidomide")));
+    EXPECT_EQ((Set{"stereocentre C1"}), getRestrictions(loadMolecule("bromochlorofluoromethane")));
+    EXPECT_EQ(5u, getRestrictions(loadMolecule("glucose")).size());
+    EXPECT_EQ(4u, getRestrictions(loadMolecule("adenosine")).size());
+}
+
+TEST(Restrictions, AMirrorImageRunsTheOtherWay) {
+    Molecule molecule = loadMolecule("bromochlorofluoromethane"), mirrored = molecule;
+    for (Vec3& r : mirrored.positions)
+        r[2] = -r[2];
+    auto describe = [](const Molecule& m) {
+        return json::parse(FlowBuilder::createInternal(m).getMetadata().at("restrictions"))[0]["description"]
+            .get<string>();
+    };
+    // [C@H](F)(Cl)Br: from the hydrogen, which SMILES puts first, F, Cl and Br run counterclockwise; from F,
+    // then, Cl, Br, H do (an even permutation keeps the sense: H F Cl Br -> F Cl H Br).
+    string original = describe(molecule), other = describe(mirrored);
+    EXPECT_EQ(string::npos, original.find("counter") == string::npos ? other.find(" clockwise")
+                                                                     : original.find(" clockwise"));
+    EXPECT_NE(original, other);
+}
+
+TEST(CreateInternal, TakesTheOptions) {
+    InternalFlowOptions options;
+    options.couplings = 3;
+    options.hidden = 8;
+    options.blocks = 1;
+    options.bins = 5;
+    options.activation = "relu";
+    Flow flow = FlowBuilder::createInternal(loadMolecule("alanine-dipeptide"), {}, {}, options);
+    EXPECT_EQ("internal", flow.getFamily());
+    EXPECT_EQ(22, flow.getNumParticles());
+    const auto& model = dynamic_cast<const InternalFlowModel&>(flow.getModel());
+    EXPECT_EQ(3u, model.getCouplings().size());
+    EXPECT_EQ(8, model.getOptions().hidden);
+    EXPECT_EQ(1, model.getOptions().blocks);
+    EXPECT_EQ(5, model.getOptions().bins);
+    EXPECT_EQ(InternalFlowModel::Activation::ReLU, model.getOptions().activation);
+    json atoms = json::parse(flow.getMetadata().at("atoms"));
+    EXPECT_EQ("C1", atoms["names"][0]);
+    EXPECT_EQ(22u, atoms["atomicNumbers"].size());
+    options.activation = "tanh";
+    EXPECT_NE(string::npos, messageOf([&] {
+                                FlowBuilder::createInternal(loadMolecule("water"), {}, {}, options);
+                            }).find("choose silu or relu"));
+}
+
+TEST(CreateInternal, CentersItsCoordinatesOnTheData) {
+    Molecule molecule = loadMolecule("butane");
+    vector<double> data = flatten(molecule.positions);
+    for (double& x : data)
+        x *= 1.01;
+    Flow flow = FlowBuilder::createInternal(molecule, data);
+    const InternalCoordinates& coordinates =
+        dynamic_cast<const InternalFlowModel&>(flow.getModel()).getCoordinates();
+    EXPECT_NEAR(1.01 * InternalCoordinates::choose(molecule).center[0], coordinates.center[0], 1e-12);
+    EXPECT_NE(string::npos,
+              messageOf([&] { FlowBuilder::createInternal(molecule, {}, {1}); }).find("no positions"));
+}
+
+TEST(CreateInternal, NamesMayHoldAnyBytes) {
+    Molecule molecule = loadMolecule("water");
+    molecule.atomNames[0] = "\xff\xfe";
+    json::parse(FlowBuilder::createInternal(molecule).getMetadata().at("atoms"));
+}
+
+unique_ptr<System> makeSystem(double length = 0.1) {
+    auto system = make_unique<System>();
+    for (int i = 0; i < 3; i++)
+        system->addParticle(16);
+    auto* bonds = new HarmonicBondForce();
+    bonds->addBond(0, 1, length, 1000);
+    system->addForce(bonds);
+    return system;
+}
+
+TEST(CheckSystem, RefusesWhatAFlowCannotMove) {
+    auto system = makeSystem();
+    EXPECT_EQ("no exception", messageOf([&] { FlowBuilder::checkSystem(*system); }));
+    system->addConstraint(1, 2, 0.1);
+    EXPECT_NE(string::npos, messageOf([&] { FlowBuilder::checkSystem(*system); }).find("constraints=None"));
+    system = makeSystem();
+    system->setParticleMass(2, 0);
+    EXPECT_NE(string::npos, messageOf([&] {
+                                FlowBuilder::checkSystem(*system);
+                            }).find("Particle 2 of the System has no mass"));
+    system->setVirtualSite(2, new TwoParticleAverageSite(0, 1, 0.5, 0.5));
+    EXPECT_NE(string::npos, messageOf([&] {
+                                FlowBuilder::checkSystem(*system);
+                            }).find("Particle 2 of the System is a virtual"));
+}
+
+TEST(HashSystem, DependsOnTheEnergyOnly) {
+    auto system = makeSystem();
+    const string hash = FlowBuilder::hashSystem(*system);
+    EXPECT_EQ(16u, hash.size());
+    EXPECT_EQ(string::npos, hash.find_first_not_of("0123456789abcdef"));
+    EXPECT_EQ(hash, FlowBuilder::hashSystem(*makeSystem()));
+    system->setParticleMass(0, 4);
+    system->getForce(0).setName("bonds");
+    system->getForce(0).setForceGroup(3);
+    system->setDefaultPeriodicBoxVectors(Vec3(3, 0, 0), Vec3(0, 3, 0), Vec3(0, 0, 3));
+    system->addForce(new CMMotionRemover());
+    system->addForce(new AndersenThermostat(300, 1));
+    EXPECT_EQ(hash, FlowBuilder::hashSystem(*system));
+
+    EXPECT_NE(hash, FlowBuilder::hashSystem(*makeSystem(0.1 + 1e-12)));
+    system->addParticle(1);
+    EXPECT_NE(hash, FlowBuilder::hashSystem(*system));
+    system = makeSystem();
+    system->addForce(new HarmonicBondForce());
+    EXPECT_NE(hash, FlowBuilder::hashSystem(*system));
+}
+
+TEST(HashSystem, DependsOnTheBoxOfAPeriodicSystem) {
+    auto system = makeSystem();
+    dynamic_cast<HarmonicBondForce&>(system->getForce(0)).setUsesPeriodicBoundaryConditions(true);
+    string hash = FlowBuilder::hashSystem(*system);
+    system->setDefaultPeriodicBoxVectors(Vec3(3, 0, 0), Vec3(0, 3, 0), Vec3(0, 0, 3));
+    EXPECT_NE(hash, FlowBuilder::hashSystem(*system));
+}
+
+}  // namespace

@@ -129,10 +129,11 @@ TEST(CreateInternal, CentersItsCoordinatesOnTheData) {
               messageOf([&] { FlowBuilder::createInternal(molecule, {}, {1}); }).find("no positions"));
 }
 
-TEST(CreateInternal, NamesMayHoldAnyBytes) {
+TEST(CreateInternal, NamesThatNoFileCanHoldAreReplaced) {
     Molecule molecule = loadMolecule("water");
-    molecule.atomNames[0] = "\xff\xfe";
-    json::parse(FlowBuilder::createInternal(molecule).getMetadata().at("atoms"));
+    molecule.atomNames = {"\xff\xfe", "", string(61, 'H')};
+    json atoms = json::parse(FlowBuilder::createInternal(molecule).getMetadata().at("atoms"));
+    EXPECT_EQ(json({"O0", "H1", "H2"}), atoms["names"]);
 }
 
 unique_ptr<System> makeSystem(double length = 0.1) {

@@ -49,6 +49,13 @@ const char* elementSymbols[] = {
     "No", "Lr", "Rf", "Db", "Sg", "Bh", "Hs", "Mt", "Ds", "Rg", "Cn", "Nh", "Fl", "Mc", "Lv", "Ts", "Og"};
 const int maxAtomicNumber = sizeof(elementSymbols) / sizeof(elementSymbols[0]) - 1;
 
+/** Whether a name is one that a flow file can hold. */
+bool isPlain(const string& name) {
+    const size_t maxLength = 60;
+    return !name.empty() && name.size() <= maxLength
+           && all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
     stringstream message;
@@ -73,9 +80,9 @@ MolecularGraph::MolecularGraph(const Molecule& molecule) : atomicNumbers(molecul
             fail("Particle ", i, " has atomic number ", atomicNumbers[i],
                  " and is not an atom: rebuild the System without virtual sites and other extra particles.");
     for (size_t i = 0; i < count; i++)
-        names.push_back(molecule.atomNames.empty() || molecule.atomNames[i].empty()
-                            ? elementSymbols[atomicNumbers[i]] + to_string(i)
-                            : molecule.atomNames[i]);
+        names.push_back(!molecule.atomNames.empty() && isPlain(molecule.atomNames[i])
+                            ? molecule.atomNames[i]
+                            : elementSymbols[atomicNumbers[i]] + to_string(i));
     for (const OpenMM::Vec3& r : molecule.positions)
         positions.push_back(shared::make_real3(r[0], r[1], r[2]));
     addBonds(molecule);

@@ -29,7 +29,7 @@ public:
     int getNumAtoms() const { return (int)neighbors.size(); }
     int getAtomicNumber(int atom) const { return atomicNumbers[atom]; }
     bool isHydrogen(int atom) const { return atomicNumbers[atom] == 1; }
-    /** The name of an atom; its element and index if the molecule has no names. */
+    /** The name of an atom; its element and index if it has none, or none in plain printable characters. */
     const std::string& getName(int atom) const { return names[atom]; }
     const std::vector<std::string>& getNames() const { return names; }
     /** The atoms bonded to an atom, in ascending order. */

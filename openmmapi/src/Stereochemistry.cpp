@@ -20,18 +20,19 @@ bool allDiffer(const MolecularGraph& graph, const vector<int>& atoms) {
     return ranks.size() == atoms.size();
 }
 
-/** The number of heavy atoms on the side of `from` of the bond between `from` and `across`. */
-int getBranchSize(const MolecularGraph& graph, int from, int across) {
+/** The numbers of heavy atoms and of all atoms on the side of `from` of the bond between `from` and `across`.
+ */
+pair<int, int> getBranchSize(const MolecularGraph& graph, int from, int across) {
     set<int> seen = {from, across};
     vector<int> queue = {from};
-    int size = 0;
+    int numHeavy = 0;
     for (size_t next = 0; next < queue.size(); next++) {
-        size += !graph.isHydrogen(queue[next]);
+        numHeavy += !graph.isHydrogen(queue[next]);
         for (int i : graph.getNeighbors(queue[next]))
             if (seen.insert(i).second)
                 queue.push_back(i);
     }
-    return size;
+    return {numHeavy, (int)queue.size()};
 }
 
 /** The neighbour of `end` other than `across` by which cis and trans are named: where the molecule goes on.

@@ -63,7 +63,7 @@ TEST(Restrictions, AreTheStereocentresAndDoubleBonds) {
          {"water", "ethane", "butane", "benzene", "toluene", "biphenyl", "cyclohexane", "cubane",
           "guanidinium", "acetic-acid", "dimethyl-sulfoxide", "nitrobenzene", "methylamine"})
         EXPECT_EQ(Set{}, getRestrictions(loadMolecule(name))) << name;
-    EXPECT_EQ((Set{"stereocentre C3", "trans C2-N1", "trans C4-N2"}),
+    EXPECT_EQ((Set{"stereocentre C3", "trans C2-N1", "trans C5-N2"}),
               getRestrictions(loadMolecule("alanine-dipeptide")));
     EXPECT_EQ((Set{"stereocentre C6", "trans C2-N1", "trans C7-N2"}),
               getRestrictions(loadMolecule("proline-dipeptide")));

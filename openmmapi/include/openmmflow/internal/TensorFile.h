@@ -9,6 +9,8 @@
 
 namespace OpenMMFlow {
 
+class ByteSource;
+
 /**
  * A safetensors file in memory: named arrays, and a table of strings as metadata. Both Flows and WeightedEnsembles are
  * stored in this format, which any ecosystem can read and which executes nothing on loading.
@@ -32,12 +34,15 @@ public:
     std::string serialize() const;
     /** Write to a temporary name beside `path`, flush to disk, and rename. */
     void save(const std::string& path) const;
+    /** Throw an exception which says that this file cannot be read, and for what reason: a clause without a full stop. */
+    [[noreturn]] void fail(const std::string& reason) const;
 
     std::map<std::string, std::string>& getMetadata() { return metadata; }
     const std::map<std::string, std::string>& getMetadata() const { return metadata; }
     /** Get a metadata value, or throw an exception which says that it is missing. */
     const std::string& getMetadata(const std::string& key) const;
 
+    const std::map<std::string, Tensor>& getTensors() const { return tensors; }
     bool hasTensor(const std::string& name) const { return tensors.count(name) != 0; }
     std::vector<int64_t> getShape(const std::string& name) const;
     /** Get a tensor of floating point type (F32 or F64) whose values are all finite, and which has exactly this shape. */
@@ -57,11 +62,15 @@ public:
     const std::string& getDescription() const { return description; }
 
 private:
+    static TensorFile read(ByteSource& source, const std::string& description);
+    std::string makeHeader(std::vector<std::string>& order) const;
     const Tensor& getTensor(const std::string& name, const std::vector<int64_t>& shape) const;
+    void setTensor(const std::string& name, Tensor tensor, size_t numValues);
     std::string description;
     std::map<std::string, std::string> metadata;
     std::map<std::string, Tensor> tensors;
-    mutable std::set<std::string> read;
+    /** The names of the tensors that a getter has asked for. */
+    mutable std::set<std::string> used;
 };
 
 }  // namespace OpenMMFlow

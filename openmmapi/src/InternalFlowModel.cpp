@@ -1,0 +1,228 @@
+#include "openmmflow/internal/InternalFlowModel.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+
+#include "openmm/OpenMMException.h"
+
+namespace OpenMMFlow {
+
+using OpenMM::OpenMMException;
+using std::string;
+using std::to_string;
+using std::vector;
+
+namespace {
+
+using Configuration = InternalFlowModel::Configuration;
+
+const int64_t maxParameters = 1000000000;
+
+[[noreturn]] void fail(const string& reason) {
+    throw OpenMMException("Invalid internal flow: " + reason + ".");
+}
+
+void checkRange(const char* subject, int value, int minimum, int maximum) {
+    if (value < minimum || value > maximum)
+        fail("the number of " + string(subject) + " must lie in " + to_string(minimum) + " ... "
+             + to_string(maximum) + ", and " + to_string(value) + " does not");
+}
+
+void checkConfiguration(const Configuration& configuration) {
+    checkRange("couplings", configuration.couplings, 1, 1000);
+    checkRange("hidden units", configuration.hidden, 1, 16384);
+    checkRange("blocks", configuration.blocks, 0, 100);
+    checkRange("bins", configuration.bins, 2, 32);
+    // Negated, so that NaN fails too.
+    if (!(configuration.tailBound >= 0.1 && configuration.tailBound <= 1000))
+        fail("the tail bound must lie in 0.1 ... 1000");
+    if (!(configuration.minBinFraction >= 1e-6 && configuration.minBinFraction * configuration.bins <= 0.9))
+        fail("the minimum bin fraction must be at least 1e-6 and at most 0.9 divided by the number of bins");
+    if (!(configuration.minDerivative >= 1e-6 && configuration.minDerivative <= 0.9))
+        fail("the minimum derivative must lie in 1e-6 ... 0.9");
+}
+
+int countFeatures(const InternalCoordinates& coordinates, const vector<int>& conditioning) {
+    int count = 0;
+    for (int j : conditioning)
+        count += coordinates.circular[j] ? 2 : 1;
+    return count;
+}
+
+int countOutputs(const InternalCoordinates& coordinates, const vector<int>& transformed, int bins) {
+    int count = 0;
+    for (int j : transformed)
+        count += coordinates.circular[j] ? 3 * bins + 1 : 3 * bins - 1;
+    return count;
+}
+
+/**
+ * Random numbers that are the same everywhere. The standard fixes what mt19937 returns, but leaves open what
+ * its distributions and std::shuffle make of it.
+ */
+class PortableRandom {
+public:
+    explicit PortableRandom(unsigned seed) : generator(seed) {}
+    /** A number in 0 ... count-1. */
+    int index(int count) { return (int)(((uint64_t)generator() * (uint64_t)count) >> 32); }
+    /** A number in (-bound, bound), rounded to single precision, in which it will be stored. */
+    double symmetric(double bound) { return (float)(bound * ((generator() + 0.5) / 2147483648.0 - 1)); }
+
+private:
+    std::mt19937 generator;
+};
+
+/**
+ * Choose half of the coordinates: of the bonds, angles, linear torsions and circular torsions half each. The
+ * halves of odd numbers are rounded up and down in turn, beginning at random.
+ */
+vector<char> createMask(const InternalCoordinates& coordinates, PortableRandom& random) {
+    int n = coordinates.getNumParticles(), numCoordinates = coordinates.getNumCoordinates();
+    vector<vector<int>> kinds(4);
+    for (int j = 0; j < numCoordinates; j++)
+        kinds[j < n - 1 ? 0 : j < 2 * n - 3 ? 1 : coordinates.circular[j] ? 3 : 2].push_back(j);
+    vector<char> mask(numCoordinates, false);
+    bool roundUp = random.index(2);
+    for (vector<int>& kind : kinds) {
+        int size = (int)kind.size(), half = size / 2;
+        if (size % 2 == 1) {
+            half += roundUp;
+            roundUp = !roundUp;
+        }
+        for (int i = 0; i < half; i++) {
+            std::swap(kind[i], kind[i + random.index(size - i)]);
+            mask[kind[i]] = true;
+        }
+    }
+    return mask;
+}
+
+/**
+ * A layer with the initial values that torch.nn.Linear has: weight (He's initialisation for a leaky
+ * rectifier) and bias uniform within 1/sqrt(inputs).
+ */
+DenseLayer createLayer(int inputs, int outputs, PortableRandom& random) {
+    DenseLayer layer{inputs, outputs, vector<double>((size_t)inputs * outputs), vector<double>(outputs)};
+    double bound = 1 / std::sqrt((double)inputs);
+    for (double& value : layer.weight)
+        value = random.symmetric(bound);
+    for (double& value : layer.bias)
+        value = random.symmetric(bound);
+    return layer;
+}
+
+/** Couplings come in pairs: the second of a pair transforms what the first does not. */
+vector<SplineCoupling> createCouplings(const InternalCoordinates& coordinates,
+                                       const Configuration& configuration, unsigned seed) {
+    checkConfiguration(configuration);
+    coordinates.validate();
+    int numCoordinates = coordinates.getNumCoordinates(), hidden = configuration.hidden;
+    int64_t parameters = configuration.couplings * (int64_t)hidden
+                         * (2 * (int64_t)configuration.blocks * hidden
+                            + (3 * configuration.bins + 3) * (int64_t)numCoordinates);
+    if (parameters > maxParameters)
+        fail("it would have more than " + to_string(maxParameters) + " parameters");
+    PortableRandom random(seed);
+    vector<SplineCoupling> couplings(configuration.couplings);
+    vector<char> mask;
+    for (int l = 0; l < configuration.couplings; l++) {
+        SplineCoupling& coupling = couplings[l];
+        if (l % 2 == 0)
+            mask = createMask(coordinates, random);
+        for (int j = 0; j < numCoordinates; j++)
+            ((bool)mask[j] == (l % 2 == 0) ? coupling.transformed : coupling.conditioning).push_back(j);
+        coupling.input = createLayer(countFeatures(coordinates, coupling.conditioning), hidden, random);
+        for (int b = 0; b < configuration.blocks; b++) {
+            DenseLayer first = createLayer(hidden, hidden, random);
+            coupling.blocks.emplace_back(std::move(first), createLayer(hidden, hidden, random));
+        }
+        int outputs = countOutputs(coordinates, coupling.transformed, configuration.bins);
+        coupling.output = {hidden, outputs, vector<double>((size_t)hidden * outputs),
+                           vector<double>(outputs)};
+    }
+    return couplings;
+}
+
+void checkLayer(const DenseLayer& layer, int inputs, int outputs, const string& subject) {
+    if (layer.inputs != inputs || layer.outputs != outputs || layer.weight.size() != (size_t)inputs * outputs
+        || layer.bias.size() != (size_t)outputs)
+        fail(subject + " is not a layer of " + to_string(inputs) + " inputs and " + to_string(outputs)
+             + " outputs");
+    for (const vector<double>* values : {&layer.weight, &layer.bias})
+        for (double value : *values)
+            if (!(std::abs(value) <= std::numeric_limits<float>::max()))
+                fail(subject + " has a weight that is not a finite number in single precision");
+}
+
+void checkCoupling(const SplineCoupling& coupling, const InternalCoordinates& coordinates,
+                   const Configuration& configuration, const string& subject) {
+    vector<int> all(coupling.transformed);
+    all.insert(all.end(), coupling.conditioning.begin(), coupling.conditioning.end());
+    std::sort(all.begin(), all.end());
+    bool partition = (int)all.size() == coordinates.getNumCoordinates() && !coupling.transformed.empty()
+                     && !coupling.conditioning.empty();
+    for (size_t j = 0; partition && j < all.size(); j++)
+        partition = all[j] == (int)j;
+    if (!partition)
+        fail(subject
+             + " does not divide the coordinates into those that it transforms and those that it depends on");
+    // In a file they are a mask, which has no other order.
+    if (!std::is_sorted(coupling.transformed.begin(), coupling.transformed.end())
+        || !std::is_sorted(coupling.conditioning.begin(), coupling.conditioning.end()))
+        fail(subject + " does not list its coordinates in ascending order");
+    checkLayer(coupling.input, countFeatures(coordinates, coupling.conditioning), configuration.hidden,
+               "the input of " + subject);
+    if ((int)coupling.blocks.size() != configuration.blocks)
+        fail(subject + " does not have " + to_string(configuration.blocks) + " blocks");
+    for (const auto& [first, second] : coupling.blocks) {
+        checkLayer(first, configuration.hidden, configuration.hidden, "a block of " + subject);
+        checkLayer(second, configuration.hidden, configuration.hidden, "a block of " + subject);
+    }
+    checkLayer(coupling.output, configuration.hidden,
+               countOutputs(coordinates, coupling.transformed, configuration.bins),
+               "the output of " + subject);
+}
+
+}  // namespace
+
+InternalFlowModel::InternalFlowModel(const InternalCoordinates& coordinates,
+                                     const Configuration& configuration, unsigned seed)
+    : InternalFlowModel(coordinates, configuration, createCouplings(coordinates, configuration, seed)) {}
+
+InternalFlowModel::InternalFlowModel(const InternalCoordinates& coordinates,
+                                     const Configuration& configuration,
+                                     const vector<SplineCoupling>& couplings)
+    : coordinates(coordinates), configuration(configuration), couplings(couplings) {
+    checkConfiguration(configuration);
+    coordinates.validate();
+    if ((int)couplings.size() != configuration.couplings)
+        fail("it does not have " + to_string(configuration.couplings) + " couplings");
+    for (size_t l = 0; l < couplings.size(); l++)
+        checkCoupling(couplings[l], coordinates, configuration, "coupling " + to_string(l));
+}
+
+const string& InternalFlowModel::getFamily() const {
+    static const string family = "internal";
+    return family;
+}
+
+int InternalFlowModel::getNumFeatures(const SplineCoupling& coupling) const {
+    return countFeatures(coordinates, coupling.conditioning);
+}
+
+int InternalFlowModel::getNumOutputs(const SplineCoupling& coupling) const {
+    return countOutputs(coordinates, coupling.transformed, configuration.bins);
+}
+
+double InternalFlowModel::getLogDensityConstant() const {
+    double result = 1.5 * std::log((double)getNumParticles()) - std::log(8 * M_PI * M_PI);
+    for (int j = 0; j < coordinates.getNumCoordinates(); j++)
+        if (!coordinates.circular[j])
+            result -= std::log(coordinates.scale[j]);
+    return result;
+}
+
+}  // namespace OpenMMFlow

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "Quote.h"
+#include "StrictJson.h"
+#include "openmm/OpenMMException.h"
+#include "openmmflow/internal/InternalFlowModel.h"
+#include "openmmflow/internal/TensorFile.h"
+
+namespace OpenMMFlow {
+
+using nlohmann::json;
+using std::string;
+using std::to_string;
+using std::vector;
+
+namespace {
+
+using Activation = InternalFlowModel::Activation;
+
+/** The entries of a configuration; each is required, and there are no others. */
+class ConfigurationReader {
+public:
+    explicit ConfigurationReader(const TensorFile& file)
+        : file(file),
+          entries(parseStrictJson(file.getMetadata("configuration"), 2,
+                                  "Cannot read " + file.getDescription() + ": its configuration")) {}
+    int getInteger(const char* key) {
+        const json& entry = get(key);
+        if (!entry.is_number_unsigned() || entry.get<uint64_t>() > 1000000)
+            file.fail("the entry " + quote(key)
+                      + " of its configuration is not a natural number of reasonable size");
+        return entry.get<int>();
+    }
+    double getReal(const char* key) {
+        const json& entry = get(key);
+        if (!entry.is_number())
+            file.fail("the entry " + quote(key) + " of its configuration is not a number");
+        return entry.get<double>();
+    }
+    Activation getActivation(const char* key) {
+        const json& entry = get(key);
+        if (entry == "silu")
+            return Activation::SiLU;
+        if (entry != "relu")
+            file.fail("the entry " + quote(key) + " of its configuration is neither 'silu' nor 'relu'");
+        return Activation::ReLU;
+    }
+    vector<string> getStrings(const char* key) {
+        const json& list = get(key);
+        if (!list.is_array()
+            || !std::all_of(list.begin(), list.end(), [](const json& e) { return e.is_string(); }))
+            file.fail("the entry " + quote(key) + " of its configuration is not a list of strings");
+        return list.get<vector<string>>();
+    }
+    void requireAllRead() const {
+        for (const auto& [key, entry] : entries.items())
+            if (used.count(key) == 0)
+                file.fail("its configuration has the unknown entry " + quote(key));
+    }
+
+private:
+    const json& get(const char* key) {
+        if (!entries.contains(key))
+            file.fail("its configuration has no entry " + quote(key));
+        used.insert(key);
+        return entries[key];
+    }
+    const TensorFile& file;
+    const json entries;
+    std::set<string> used;
+};
+
+string nameCoupling(size_t l) {
+    return "couplings." + to_string(l);
+}
+
+string nameBlock(size_t l, size_t b) {
+    return nameCoupling(l) + ".blocks." + to_string(b);
+}
+
+DenseLayer readLayer(const TensorFile& file, const string& name, int outputs) {
+    vector<int64_t> shape = file.getShape(name + ".weight");
+    if (shape.size() != 2 || shape[0] != outputs || shape[1] > 10000000)
+        file.fail("the tensor " + quote(name + ".weight") + " is not a matrix of " + to_string(outputs)
+                  + " rows");
+    return {(int)shape[1], outputs, file.getReals(name + ".weight", shape),
+            file.getReals(name + ".bias", {outputs})};
+}
+
+/** Weights from single precision training stay in single precision. Nothing is ever rounded. */
+void writeReals(TensorFile& file, const string& name, const vector<int64_t>& shape,
+                const vector<double>& values) {
+    bool single =
+        std::all_of(values.begin(), values.end(), [](double value) { return value == (double)(float)value; });
+    file.setReals(name, shape, values, single ? TensorFile::Type::F32 : TensorFile::Type::F64);
+}
+
+void writeLayer(TensorFile& file, const string& name, const DenseLayer& layer) {
+    writeReals(file, name + ".weight", {layer.outputs, layer.inputs}, layer.weight);
+    writeReals(file, name + ".bias", {layer.outputs}, layer.bias);
+}
+
+}  // namespace
+
+std::shared_ptr<const InternalFlowModel> InternalFlowModel::read(const TensorFile& file) {
+    ConfigurationReader reader(file);
+    Configuration configuration;
+    configuration.couplings = reader.getInteger("couplings");
+    configuration.hidden = reader.getInteger("hidden");
+    configuration.blocks = reader.getInteger("blocks");
+    configuration.bins = reader.getInteger("bins");
+    configuration.activation = reader.getActivation("activation");
+    configuration.tailBound = reader.getReal("tail_bound");
+    configuration.minBinFraction = reader.getReal("min_bin_fraction");
+    configuration.minDerivative = reader.getReal("min_derivative");
+    vector<string> atomNames = reader.getStrings("atom_names");
+    reader.requireAllRead();
+    InternalCoordinates coordinates = InternalCoordinates::read(file);
+    coordinates.atomNames = atomNames;
+    int64_t numCoordinates = coordinates.getNumCoordinates();
+    vector<SplineCoupling> couplings;
+    // What is allocated stays within what the file holds, since each tensor must be there before the next is
+    // asked for.
+    for (int l = 0; l < configuration.couplings; l++) {
+        SplineCoupling coupling;
+        vector<int64_t> mask = file.getIntegers(nameCoupling(l) + ".transformed", {numCoordinates}, 0, 1);
+        for (int j = 0; j < numCoordinates; j++)
+            (mask[j] ? coupling.transformed : coupling.conditioning).push_back(j);
+        coupling.input = readLayer(file, nameCoupling(l) + ".input", configuration.hidden);
+        for (int b = 0; b < configuration.blocks; b++) {
+            DenseLayer first = readLayer(file, nameBlock(l, b) + ".first", configuration.hidden);
+            coupling.blocks.emplace_back(std::move(first),
+                                         readLayer(file, nameBlock(l, b) + ".second", configuration.hidden));
+        }
+        vector<int64_t> shape = file.getShape(nameCoupling(l) + ".output.bias");
+        if (shape.size() != 1 || shape[0] > 100 * numCoordinates)
+            file.fail("the tensor " + quote(nameCoupling(l) + ".output.bias") + " has a wrong shape");
+        coupling.output = readLayer(file, nameCoupling(l) + ".output", (int)shape[0]);
+        couplings.push_back(std::move(coupling));
+    }
+    try {
+        return std::make_shared<InternalFlowModel>(coordinates, configuration, couplings);
+    } catch (const OpenMM::OpenMMException& e) {
+        throw OpenMM::OpenMMException("Cannot read " + file.getDescription() + ": " + e.what());
+    }
+}
+
+string InternalFlowModel::getConfiguration() const {
+    json result = {{"couplings", configuration.couplings},
+                   {"hidden", configuration.hidden},
+                   {"blocks", configuration.blocks},
+                   {"bins", configuration.bins},
+                   {"activation", configuration.activation == Activation::SiLU ? "silu" : "relu"},
+                   {"tail_bound", configuration.tailBound},
+                   {"min_bin_fraction", configuration.minBinFraction},
+                   {"min_derivative", configuration.minDerivative},
+                   {"atom_names", coordinates.atomNames}};
+    return result.dump();
+}
+
+void InternalFlowModel::write(TensorFile& file) const {
+    file.getMetadata()["family"] = getFamily();
+    file.getMetadata()["configuration"] = getConfiguration();
+    coordinates.write(file);
+    int64_t numCoordinates = coordinates.getNumCoordinates();
+    for (size_t l = 0; l < couplings.size(); l++) {
+        const SplineCoupling& coupling = couplings[l];
+        vector<int64_t> mask(numCoordinates, 0);
+        for (int j : coupling.transformed)
+            mask[j] = 1;
+        file.setIntegers(nameCoupling(l) + ".transformed", {numCoordinates}, mask, TensorFile::Type::U8);
+        writeLayer(file, nameCoupling(l) + ".input", coupling.input);
+        for (size_t b = 0; b < coupling.blocks.size(); b++) {
+            writeLayer(file, nameBlock(l, b) + ".first", coupling.blocks[b].first);
+            writeLayer(file, nameBlock(l, b) + ".second", coupling.blocks[b].second);
+        }
+        writeLayer(file, nameCoupling(l) + ".output", coupling.output);
+    }
+}
+
+}  // namespace OpenMMFlow

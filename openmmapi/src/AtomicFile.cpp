@@ -50,6 +50,11 @@ void AtomicFile::write(const char* bytes, size_t count) {
     }
 }
 
+void AtomicFile::seek(int64_t position) {
+    if (lseek(descriptor, position, SEEK_SET) < 0)
+        fail();
+}
+
 void AtomicFile::commit() {
     if (fsync(descriptor) != 0)
         fail();

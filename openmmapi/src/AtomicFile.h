@@ -2,6 +2,7 @@
 #define OPENMMFLOW_ATOMICFILE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace OpenMMFlow {
@@ -18,7 +19,10 @@ public:
     ~AtomicFile();
     AtomicFile(const AtomicFile&) = delete;
     AtomicFile& operator=(const AtomicFile&) = delete;
+    /** Write at the current position. */
     void write(const char* bytes, size_t count);
+    /** Move to a position, counted from the start of the file. */
+    void seek(int64_t position);
     void commit();
 
 private:

@@ -16,7 +16,6 @@ WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<
                                    vector<double> logQ, vector<double> reducedPotentials)
     : numParticles(numParticles),
       temperature(temperature),
-      positions(std::move(positions)),
       logQ(std::move(logQ)),
       reducedPotentials(std::move(reducedPotentials)) {
     const double infinity = numeric_limits<double>::infinity();
@@ -30,12 +29,8 @@ WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<
     if (this->reducedPotentials.size() != count)
         throw OpenMMException("An ensemble needs one reduced potential for each log q: there are "
                               + to_string(this->reducedPotentials.size()) + " and " + to_string(count) + ".");
-    if (!this->positions.empty() && this->positions.size() != count * numParticles * 3)
-        throw OpenMMException("The positions of " + to_string(count) + " samples of "
-                              + to_string(numParticles) + " particles are "
-                              + to_string(count * numParticles * 3) + " numbers, not "
-                              + to_string(this->positions.size()) + ".");
     logWeights.resize(count);
+    setPositions(std::move(positions));
     for (size_t i = 0; i < count; i++) {
         if (isnan(this->logQ[i]) || this->logQ[i] == -infinity)
             throw OpenMMException("Sample " + to_string(i)
@@ -46,6 +41,15 @@ WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<
         logWeights[i] =
             isfinite(this->reducedPotentials[i]) ? -this->reducedPotentials[i] - this->logQ[i] : -infinity;
     }
+}
+
+void WeightedEnsemble::setPositions(vector<double> positions) {
+    const size_t expected = logWeights.size() * numParticles * 3;
+    if (!positions.empty() && positions.size() != expected)
+        throw OpenMMException("The positions of " + to_string(getNumSamples()) + " samples of "
+                              + to_string(numParticles) + " particles are " + to_string(expected)
+                              + " numbers, not " + to_string(positions.size()) + ".");
+    this->positions = std::move(positions);
 }
 
 long long WeightedEnsemble::getNumOffSupport() const {
@@ -164,6 +168,9 @@ string WeightedEnsemble::toString() const {
     const long long count = getNumSamples(), offSupport = getNumOffSupport(), nonFinite = getNumNonFinite();
     string text = to_string(count) + " samples of " + to_string(numParticles) + " particles at "
                   + format("%g K\n", temperature);
+    const auto flowTemperature = metadata.find("flow_temperature");
+    if (flowTemperature != metadata.end())
+        text += "  the flow was made for " + flowTemperature->second + " K\n";
     if (count == 0)
         return text;
     const auto resampled = metadata.find("resampled");

@@ -16,30 +16,36 @@
 namespace OpenMMFlow {
 
 /**
- * A FlowSampler draws configurations from a Flow and weights them against the potential energy of a System, so that the
- * weighted ensemble is exactly the Boltzmann distribution exp(-U/kT) (over the flow's support).
+ * A FlowSampler draws configurations from a Flow and weights them against the potential energy of a System,
+ * so that the weighted ensemble is exactly the Boltzmann distribution exp(-U/kT) (over the flow's support).
  */
 class FlowSampler {
 public:
     /**
-     * Called after each block of samples with the number done so far and the number asked for. Returning false stops
-     * early: what was done is returned, and is valid.
+     * Called after each block of samples with the number done so far and the number asked for. Returning
+     * false stops early: what was done is returned, and is valid.
      */
     using Progress = std::function<bool(long long done, long long total)>;
-    /** Create a FlowSampler on the fastest Platforms that work. */
-    FlowSampler(const OpenMM::System& system, const Flow& flow, double temperature);
+    /**
+     * Create a FlowSampler on the fastest Platforms that work: that of the flow (see FlowContext) and that of
+     * the energies (see BatchedPotential) are chosen independently.
+     *
+     * @param properties    "Precision" of the flow, and "Threads" of both
+     */
+    FlowSampler(const OpenMM::System& system, const Flow& flow, double temperature,
+                const std::map<std::string, std::string>& properties = {});
     /**
      * Create a FlowSampler on a particular Platform.
      *
-     * @param system        the System that defines the target; it must have exactly the flow's particles, no constraints
-     *                      and no virtual sites
+     * @param system        the System that defines the target; it must have exactly the flow's particles, no
+     * constraints and no virtual sites
      * @param flow          the Flow that proposes
      * @param temperature   the temperature of the target, in K
      * @param platform      the Platform, for the flow and for the energies
-     * @param properties    the platform properties, as for FlowContext
+     * @param properties    "Precision" and "Threads", and whatever else the Platform's Contexts know
      */
-    FlowSampler(const OpenMM::System& system, const Flow& flow, double temperature, OpenMM::Platform& platform,
-                const std::map<std::string, std::string>& properties = {});
+    FlowSampler(const OpenMM::System& system, const Flow& flow, double temperature,
+                OpenMM::Platform& platform, const std::map<std::string, std::string>& properties = {});
     ~FlowSampler();
     FlowSampler(const FlowSampler&) = delete;
     FlowSampler& operator=(const FlowSampler&) = delete;
@@ -54,27 +60,31 @@ public:
      * @param positions   (count, N, 3): on exit, positions in nm
      * @param logQ        (count): on exit, log q
      */
-    void propose(long long count, std::vector<double>& positions, std::vector<double>& logQ, uint64_t seed = 0,
-                 uint64_t first = 0);
+    void propose(long long count, std::vector<double>& positions, std::vector<double>& logQ,
+                 uint64_t seed = 0, uint64_t first = 0);
     /**
-     * Draw samples first ... first+count-1 of a seed and weight them. Samples outside the support and samples with a
-     * non-finite energy have weight zero, and are counted.
+     * Draw samples first ... first+count-1 of a seed and weight them. Samples outside the support and samples
+     * with a non-finite energy have weight zero, and are counted.
+     *
+     * The ensemble's metadata name the flow and the System (hashes), and what computed energies and
+     * proposals; also "flow_temperature" in K where the flow was made for another temperature than this one.
      */
-    WeightedEnsemble sample(long long count, uint64_t seed = 0, uint64_t first = 0, const Progress& progress = {});
+    WeightedEnsemble sample(long long count, uint64_t seed = 0, uint64_t first = 0,
+                            const Progress& progress = {});
     /**
-     * Draw and weight samples, and write them to a file block by block: no more than one block of positions is ever in
-     * memory. The file is valid, and holds what was done, when `progress` stops the call early.
+     * Draw and weight samples, and write them to a file block by block: no more than one block of positions
+     * is ever in memory. The file is valid, and holds what was done, when `progress` stops the call early.
      *
      * @return the ensemble, without its positions
      */
-    WeightedEnsemble sampleToFile(const std::string& path, long long count, uint64_t seed = 0, uint64_t first = 0,
-                                  const Progress& progress = {});
+    WeightedEnsemble sampleToFile(const std::string& path, long long count, uint64_t seed = 0,
+                                  uint64_t first = 0, const Progress& progress = {});
     /**
      * Weight configurations that were drawn from this flow: log q and energies are computed anew.
      *
      * @param positions   (count, N, 3) in nm
-     * @throws OpenMM::OpenMMException if a configuration lies outside the flow's support, since it cannot have been drawn
-     *         from it
+     * @throws OpenMM::OpenMMException if a configuration lies outside the flow's support, since it cannot
+     * have been drawn from it
      */
     WeightedEnsemble reweight(const std::vector<double>& positions);
 

@@ -51,6 +51,9 @@ public:
     bool hasPositions() const { return !positions.empty() || logWeights.empty(); }
     /** Get the positions, (count, N, 3) in nm. */
     const std::vector<double>& getPositions() const { return positions; }
+    /** Set the positions, (count, N, 3) in nm, of an ensemble that was made without them; empty to drop them.
+     */
+    void setPositions(std::vector<double> positions);
     const std::vector<double>& getLogQ() const { return logQ; }
     const std::vector<double>& getReducedPotentials() const { return reducedPotentials; }
     /** Get the log weights, not normalised; -infinity for a sample of weight zero. */

@@ -1,0 +1,234 @@
+#include "openmmflow/FlowSampler.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <stdexcept>
+
+#include "openmm/OpenMMException.h"
+#include "openmm/reference/SimTKOpenMMRealType.h"
+#include "openmmflow/BatchedPotential.h"
+#include "openmmflow/FlowBuilder.h"
+#include "openmmflow/FlowContext.h"
+#include "openmmflow/internal/EnsembleWriter.h"
+
+using namespace OpenMM;
+using namespace std;
+
+namespace OpenMMFlow {
+
+namespace {
+
+/** Samples between two calls of Progress: enough to keep all lanes of all threads busy. */
+const long long BLOCK = 4096;
+
+bool knows(const Platform& platform, const string& property) {
+    const vector<string>& names = platform.getPropertyNames();
+    return find(names.begin(), names.end(), property) != names.end();
+}
+
+map<string, string> getFlowProperties(const Platform& platform, map<string, string> properties) {
+    const bool hasThreads = knows(platform, "Threads");
+    erase_if(properties, [&](const auto& property) {
+        return property.first != "Precision" && !(property.first == "Threads" && hasThreads);
+    });
+    return properties;
+}
+
+map<string, string> getPotentialProperties(const Platform& platform, map<string, string> properties) {
+    if (!knows(platform, "Precision"))
+        properties.erase("Precision");
+    return properties;
+}
+
+map<string, string> without(map<string, string> properties, const string& name) {
+    properties.erase(name);
+    return properties;
+}
+
+const System& checkTarget(const System& system, const Flow& flow, double temperature) {
+    if (!(temperature > 0 && temperature < numeric_limits<double>::infinity()))
+        throw OpenMMException("The temperature must be positive, in K, not " + to_string(temperature) + ".");
+    if (system.getNumParticles() != flow.getNumParticles())
+        throw OpenMMException("The System has " + to_string(system.getNumParticles())
+                              + " particles and the flow has " + to_string(flow.getNumParticles())
+                              + ": they must describe the same molecule.");
+    FlowBuilder::checkSystem(system);
+    return system;
+}
+
+void checkRange(long long count, uint64_t first) {
+    if (count < 0)
+        throw OpenMMException("The number of samples must not be negative.");
+    if (first + (uint64_t)count < first)
+        throw OpenMMException("Samples are numbered up to 2^64: start at a smaller first sample than "
+                              + to_string(first) + ".");
+}
+
+/** The temperature that a flow says it was made for; NaN if it does not say. */
+double getFlowTemperature(const Flow& flow) {
+    double temperature = numeric_limits<double>::quiet_NaN();
+    const auto entry = flow.getMetadata().find("temperature");
+    if (entry != flow.getMetadata().end())
+        from_chars(entry->second.data(), entry->second.data() + entry->second.size(), temperature);
+    return temperature;
+}
+
+}  // namespace
+
+struct FlowSampler::Implementation {
+    Implementation(const System& system, const Flow& flow, double temperature,
+                   const map<string, string>& properties)
+        : temperature(temperature),
+          numParticles(flow.getNumParticles()),
+          potential(checkTarget(system, flow, temperature), without(properties, "Precision")),
+          context(flow, properties) {
+        describe(system);
+    }
+    Implementation(const System& system, const Flow& flow, double temperature, Platform& platform,
+                   const map<string, string>& properties)
+        : temperature(temperature),
+          numParticles(flow.getNumParticles()),
+          potential(checkTarget(system, flow, temperature), platform,
+                    getPotentialProperties(platform, properties)),
+          context(flow, platform, getFlowProperties(platform, properties)) {
+        describe(system);
+    }
+    void describe(const System& system) {
+        metadata["flow"] = context.getFlow().getHash();
+        metadata["system"] = FlowBuilder::hashSystem(system);
+        metadata["energies"] = potential.getImplementation();
+        metadata["proposals"] =
+            context.getPlatform().getName() + ", " + context.getProperties().at("Precision");
+        const double flowTemperature = getFlowTemperature(context.getFlow());
+        if (abs(flowTemperature - temperature) > 1e-6 * temperature)
+            metadata["flow_temperature"] = context.getFlow().getMetadata().at("temperature");
+    }
+    /** The reduced potentials of samples. Those off the support are not evaluated: they have weight zero
+     * anyway. */
+    vector<double> computeReducedPotentials(const vector<double>& positions, const vector<double>& logQ) {
+        const size_t size = 3 * numParticles;
+        vector<double> inside;
+        for (size_t k = 0; k < logQ.size(); k++)
+            if (isfinite(logQ[k]))
+                inside.insert(inside.end(), &positions[k * size], &positions[k * size] + size);
+        const vector<double> energies = potential.computeEnergies(inside);
+        vector<double> reduced(logQ.size(), numeric_limits<double>::infinity());
+        auto energy = energies.begin();
+        for (size_t k = 0; k < logQ.size(); k++)
+            if (isfinite(logQ[k]))
+                reduced[k] = *energy++ / (BOLTZ * temperature);
+        return reduced;
+    }
+    WeightedEnsemble makeEnsemble(vector<double> positions, vector<double> logQ,
+                                  vector<double> reducedPotentials) {
+        WeightedEnsemble ensemble(numParticles, temperature, std::move(positions), std::move(logQ),
+                                  std::move(reducedPotentials));
+        for (const auto& [key, value] : metadata)
+            ensemble.setMetadata(key, value);
+        return ensemble;
+    }
+    /** Draw and weight samples block by block. `keep` takes their positions, which the ensemble does not
+     * hold. */
+    WeightedEnsemble sample(long long count, uint64_t seed, uint64_t first, const Progress& progress,
+                            const function<void(const vector<double>&)>& keep) {
+        vector<double> logQ, reducedPotentials, positions, blockLogQ;
+        long long done = 0;
+        while (done < count) {
+            context.sample(min(BLOCK, count - done), positions, blockLogQ, seed, first + done);
+            const vector<double> blockPotentials = computeReducedPotentials(positions, blockLogQ);
+            keep(positions);
+            logQ.insert(logQ.end(), blockLogQ.begin(), blockLogQ.end());
+            reducedPotentials.insert(reducedPotentials.end(), blockPotentials.begin(), blockPotentials.end());
+            done += blockLogQ.size();
+            if (progress && !progress(done, count))
+                break;
+        }
+        WeightedEnsemble ensemble = makeEnsemble({}, std::move(logQ), std::move(reducedPotentials));
+        ensemble.addSampleRange({seed, first, done});
+        return ensemble;
+    }
+
+    double temperature;
+    int numParticles;
+    // The System is checked before anything is made of it or of the flow.
+    BatchedPotential potential;
+    FlowContext context;
+    map<string, string> metadata;
+};
+
+FlowSampler::FlowSampler(const System& system, const Flow& flow, double temperature,
+                         const map<string, string>& properties)
+    : impl(make_unique<Implementation>(system, flow, temperature, properties)) {}
+
+FlowSampler::FlowSampler(const System& system, const Flow& flow, double temperature, Platform& platform,
+                         const map<string, string>& properties)
+    : impl(make_unique<Implementation>(system, flow, temperature, platform, properties)) {}
+
+FlowSampler::~FlowSampler() = default;
+
+const Flow& FlowSampler::getFlow() const {
+    return impl->context.getFlow();
+}
+
+double FlowSampler::getTemperature() const {
+    return impl->temperature;
+}
+
+string FlowSampler::getDescription() const {
+    return "flow: " + impl->metadata.at("proposals") + "; energies: " + impl->metadata.at("energies");
+}
+
+void FlowSampler::propose(long long count, vector<double>& positions, vector<double>& logQ, uint64_t seed,
+                          uint64_t first) {
+    checkRange(count, first);
+    impl->context.sample(count, positions, logQ, seed, first);
+}
+
+WeightedEnsemble FlowSampler::sample(long long count, uint64_t seed, uint64_t first,
+                                     const Progress& progress) {
+    checkRange(count, first);
+    vector<double> positions;
+    try {
+        if ((size_t)count > positions.max_size() / (3 * impl->numParticles))
+            throw length_error("more than any memory holds");
+        positions.reserve(count * impl->numParticles * 3);
+    } catch (const exception&) {
+        throw OpenMMException("There is not enough memory for the positions of " + to_string(count)
+                              + " samples: use sampleToFile().");
+    }
+    WeightedEnsemble ensemble = impl->sample(count, seed, first, progress, [&](const vector<double>& block) {
+        positions.insert(positions.end(), block.begin(), block.end());
+    });
+    ensemble.setPositions(std::move(positions));
+    return ensemble;
+}
+
+WeightedEnsemble FlowSampler::sampleToFile(const string& path, long long count, uint64_t seed, uint64_t first,
+                                           const Progress& progress) {
+    checkRange(count, first);
+    WeightedEnsemble description = impl->makeEnsemble({}, {}, {});
+    description.addSampleRange({seed, first, count});
+    EnsembleWriter writer(path, description, count, true);
+    WeightedEnsemble ensemble = impl->sample(
+        count, seed, first, progress, [&](const vector<double>& block) { writer.addPositions(block); });
+    writer.finish(ensemble);
+    return ensemble;
+}
+
+WeightedEnsemble FlowSampler::reweight(const vector<double>& positions) {
+    vector<double> logQ = impl->context.computeLogDensity(positions);
+    for (size_t k = 0; k < logQ.size(); k++)
+        if (!isfinite(logQ[k]))
+            throw OpenMMException("Frame " + to_string(k)
+                                  + (isnan(logQ[k])
+                                         ? " has a position that is not a finite number."
+                                         : " lies outside the flow's support, so that it cannot have been "
+                                           "drawn from this flow: remove it or use the flow that made it."));
+    vector<double> reducedPotentials = impl->computeReducedPotentials(positions, logQ);
+    return impl->makeEnsemble(positions, std::move(logQ), std::move(reducedPotentials));
+}
+
+}  // namespace OpenMMFlow

@@ -20,9 +20,9 @@ const double wideMargin = 20 * degree;
 const double narrowMargin = 10 * degree;
 /** A sibling of a tetrahedral centre is at 120 degrees; this near to 0 or 180 it says nothing about a hand.
  */
-const double minChiralTorsion = 20 * degree;
+const double minChiralTorsion = 10 * degree;
 /** A double bond that the reference conformation twists further than this is not held planar. */
-const double maxTwist = 45 * degree;
+const double maxTwist = 60 * degree;
 /** In rings up to this size nothing rotates or puckers far. */
 const int maxStiffRing = 4;
 /** Pyramids of these elements (amines, carbanions, hydronium) turn inside out; those of phosphorus or sulfur

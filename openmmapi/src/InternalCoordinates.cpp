@@ -138,7 +138,7 @@ string InternalCoordinates::describeViolation(const double* positions) const {
     const int count = getNumParticles();
     for (int i = 0; i < 3 * count; i++)
         if (!isfinite(positions[i]))
-            return "the position of atom " + atomNames[i / 3] + " is not finite";
+            return "the position of atom " + getName(i / 3) + " is not finite";
     vector<double> values = measure(positions);
     int j = findViolation(*this, values);
     if (j < 0)
@@ -149,13 +149,12 @@ string InternalCoordinates::describeViolation(const double* positions) const {
         return "the three atoms of " + describeCoordinate(j) + " lie on one line";
     int i = j - 2 * count + 3;
     const Placement& placement = placements[i + 3];
-    const string& bond = atomNames[placement.bond];
-    const string& angle = atomNames[placement.angle];
+    string bond = getName(placement.bond), angle = getName(placement.angle);
     string what = describeCoordinate(j) + " is " + inDegrees(shared::wrapAngle(values[j])) + " degrees";
     switch (torsionKinds[i]) {
         case TorsionKind::Chiral:
             return "atom " + bond + " has the other hand than in the reference conformation (or atoms "
-                   + atomNames[placement.atom] + " and " + atomNames[placement.torsion]
+                   + getName(placement.atom) + " and " + getName(placement.torsion)
                    + " have exchanged places): " + what;
         case TorsionKind::CisTrans: {
             double middle = (torsionLower[i] + torsionUpper[i]) / 2;
@@ -171,19 +170,23 @@ string InternalCoordinates::describeViolation(const double* positions) const {
     }
 }
 
+string InternalCoordinates::getName(int atom) const {
+    return atomNames.empty() ? to_string(atom) : atomNames[atom];
+}
+
 string InternalCoordinates::describeCoordinate(int j) const {
     const int count = getNumParticles();
     if (j < count - 1) {
         const Placement& p = placements[j + 1];
-        return "bond " + atomNames[p.atom] + "-" + atomNames[p.bond];
+        return "bond " + getName(p.atom) + "-" + getName(p.bond);
     }
     if (j < 2 * count - 3) {
         const Placement& p = placements[j - count + 3];
-        return "angle " + atomNames[p.atom] + "-" + atomNames[p.bond] + "-" + atomNames[p.angle];
+        return "angle " + getName(p.atom) + "-" + getName(p.bond) + "-" + getName(p.angle);
     }
     const Placement& p = placements[j - 2 * count + 6];
-    return "torsion " + atomNames[p.atom] + "-" + atomNames[p.bond] + "-" + atomNames[p.angle] + "-"
-           + atomNames[p.torsion];
+    return "torsion " + getName(p.atom) + "-" + getName(p.bond) + "-" + getName(p.angle) + "-"
+           + getName(p.torsion);
 }
 
 void InternalCoordinates::standardize(const vector<double>& positions, const vector<double>& weights) {

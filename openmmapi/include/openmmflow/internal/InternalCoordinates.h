@@ -100,7 +100,11 @@ public:
     /** The support of each torsion, N-3 each. Ignored for circular ones. */
     std::vector<double> torsionLower, torsionUpper;
     std::vector<TorsionKind> torsionKinds;
+    /** May be empty: atoms are then called by their indices. */
     std::vector<std::string> atomNames;
+
+private:
+    std::string getName(int atom) const;
 };
 
 }  // namespace OpenMMFlow

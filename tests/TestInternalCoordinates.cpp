@@ -190,6 +190,26 @@ TEST_P(Choice, DoesNotDependOnTheOrderOfAtoms) {
     }
 }
 
+TEST_P(Choice, DoesNotDependOnThermalVibration) {
+    // This noise makes bonds vibrate by 0.003 nm, as they do at 300 K.
+    mt19937 generator(13);
+    normal_distribution<double> normal;
+    for (bool orders : {true, false})
+        for (int repeat = 0; repeat < 20; repeat++) {
+            Molecule other = molecule;
+            for (OpenMM::Vec3& r : other.positions)
+                for (int k = 0; k < 3; k++)
+                    r[k] += 0.002 * normal(generator);
+            if (!orders)
+                other.bondOrders.clear();
+            InternalCoordinates coordinates = InternalCoordinates::choose(other);
+            checkValid(coordinates, other);
+            EXPECT_EQ(GetParam().numFree, countKind(coordinates, Kind::Free));
+            EXPECT_EQ(GetParam().numCisTrans, countKind(coordinates, Kind::CisTrans));
+            EXPECT_EQ("", coordinates.describeViolation(positions.data()));
+        }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Molecules, Choice,
     testing::Values(Expected{"water", 0, 0, false}, Expected{"ammonia", 1, 0, false},

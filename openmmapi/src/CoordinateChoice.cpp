@@ -136,21 +136,22 @@ void CoordinateChoice::placeNext() {
 vector<CoordinateChoice::Branch> CoordinateChoice::getBranches(int from, int first, double margin) const {
     vector<Branch> result;
     vector<vector<int>> chains = {{first}};
+    vector<char> seen(graph.getNumAtoms(), false);
+    seen[from] = seen[first] = true;
     for (size_t next = 0; next < chains.size(); next++) {
         vector<int> chain = chains[next];
         int before = chain.size() > 1 ? chain[chain.size() - 2] : from;
         for (int i : getPlacedNeighbors(chain.back())) {
-            if (i == before)
+            if (seen[i])
                 continue;
-            if (isGood(before, chain.back(), i, wideMargin))
-                result.push_back({i, chain});
-            else if (find(chain.begin(), chain.end(), i) == chain.end()) {
+            seen[i] = true;
+            if (!isGood(before, chain.back(), i, wideMargin)) {
                 chains.push_back(chain);
                 chains.back().push_back(i);
-            }
+            } else if (isGood(from, first, i, margin))
+                result.push_back({i, chain});
         }
     }
-    erase_if(result, [&](const Branch& branch) { return !isGood(from, first, branch.atom, margin); });
     return result;
 }
 

@@ -15,8 +15,8 @@ namespace {
 
 const double degree = M_PI / 180;
 
-// Where geometry decides. The double bonds are those whose bond order is not given; each length lies halfway
-// between typical double and single bonds, further than thermal vibration (0.003 nm) reaches from either.
+// Where geometry decides, all in one place. The lengths in nm tell double bonds from single ones where no
+// bond order is given; each lies about halfway, since bonds vibrate by 0.003 nm at 300 K.
 /** Two atoms nearer than this coincide: the shortest bond there is, H-H, measures 0.074 nm. */
 const double minDistance = 0.03;
 /** A longer bond means that positions are in angstrom, or that the molecule is broken across a periodic
@@ -31,12 +31,13 @@ const double planarAngleSum = 345 * degree;
 const double doubleCarbonCarbon = 0.142;
 /** C=N of an imine or iminium ion (0.128; aniline's single bond has 0.139). */
 const double doubleCarbonNitrogen = 0.133;
-/** C-N of a guanidinium ion, an amidine or an amino group beside a ring nitrogen (0.132 to 0.136). */
-const double partialDoubleCarbonNitrogen = 0.139;
+/** C-N of a guanidinium ion, an amidine or an amino group beside a ring nitrogen (0.132 to 0.136), if not
+ * twisted. */
+const double partialDoubleCarbonNitrogen = 0.143;
 /** N=N (0.125) and the partial double bond of a nitrosamine (0.133); N-N single bonds have 0.140. */
 const double doubleNitrogenNitrogen = 0.136;
-/** C=C of a cumulene, between an alkyne's triple bond (0.120) and the single bond of a diyne (0.137). */
-const double minCumulatedCarbonCarbon = 0.124, maxCumulatedCarbonCarbon = 0.134;
+/** The bonds of a carbon inside a cumulene differ by less (0.131 and 0.127), those of an alkyne by more. */
+const double maxCumulatedDifference = 0.011;
 const int maxPlanarRing = 7;
 
 const char* elementSymbols[] = {
@@ -214,14 +215,16 @@ int MolecularGraph::getBondOrder(int i, int j) const {
     return orders[i][lower_bound(neighbors[i].begin(), neighbors[i].end(), j) - neighbors[i].begin()];
 }
 
+bool MolecularGraph::isTerminalChalcogen(int atom) const {
+    int number = atomicNumbers[atom];
+    return neighbors[atom].size() == 1 && (number == 8 || number == 16 || number == 34);
+}
+
 bool MolecularGraph::isConjugated(int carbon, int nitrogen) const {
     const vector<int>& n = neighbors[carbon];
     if (atomicNumbers[carbon] != 6 || atomicNumbers[nitrogen] != 7 || n.size() != 3)
         return false;
-    bool amide = any_of(n.begin(), n.end(), [&](int k) {
-        return neighbors[k].size() == 1
-               && (atomicNumbers[k] == 8 || atomicNumbers[k] == 16 || atomicNumbers[k] == 34);
-    });
+    bool amide = any_of(n.begin(), n.end(), [&](int k) { return isTerminalChalcogen(k); });
     bool amidine = any_of(n.begin(), n.end(), [&](int k) { return k != nitrogen && atomicNumbers[k] == 7; });
     return amide || (amidine && getLength(carbon, nitrogen) < partialDoubleCarbonNitrogen);
 }
@@ -261,14 +264,25 @@ bool MolecularGraph::isRigid(int i, int j) const {
         return true;
     if (order == 1)
         return false;
-    if (atomicNumbers[i] == 6 && atomicNumbers[j] == 6) {
-        if (shapes[i] == Shape::Trigonal && shapes[j] == Shape::Trigonal)
-            return length < doubleCarbonCarbon;
-        return length > minCumulatedCarbonCarbon && length < maxCumulatedCarbonCarbon;
-    }
+    if (atomicNumbers[i] == 6 && atomicNumbers[j] == 6)
+        return length < doubleCarbonCarbon && isFreeForDoubleBond(i, j) && isFreeForDoubleBond(j, i);
     if (atomicNumbers[i] == 6 && atomicNumbers[j] == 7)
-        return length < doubleCarbonNitrogen;
+        return length < doubleCarbonNitrogen && isFreeForDoubleBond(i, j);
     return atomicNumbers[i] == 7 && atomicNumbers[j] == 7 && length < doubleNitrogenNitrogen;
+}
+
+bool MolecularGraph::isFreeForDoubleBond(int carbon, int partner) const {
+    const vector<int>& n = neighbors[carbon];
+    if (shapes[carbon] == Shape::Linear)
+        return fabs(getLength(carbon, n[0]) - getLength(carbon, n[1])) < maxCumulatedDifference;
+    bool inRingTogether = isInPlanarRing(carbon, partner);
+    return none_of(n.begin(), n.end(), [&](int k) {
+        if (k == partner)
+            return false;
+        bool shorter = atomicNumbers[k] == 6 && shapes[k] == Shape::Trigonal
+                       && getLength(carbon, k) < getLength(carbon, partner);
+        return shorter || isTerminalChalcogen(k) || (!inRingTogether && isInPlanarRing(carbon, k));
+    });
 }
 
 bool MolecularGraph::isInPlanarRing(int i, int j) const {

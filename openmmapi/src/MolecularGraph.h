@@ -59,6 +59,10 @@ private:
     void checkConnected() const;
     void rankAtoms();
     Shape findShape(int atom) const;
+    bool isTerminalChalcogen(int atom) const;
+    /** Whether the geometry leaves an sp or sp2 carbon its one double bond, or one of two, for this
+     * neighbour. */
+    bool isFreeForDoubleBond(int carbon, int partner) const;
     /** Whether this is the C-N bond of an amide, thioamide, amidine, guanidinium ion or the like. */
     bool isConjugated(int carbon, int nitrogen) const;
     int getBondOrder(int i, int j) const;

@@ -180,7 +180,16 @@ double ReferenceInternalFlow::computeLogVolume(const vector<double>& values) con
 }
 
 double ReferenceInternalFlow::sample(uint64_t seed, uint64_t index, double* positions) const {
-    vector<double> z = drawBase(seed, index);
+    double orientation[4];
+    for (int k = 0; k < 4; k++) {
+        UniformPair u = uniformPair(seed, index, NoiseStream::Normal, (numLinear + 1) / 2 + k / 2);
+        NormalPair n = boxMuller(u.first, u.second);
+        orientation[k] = k % 2 == 0 ? n.first : n.second;
+    }
+    return transform(drawBase(seed, index), orientation, positions);
+}
+
+double ReferenceInternalFlow::transform(vector<double> z, const double* q, double* positions) const {
     double logQ = computeBaseLogDensity(z) + model.getLogDensityConstant();
     for (const SplineCoupling& coupling : model.getCouplings()) {
         const vector<double> parameters = computeParameters(coupling, z);
@@ -213,12 +222,6 @@ double ReferenceInternalFlow::sample(uint64_t seed, uint64_t index, double* posi
     real3 centre = make_real3(0, 0, 0);
     for (int i = 0; i < numParticles; i++)
         centre = centre + (1.0 / numParticles) * load(positions, i);
-    double q[4];
-    for (int k = 0; k < 4; k++) {
-        UniformPair u = uniformPair(seed, index, NoiseStream::Normal, (numLinear + 1) / 2 + k / 2);
-        NormalPair n = boxMuller(u.first, u.second);
-        q[k] = k % 2 == 0 ? n.first : n.second;
-    }
     for (int i = 0; i < numParticles; i++)
         store(positions, i, rotateVector(q[0], q[1], q[2], q[3], load(positions, i) - centre));
     if (!coordinates.isInSupport(values))

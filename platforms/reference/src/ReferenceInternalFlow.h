@@ -16,11 +16,17 @@ public:
     explicit ReferenceInternalFlow(const Flow& flow);
     double sample(uint64_t seed, uint64_t index, double* positions) const override;
     double computeLogDensity(const double* positions, double* gradient) const override;
-
-private:
+    /**
+     * The flow as a map: from a point z of the base and an orientation (a quaternion of any length) to positions.
+     *
+     * @return log q of the positions, or +infinity outside the support
+     */
+    double transform(std::vector<double> z, const double* orientation, double* positions) const;
     /** The base distribution: noise for a sample, and the log density of a point. */
     std::vector<double> drawBase(uint64_t seed, uint64_t index) const;
     double computeBaseLogDensity(const std::vector<double>& z) const;
+
+private:
     std::vector<double> computeFeatures(const SplineCoupling& coupling, const std::vector<double>& z) const;
     /** The parameters of a coupling's splines. `hidden` receives what the reverse pass needs. */
     std::vector<double> computeParameters(const SplineCoupling& coupling, const std::vector<double>& z,

@@ -12,9 +12,16 @@
  *
  * The build compiles this folder once for each instruction set and precision, and says so: LANE_SCALAR is
  * float or double, LANE_BYTES the size of a vector, LANE_NAMESPACE the namespace that keeps the precisions of
- * one library apart, and LANE_UNARY(f), LANE_BINARY(f) the names of glibc's vector functions, where there are
- * any.
+ * one library apart, and LANE_FUNCTION_PREFIX and LANE_FUNCTION_SUFFIX what glibc's vector functions are
+ * called, where there are any.
  */
+#ifdef LANE_FUNCTION_PREFIX
+#define LANE_JOIN(prefix, kind, name, suffix) prefix##kind##name##suffix
+#define LANE_EXPAND(prefix, kind, name, suffix) LANE_JOIN(prefix, kind, name, suffix)
+#define LANE_UNARY(name) LANE_EXPAND(LANE_FUNCTION_PREFIX, v_, name, LANE_FUNCTION_SUFFIX)
+#define LANE_BINARY(name) LANE_EXPAND(LANE_FUNCTION_PREFIX, vv_, name, LANE_FUNCTION_SUFFIX)
+#endif
+
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
 

@@ -1,0 +1,5 @@
+#include "FlowKernelTests.h"
+
+vector<PlatformUnderTest> getPlatformsUnderTest() {
+    return {{"Reference", {}}};
+}

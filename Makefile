@@ -17,14 +17,17 @@ PACKAGES := g++ cmake make python3-dev python3-venv librandom123-dev nlohmann-js
 SOURCES = $(shell git ls-files '*.h' '*.cpp' '*.cc')
 export PYTHON
 
-.PHONY: demo test bench format docs clean packages
+.PHONY: demo installed test bench format docs clean packages
 
-demo: packages
+demo: installed
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" examples/alanine-dipeptide/demo out
+
+# openmm-flow without training, in the virtual environment.
+installed: packages
 	devtools/environment.sh $(VENV) build runtime
 	cmake -S . -B $(BUILD) $(CMAKE_OPTIONS) -DOPENMMFLOW_BUILD_TESTS=OFF -DOPENMMFLOW_BUILD_TRAINING=OFF
 	cmake --build $(BUILD) -j $(JOBS)
 	cmake --build $(BUILD) --target install PythonInstall
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" examples/alanine-dipeptide/demo out
 
 test: PACKAGES += libgtest-dev
 test: packages
@@ -34,8 +37,9 @@ test: packages
 	cmake --build $(BUILD) -j $(JOBS)
 	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
-bench: packages
-	$(MAKE) -C benchmarks
+bench: installed
+	devtools/environment.sh .venv-bench bench
+	$(MAKE) -C benchmarks PYTHON=$(CURDIR)/$(VENV)/bin/python TORCH_PYTHON=$(CURDIR)/.venv-bench/bin/python
 
 format: PACKAGES := clang-format
 format: packages

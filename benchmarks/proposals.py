@@ -18,15 +18,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def count_flops(path):
     """Multiply-adds of the dense layers for one sample, counted as two operations each; nothing else is counted."""
-    from safetensors import safe_open
-
-    total = 0
-    with safe_open(path, "np") as file:
-        for name in file.keys():
-            if name.startswith("couplings.") and name.endswith(".weight"):
-                rows, columns = file.get_slice(name).get_shape()
-                total += 2 * rows * columns
-    return total
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    shapes = [t["shape"] for name, t in header.items() if name.startswith("couplings.") and name.endswith(".weight")]
+    return sum(2 * rows * columns for rows, columns in shapes)
 
 
 def rate(sample, batch, seconds):
@@ -65,8 +60,8 @@ def measure_child(kind, path, threads, seconds):
     print(json.dumps({"batch": best, "rate": rates[best]}))
 
 
-def measure(kind, path, threads, seconds):
-    command = [sys.executable, os.path.abspath(__file__), path, "--child", kind, str(threads), "--seconds", str(seconds)]
+def measure(python, kind, path, threads, seconds):
+    command = [python, os.path.abspath(__file__), path, "--child", kind, str(threads), "--seconds", str(seconds)]
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
     output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     return json.loads(output.splitlines()[-1])
@@ -76,6 +71,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("flow", help="a model file of the internal family")
     parser.add_argument("--peak", help="the program built from peak.cpp")
+    parser.add_argument("--torch-python", default=sys.executable, help="a Python that has torch and safetensors")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="for each batch size")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
@@ -87,10 +83,10 @@ def main():
     ours, torch, two, peaks = [], [], [], []
     for _ in range(arguments.rounds):
         peaks.append(float(subprocess.run([arguments.peak], check=True, capture_output=True, text=True).stdout))
-        ours.append(measure("openmmflow", arguments.flow, 1, arguments.seconds))
-        torch.append(measure("torch", arguments.flow, 1, arguments.seconds))
+        ours.append(measure(sys.executable, "openmmflow", arguments.flow, 1, arguments.seconds))
+        torch.append(measure(arguments.torch_python, "torch", arguments.flow, 1, arguments.seconds))
         if os.cpu_count() > 1:
-            two.append(measure("openmmflow", arguments.flow, 2, arguments.seconds))
+            two.append(measure(sys.executable, "openmmflow", arguments.flow, 2, arguments.seconds))
 
     def median(results):
         return statistics.median(result["rate"] for result in results)

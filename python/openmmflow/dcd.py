@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from openmm import OpenMMException
 
+from openmmflow.topologies import require_atoms_of
+
 
 def save_dcd(path, ensemble, topology=None):
     """Write the positions of an ensemble to a DCD file, under a temporary name until it is complete."""
     # MDTraj takes a second to import, and only trajectories need it. It writes all frames in one call.
     from mdtraj.formats import DCDTrajectoryFile
 
-    if topology is not None and topology.getNumAtoms() != ensemble.getNumParticles():
-        raise OpenMMException(
-            f"The topology has {topology.getNumAtoms()} atoms, the ensemble {ensemble.getNumParticles()}."
-        )
+    if topology is not None:
+        require_atoms_of(topology, ensemble)
     if np.ptp(ensemble.log_weights) > 1e-9:
         warnings.warn("A DCD file holds no weights: resample() the ensemble first.", stacklevel=3)
     path = Path(path)

@@ -1,5 +1,7 @@
 """What callers pass (Quantity or numbers, any array type) as arrays that the C++ library takes, checked."""
 
+import operator
+
 import numpy as np
 from openmm import OpenMMException, unit
 
@@ -23,6 +25,14 @@ def configurations(positions, num_particles):
     if array.ndim != 3 or array.shape[2] != 3 or num_particles not in (None, array.shape[1]):
         raise OpenMMException(f"Positions have shape {array.shape} where (count, {particles}, 3) is needed.")
     return array
+
+
+def sample_indices(count, seed, first):
+    """Return the three integers that name samples, from anything that is an integer."""
+    count, seed, first = operator.index(count), operator.index(seed), operator.index(first)
+    if count < 0:
+        raise OpenMMException(f"{count} samples cannot be drawn: give a count of 0 or more.")
+    return count, seed, first
 
 
 def conformation(positions, num_particles):

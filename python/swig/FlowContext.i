@@ -52,7 +52,7 @@ public:
             log_q : (count,)
                 log q in nm^-(3N-3); +infinity marks a sample outside the flow's support, whose weight is zero
             """
-            count, seed, first = operator.index(count), operator.index(seed), operator.index(first)
+            count, seed, first = sample_indices(count, seed, first)
             return fill_in_blocks(
                 lambda start, stop: self._sample(stop - start, seed, first + start),
                 count,

@@ -46,7 +46,7 @@ public:
     %pythoncode %{
         def propose(self, count, seed=0, first=0):
             """Draw samples from the flow, without energies: positions (count, N, 3) in nm and log_q (count,)."""
-            count, seed, first = operator.index(count), operator.index(seed), operator.index(first)
+            count, seed, first = sample_indices(count, seed, first)
             return fill_in_blocks(
                 lambda start, stop: self._propose(stop - start, seed, first + start),
                 count,
@@ -69,7 +69,7 @@ public:
             -------
             WeightedEnsemble
             """
-            count, seed, first = operator.index(count), operator.index(seed), operator.index(first)
+            count, seed, first = sample_indices(count, seed, first)
             with self._lock:
                 return self._sample(count, seed, first, progress)
 
@@ -83,7 +83,7 @@ public:
             WeightedEnsemble
                 without its positions, which are in the file
             """
-            count, seed, first = operator.index(count), operator.index(seed), operator.index(first)
+            count, seed, first = sample_indices(count, seed, first)
             with self._lock:
                 return self._sampleToFile(path, count, seed, first, progress)
 

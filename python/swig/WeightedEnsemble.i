@@ -13,6 +13,7 @@
 
 namespace OpenMMFlow {
 
+%rename(_resample) WeightedEnsemble::resample;
 %rename(_append) WeightedEnsemble::append;
 %rename(_save) WeightedEnsemble::save;
 %rename(_computeExpectation) WeightedEnsemble::computeExpectation;
@@ -35,7 +36,7 @@ public:
     OpenMMFlow::WeightedEnsemble::Estimate computeExpectation(const std::vector<double>& values) const;
     OpenMMFlow::WeightedEnsemble::Estimate computeFreeEnergyDifference(const std::vector<bool>& inA,
                                                                      const std::vector<bool>& inB) const;
-    WeightedEnsemble resample(long long count, uint64_t seed = 0) const;
+    WeightedEnsemble resample(long long count, uint64_t seed) const;
     WeightedEnsemble slice(long long start, long long end) const;
     void append(const WeightedEnsemble& other);
     void save(const std::string& path) const;
@@ -71,9 +72,9 @@ public:
         return viewOfVector($self->getLogWeights(), owner);
     }
 
+    // The arrays are read-only views of memory that the C++ object under self.this owns. append() puts a new C++ object
+    // there, so that views handed out before stay valid.
     %pythoncode %{
-        # The arrays are read-only views of memory that the C++ object under self.this owns. append() puts a new C++
-        # object there, so that views handed out before stay valid.
         @staticmethod
         def fromArrays(positions, log_q, reduced_potentials, temperature):
             """Create an ensemble from samples of a flow.
@@ -129,6 +130,11 @@ public:
         def free_energy_difference(self, mask_a, mask_b):
             """Compute F_b - F_a in kT and its standard error; the masks, (count,), say which samples lie in a and b."""
             return self._computeFreeEnergyDifference(mask(mask_a, len(self)), mask(mask_b, len(self)))
+
+        def resample(self, count, seed=0):
+            """Draw `count` configurations with probability proportional to weight; each then has weight 1."""
+            count, seed, _ = sample_indices(count, seed, 0)
+            return self._resample(count, seed)
 
         def append(self, other):
             """Add the samples of another ensemble of the same flow, System and temperature."""

@@ -15,6 +15,7 @@ from openmmflow.report.histograms import torsion_histogram, total_variation
 from openmmflow.report.reference import read_reference
 from openmmflow.report.states import RAMACHANDRAN_STATES, assign
 from openmmflow.report.torsions import MAX_TORSIONS, find_ramachandran, find_rotors, measure
+from openmmflow.topologies import require_atoms_of
 
 # Vehtari et al. 2024: above this, averages converge too slowly to be of use.
 PARETO_LIMIT = 0.7
@@ -42,6 +43,7 @@ def write_report(ensemble, topology, folder, reference=None, states=None, load_p
     Path
         of the page
     """
+    require_atoms_of(topology, ensemble)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     pairs = find_ramachandran(topology)[: MAX_TORSIONS // 2]

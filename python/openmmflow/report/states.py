@@ -1,5 +1,7 @@
 """States of a molecule: named boxes of torsions, and their free energies."""
 
+from pathlib import Path
+
 import numpy as np
 import yaml
 from openmm import OpenMMException
@@ -18,12 +20,16 @@ def load_states(path):
     Each entry has a `name` and, for any torsion of the report, the degrees [from, to) that it must lie in.
     """
     try:
-        with open(path) as file:
-            states = yaml.safe_load(file)
-    except (OSError, yaml.YAMLError) as error:
-        raise OpenMMException(f"Cannot read the states in {path}: {error}.") from error
-    if not isinstance(states, list) or not all(isinstance(s, dict) and "name" in s for s in states):
-        raise OpenMMException(f"{path} must hold a list of states, each with a name.")
+        states = yaml.safe_load(Path(path).read_text())
+        for state in states:
+            for name, limits in state.items():
+                if name != "name":
+                    low, high = map(float, limits)
+            state["name"]
+    except (OSError, yaml.YAMLError, TypeError, ValueError, AttributeError, KeyError) as error:
+        raise OpenMMException(
+            f"{path} must hold a list of states, each with a name and ranges [from, to] of torsions: {error}"
+        ) from error
     return states
 
 

@@ -1,0 +1,150 @@
+"""The command line, in this process and as a process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import openmm
+import peroxide
+import pytest
+from click.testing import CliRunner
+
+import openmmflow
+from openmmflow.commands import COMMANDS, main
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def start(*arguments, **options):
+    command = [sys.executable, "-m", "openmmflow", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in sorted(COMMANDS))])
+def test_help(command):
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.output and "Options" in result.output
+    assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_version():
+    assert run("--version").output.strip() == f"openmm-flow, version {openmmflow.__version__}"
+
+
+def test_sample(files, sampler):
+    output = files / "e.safetensors"
+    result = run(
+        "sample", files / "flow.safetensors", files / "system.xml", "-T", 300, "-n", 500, "-o", output,
+        "--seed", 3, "--first", 10, "--platform", "Reference",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "Pareto k" in result.output and str(output) in result.output
+    expected = sampler.sample(500, seed=3, first=10)
+    np.testing.assert_array_equal(openmmflow.WeightedEnsemble.load(output).log_weights, expected.log_weights)
+
+
+@pytest.mark.parametrize("options", [[], ["--precision", "double"], ["--threads", "1", "--platform", "CPU"]])
+def test_platform_options(files, options):
+    result = run(
+        "sample", files / "flow.safetensors", files / "system.xml", "-T", 300, "-n", 10,
+        "-o", files / "e.safetensors", *options,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+
+
+def test_reweight(files, ensemble):
+    np.savez(files / "drawn.npz", positions=ensemble.positions)
+    ensemble.save(files / "drawn.dcd")
+    arguments = files / "flow.safetensors", files / "system.xml"
+    for drawn in ("drawn.npz", "drawn.dcd"):
+        output = files / "e.safetensors"
+        result = run(
+            "reweight", *arguments, files / drawn, "-T", 300, "-o", output,
+            "--topology", files / "topology.pdb", "--platform", "Reference",
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        loaded = openmmflow.WeightedEnsemble.load(output)
+        # DCD is single precision: 1e-7 nm moves a bond by 1e-4 of its spread.
+        np.testing.assert_allclose(loaded.log_weights, ensemble.log_weights, atol=0.02)
+
+
+def test_info():
+    output = run("info").output
+    for text in (
+        openmmflow.__version__,
+        openmm.Platform.getOpenMMVersion(),
+        "CPU",
+        "evaluates flows",
+        "none",
+    ):
+        assert text in output
+
+
+def test_info_of_files(files, flow, ensemble):
+    assert flow.hash in run("info", files / "flow.safetensors").output
+    ensemble.save(files / "e.safetensors")
+    output = run("info", files / "e.safetensors").output
+    assert "Pareto k" in output and "seed 1" in output.lower()
+    result = run("info", files / "system.xml")
+    assert result.exit_code == 1 and "neither" in result.output
+
+
+def test_errors_are_one_sentence(files):
+    (files / "text.xml").write_text("hello")
+    (files / "state.xml").write_text(openmm.XmlSerializer.serialize(openmm.VerletIntegrator(0.001)))
+    flow, system = files / "flow.safetensors", files / "system.xml"
+    for arguments, code in [
+        (["sample", system, system, "-T", 300], 1),
+        (["sample", flow, files / "text.xml", "-T", 300], 1),
+        (["sample", flow, files / "state.xml", "-T", 300], 1),
+        (["sample", flow, system, "-T", 300, "--platform", "Nowhere"], 1),
+        (["sample", flow, system, "-T", 300, "-o", files / "nowhere" / "e.safetensors"], 1),
+        (["reweight", flow, system, files / "text.xml", "-T", 300], 1),
+        (["report", flow, "--topology", files / "topology.pdb", "-o", files / "report"], 1),
+        (["sample", flow, system], 2),
+        (["sample", flow, system, "-T", -3], 2),
+        (["sample", flow, files / "none.xml", "-T", 300], 2),
+        (["dance"], 2),
+    ]:
+        process = start(*arguments, cwd=files)
+        output, error = process.communicate()
+        assert process.returncode == code, (arguments, error)
+        assert "Error: " in error and "Traceback" not in output + error, (arguments, error)
+        assert len(error.split("Error: ")[1].splitlines()) <= 2, (arguments, error)
+
+
+def test_torch_is_not_imported():
+    code = (
+        "import sys; from click.testing import CliRunner; from openmmflow.commands import main\n"
+        "for c in ([], ['info'], ['sample', '--help'], ['report', '--help']): CliRunner().invoke(main, c)\n"
+        "sys.exit(any(name.split('.')[0] in ('torch', 'openmmflow.training') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_ctrl_c_keeps_what_was_done(files):
+    output = files / "e.safetensors"
+    process = start(
+        "sample", files / "flow.safetensors", files / "system.xml", "-T", 300, "-n", 10**9, "-o", output,
+        "--platform", "Reference",
+    )  # fmt: skip
+    # It has begun once a file, temporary or not, grows beside the inputs.
+    known = {"flow.safetensors", "system.xml", "topology.pdb"}
+    while not any(path.stat().st_size > 10**5 for path in files.iterdir() if path.name not in known):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "Traceback" not in error and "Stopped" in error
+    ensemble = openmmflow.WeightedEnsemble.load(output)
+    assert f"{len(ensemble)} samples" in error
+    assert abs(ensemble.log_partition_function[0] - peroxide.log_partition_function()) < 0.5
+    assert {path.name for path in files.iterdir()} == known | {"e.safetensors"}
+    assert os.path.getsize(output) > 0

@@ -23,7 +23,7 @@ def save_dcd(path, ensemble, topology=None):
     temporary = path.with_name(path.name + ".part")
     try:
         with DCDTrajectoryFile(str(temporary), "w", force_overwrite=True) as file:
-            file.write(ensemble.positions * 10)
+            file.write((ensemble.positions * 10).astype(np.float32))
         os.replace(temporary, path)
     except OSError as error:
         raise OpenMMException(f"Cannot write {path}: {error.strerror or error}.") from error

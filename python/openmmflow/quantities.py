@@ -68,6 +68,8 @@ def _numbers(values, value_unit, name):
             raise OpenMMException(f"{name} are in {values.unit} where {value_unit} or a multiple is needed.")
         values = values.value_in_unit(value_unit)
     try:
+        if np.iscomplexobj(values):
+            raise TypeError("they are complex")
         return np.ascontiguousarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise OpenMMException(f"{name} are not an array of real numbers: {error}.") from error

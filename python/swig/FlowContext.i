@@ -6,7 +6,7 @@ namespace OpenMMFlow {
  */
 class FlowContext {
 public:
-    const Flow& getFlow() const;
+    Flow getFlow() const;
     OpenMM::Platform& getPlatform() const;
     std::map<std::string, std::string> getProperties() const;
     ~FlowContext();
@@ -15,7 +15,7 @@ public:
 %feature("kwargs") FlowContext::FlowContext;
 %feature("pythonappend") FlowContext::FlowContext %{
     self._lock = threading.Lock()
-    self._num_particles = flow.getNumParticles()
+    self._num_particles = self.getFlow().getNumParticles()
 %}
 
 %extend FlowContext {

@@ -6,7 +6,7 @@ namespace OpenMMFlow {
  */
 class FlowSampler {
 public:
-    const Flow& getFlow() const;
+    Flow getFlow() const;
     double getTemperature() const;
     std::string getDescription() const;
     ~FlowSampler();
@@ -15,7 +15,7 @@ public:
 %feature("kwargs") FlowSampler::FlowSampler;
 %feature("pythonappend") FlowSampler::FlowSampler %{
     self._lock = threading.Lock()
-    self._num_particles = flow.getNumParticles()
+    self._num_particles = self.getFlow().getNumParticles()
 %}
 
 %extend FlowSampler {

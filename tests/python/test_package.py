@@ -26,7 +26,8 @@ def test_another_openmm_is_an_import_error(monkeypatch):
 
 def test_plugins_are_loaded_once():
     assert {"Reference", "CPU"} <= set(plugins.platforms())
-    assert not openmm.Platform.getPluginLoadFailures()
+    # Those of OpenMM itself may fail, for want of a GPU's libraries.
+    assert not any("OpenMMFlow" in failure for failure in openmm.Platform.getPluginLoadFailures())
 
 
 def test_import_without_plugin_directory():

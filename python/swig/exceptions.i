@@ -16,9 +16,12 @@ static void raiseOpenMMException(const char* message) {
 %exception {
     try {
         $action
+        // A callback may have failed, or a signal have been handled, without any exception of C++.
+        if (PyErr_Occurred())
+            SWIG_fail;
     }
     catch (const std::exception& e) {
-        // An exception that Python code raised inside a callback is already set, and says more.
+        // What a callback raised is set already, and says more.
         if (!PyErr_Occurred())
             raiseOpenMMException(e.what());
         SWIG_fail;

@@ -53,12 +53,13 @@ public:
     explicit PythonProgress(PyObject* function) : function(function) {}
     bool operator()(long long done, long long total) const {
         PyGILState_STATE state = PyGILState_Ensure();
-        bool proceed = PyErr_CheckSignals() == 0;
-        if (proceed && function != Py_None) {
+        bool proceed = true;
+        if (function != Py_None) {
             PyObject* result = PyObject_CallFunction(function, "LL", done, total);
             proceed = result != NULL && result != Py_False;
             Py_XDECREF(result);
         }
+        proceed = !PyErr_Occurred() && PyErr_CheckSignals() == 0 && proceed;
         PyGILState_Release(state);
         return proceed;
     }

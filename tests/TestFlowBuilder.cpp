@@ -75,20 +75,21 @@ TEST(Restrictions, AreTheStereocentresAndDoubleBonds) {
     EXPECT_EQ(4u, getRestrictions(loadMolecule("adenosine")).size());
 }
 
-TEST(Restrictions, AMirrorImageRunsTheOtherWay) {
-    Molecule molecule = loadMolecule("bromochlorofluoromethane"), mirrored = molecule;
-    for (Vec3& r : mirrored.positions)
-        r[2] = -r[2];
-    auto describe = [](const Molecule& m) {
-        return json::parse(FlowBuilder::createInternal(m).getMetadata().at("restrictions"))[0]["description"]
-            .get<string>();
+TEST(Restrictions, TheSenseIsThatOfTheSmiles) {
+    auto describe = [](const Molecule& molecule) {
+        json list = json::parse(FlowBuilder::createInternal(molecule).getMetadata().at("restrictions"));
+        return list[0]["description"].get<string>();
     };
-    // [C@H](F)(Cl)Br: from the hydrogen, which SMILES puts first, F, Cl and Br run counterclockwise; from F,
-    // then, Cl, Br, H do (an even permutation keeps the sense: H F Cl Br -> F Cl H Br).
-    string original = describe(molecule), other = describe(mirrored);
-    EXPECT_EQ(string::npos, original.find("counter") == string::npos ? other.find(" clockwise")
-                                                                     : original.find(" clockwise"));
-    EXPECT_NE(original, other);
+    // [C@H](F)(Cl)Br: seen from H, the atoms F, Cl, Br run counterclockwise.
+    Molecule molecule = loadMolecule("bromochlorofluoromethane");
+    EXPECT_EQ("C1 is a stereocentre: seen from F1, Cl1, Br1 and H1 run clockwise.", describe(molecule));
+    for (Vec3& r : molecule.positions)
+        r[2] = -r[2];
+    EXPECT_EQ("C1 is a stereocentre: seen from F1, Cl1, Br1 and H1 run counterclockwise.",
+              describe(molecule));
+    // N[C@@H](C)C(=O): seen from N, the atoms H, CB, C run clockwise.
+    EXPECT_EQ("C3 is a stereocentre: seen from N1, C4, C5 and H5 run clockwise.",
+              describe(loadMolecule("alanine-dipeptide")));
 }
 
 TEST(CreateInternal, TakesTheOptions) {

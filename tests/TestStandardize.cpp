@@ -256,7 +256,8 @@ TEST_F(Standardize, UselessDataAreRefused) {
     EXPECT_MESSAGE("weight of frame 1 is negative", coordinates.standardize(frames, {1, -1, 1}));
     EXPECT_MESSAGE("weight of frame 2 is negative or not finite",
                    coordinates.standardize(frames, {1, 1, numeric_limits<double>::quiet_NaN()}));
-    EXPECT_MESSAGE("All weights are zero", coordinates.standardize(frames, {0, 0, 0}));
+    EXPECT_MESSAGE("The sum of the weights is zero", coordinates.standardize(frames, {0, 0, 0}));
+    EXPECT_MESSAGE("or infinite", coordinates.standardize(frames, {1e308, 1e308, 1e308}));
     frames[reference.size() + 4] = numeric_limits<double>::quiet_NaN();
     EXPECT_MESSAGE(
         "Frame 1 (counted from 0) lies outside what this flow covers: the position of atom C2 is not finite",

@@ -46,6 +46,26 @@ int findViolation(const InternalCoordinates& coordinates, const vector<double>& 
     return -1;
 }
 
+/** The weights of frames (all equal if there are none), with a sum of 1. */
+vector<double> normalizeWeights(vector<double> weights, size_t numFrames) {
+    if (weights.empty())
+        weights.assign(numFrames, 1);
+    if (weights.size() != numFrames)
+        throw OpenMMException("There are " + to_string(numFrames) + " frames but " + to_string(weights.size())
+                              + " weights: give one weight per frame, or none.");
+    double total = 0;
+    for (size_t frame = 0; frame < numFrames; frame++) {
+        if (!(weights[frame] >= 0 && isfinite(weights[frame])))
+            throw OpenMMException("The weight of frame " + to_string(frame) + " is negative or not finite.");
+        total += weights[frame];
+    }
+    if (!(total > 0 && isfinite(total)))
+        throw OpenMMException("The sum of the weights is zero or infinite: at least one frame must count.");
+    for (double& weight : weights)
+        weight /= total;
+    return weights;
+}
+
 }  // namespace
 
 InternalCoordinates InternalCoordinates::choose(const Molecule& molecule) {
@@ -198,29 +218,16 @@ void InternalCoordinates::standardize(const vector<double>& positions, const vec
                               + " atoms.");
     if (numFrames == 0)
         throw OpenMMException("The data hold no frame: coordinates are standardized from at least one.");
-    if (!weights.empty() && weights.size() != numFrames)
-        throw OpenMMException("There are " + to_string(numFrames) + " frames but " + to_string(weights.size())
-                              + " weights: give one weight per frame, or none.");
-    double totalWeight = 0;
-    for (size_t frame = 0; frame < numFrames; frame++) {
-        double weight = weights.empty() ? 1 : weights[frame];
-        if (!(weight >= 0 && isfinite(weight)))
-            throw OpenMMException("The weight of frame " + to_string(frame) + " is negative or not finite.");
-        totalWeight += weight;
-    }
-    if (!(totalWeight > 0))
-        throw OpenMMException("All weights are zero: at least one frame must count.");
+    const vector<double> share = normalizeWeights(weights, numFrames);
 
     // Planar torsions cover the full turn about their center, so the center must be known, by its direction
     // on the circle, before they are unwrapped.
     const int dimensions = getNumCoordinates(), firstTorsion = 2 * count - 3;
     vector<double> sine(dimensions, 0), cosine(dimensions, 0);
     auto forEachFrame = [&](auto use) {
-        for (size_t frame = 0; frame < numFrames; frame++) {
-            double weight = (weights.empty() ? 1 : weights[frame]) / totalWeight;
-            if (weight > 0)
-                use(frame, weight, &positions[frame * frameSize]);
-        }
+        for (size_t frame = 0; frame < numFrames; frame++)
+            if (share[frame] > 0)
+                use(frame, share[frame], &positions[frame * frameSize]);
     };
     forEachFrame([&](size_t frame, double weight, const double* r) {
         string violation = describeViolation(r);

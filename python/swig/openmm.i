@@ -53,13 +53,17 @@ public:
     explicit PythonProgress(PyObject* function) : function(function) {}
     bool operator()(long long done, long long total) const {
         PyGILState_STATE state = PyGILState_Ensure();
-        bool proceed = true;
+        bool proceed = PyErr_CheckSignals() == 0;
+        // The function learns of the last block too, so what a signal raised waits until it has returned.
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
         if (function != Py_None) {
             PyObject* result = PyObject_CallFunction(function, "LL", done, total);
-            proceed = result != NULL && result != Py_False;
+            proceed = proceed && result != NULL && result != Py_False;
             Py_XDECREF(result);
         }
-        proceed = !PyErr_Occurred() && PyErr_CheckSignals() == 0 && proceed;
+        if (type != NULL)
+            PyErr_Restore(type, value, traceback);
         PyGILState_Release(state);
         return proceed;
     }

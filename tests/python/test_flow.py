@@ -104,7 +104,9 @@ def test_check_system(system):
     constrained.addConstraint(0, 1, 0.1)
     with pytest.raises(openmm.OpenMMException, match="constraint"):
         openmmflow.FlowBuilder.checkSystem(constrained)
-    assert openmmflow.FlowBuilder.hashSystem(system) == openmmflow.FlowBuilder.hashSystem(copy.deepcopy(system))
+    assert openmmflow.FlowBuilder.hashSystem(system) == openmmflow.FlowBuilder.hashSystem(
+        copy.deepcopy(system)
+    )
     softer = copy.deepcopy(system)
     softer.getForce(0).setBondParameters(0, 0, 1, 0.097, 1e5)
     assert openmmflow.FlowBuilder.hashSystem(system) != openmmflow.FlowBuilder.hashSystem(softer)

@@ -53,7 +53,7 @@ def torsions(panels):
     for ax, (name, curves) in zip(axes.flat, panels.items(), strict=False):
         for label, histogram in curves.items():
             edges = np.linspace(-180, 180, len(histogram) + 1)
-            ax.stairs(histogram * len(histogram) / 360, edges, label=label, **_style(label))
+            ax.stairs(histogram * len(histogram) / 360, edges, label=label, baseline=None, **_style(label))
         ax.set(xlabel=f"{name} / degrees", ylabel="density", xlim=(-180, 180), xticks=range(-180, 181, 90))
         ax.set_ylim(bottom=0)
     axes[0][0].legend(fontsize=8)
@@ -75,7 +75,7 @@ def energies(values, weights, reference=None):
     for label, (data, data_weights) in curves.items():
         counts = np.histogram(data, edges, weights=data_weights)[0]
         total = len(data) if data_weights is None else data_weights.sum()
-        ax.stairs(counts / total / np.diff(edges), edges, label=label, **_style(label))
+        ax.stairs(counts / total / np.diff(edges), edges, label=label, baseline=None, **_style(label))
     ax.set(xlabel="potential energy / (kJ/mol)", ylabel="density / (mol/kJ)", xlim=(low, high))
     ax.set_ylim(bottom=0)
     ax.legend()
@@ -95,13 +95,7 @@ def weights(log_weights):
     share = np.cumsum(ordered) / ordered.sum()
     fraction = np.arange(1, len(share) + 1) / len(log_weights)
     right.plot(fraction, share, color=REWEIGHTED)
-    right.plot(
-        [1 / len(log_weights), 1],
-        [1 / len(log_weights), 1],
-        color="grey",
-        linestyle=":",
-        label="equal weights",
-    )
+    right.plot(fraction, fraction, color="grey", linestyle=":", label="equal weights")
     right.set(
         xscale="log",
         xlabel="largest weights, share of the samples",

@@ -1,0 +1,41 @@
+"""Usage: check_installed.py MINOR_VERSION. Checks an installed openmm-flow, run from outside of the source tree.
+
+Its plugins load, its platforms agree, the command is there, and a file goes through it.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import openmm
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
+import peroxide  # noqa: E402
+
+import openmmflow  # noqa: E402
+from openmmflow.plugins import platforms  # noqa: E402
+
+version = openmm.Platform.getOpenMMVersion()
+assert version.startswith(sys.argv[1]), version
+assert version.startswith(openmmflow.openmm_minor_version + ".")
+failures = [failure for failure in openmm.Platform.getPluginLoadFailures() if "OpenMMFlow" in failure]
+assert {"Reference", "CPU"} <= set(platforms()) and not failures, failures
+
+data = peroxide.make_positions(500)
+flow = openmmflow.createInternalFlow(
+    peroxide.make_topology(), data[0], data, couplings=2, hidden=16, blocks=1
+)
+reference, cpu = (openmmflow.FlowContext(flow, name).sample(100) for name in ("Reference", "CPU"))
+np.testing.assert_allclose(cpu[0], reference[0], atol=1e-4)
+
+with tempfile.TemporaryDirectory() as folder:
+    flow.save(Path(folder, "flow.safetensors"))
+    Path(folder, "system.xml").write_text(openmm.XmlSerializer.serialize(peroxide.make_system()))
+    command = ["openmm-flow", "sample", "flow.safetensors", "system.xml", "-T", "300", "-n", "2000"]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE)
+    ensemble = openmmflow.WeightedEnsemble.load(Path(folder, "ensemble.safetensors"))
+value, error = ensemble.log_partition_function
+assert abs(value - peroxide.log_partition_function()) < 4 * error
+print(f"openmm-flow {openmmflow.__version__} with OpenMM {version} in {sys.prefix}: works")

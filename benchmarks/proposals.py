@@ -49,6 +49,7 @@ def measure_child(kind, path, threads, seconds):
         sample = flow.sample
     else:
         import openmm
+
         import openmmflow
 
         platform = openmm.Platform.getPlatformByName("CPU")

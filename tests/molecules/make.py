@@ -4,6 +4,7 @@
 
 writes one JSON file per molecule here: elements, bonds with orders, positions in nm. Bonds are in Kekule form.
 """
+
 import json
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def make(smiles):
         "atomicNumbers": [atom.GetAtomicNum() for atom in molecule.GetAtoms()],
         "bonds": [[b.GetBeginAtomIdx(), b.GetEndAtomIdx()] for b in molecule.GetBonds()],
         "bondOrders": [int(b.GetBondTypeAsDouble()) for b in molecule.GetBonds()],
-        "positions": [[round(0.1 * x, 6) for x in r] for r in molecule.GetConformer().GetPositions().tolist()],
+        "positions": [
+            [round(0.1 * x, 6) for x in r] for r in molecule.GetConformer().GetPositions().tolist()
+        ],
     }
 
 

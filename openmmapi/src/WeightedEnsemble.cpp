@@ -197,6 +197,8 @@ string WeightedEnsemble::toString() const {
         text +=
             "Warning: Pareto k is above 0.7, so averages and their errors are not reliable: train the flow "
             "further.\n";
+    if (getEffectiveSampleSize() < 100)
+        text += "Warning: there are fewer than 100 effective samples: errors are themselves uncertain.\n";
     if (nonFinite > 0)
         text +=
             "Warning: energies that are not finite count as weight zero: look at those samples if they are "

@@ -1,0 +1,374 @@
+// From a System and a flow to a weighted ensemble, for a molecule whose partition function is a product of
+// integrals over single coordinates: H-O-O-H with harmonic bonds and angles and a torsion.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "openmm/CustomBondForce.h"
+#include "openmm/HarmonicAngleForce.h"
+#include "openmm/HarmonicBondForce.h"
+#include "openmm/OpenMMException.h"
+#include "openmm/PeriodicTorsionForce.h"
+#include "openmmflow/FlowBuilder.h"
+#include "openmmflow/FlowSampler.h"
+#include "openmmflow/internal/InternalFlowModel.h"
+
+using namespace OpenMM;
+using namespace OpenMMFlow;
+
+namespace {
+
+const double temperature = 310, kT = 8.31446261815324e-3 * temperature;
+const double notANumber = std::numeric_limits<double>::quiet_NaN();
+
+/** The target: harmonic with these centers and standard deviations. The middle bond is so soft that the flow
+ * sometimes proposes a negative length. */
+const double bondOO = 0.15, widthOO = 0.04, bondOH = 0.1, widthOH = 0.003, angle = 1.8, widthAngle = 0.1;
+const double torsionK = 3, torsionPhase = 0.6;
+
+std::unique_ptr<System> makeSystem() {
+    auto system = std::make_unique<System>();
+    for (double mass : {1.0, 16.0, 16.0, 1.0})
+        system->addParticle(mass);
+    auto* bonds = new HarmonicBondForce();
+    bonds->addBond(0, 1, bondOH, kT / (widthOH * widthOH));
+    bonds->addBond(1, 2, bondOO, kT / (widthOO * widthOO));
+    bonds->addBond(2, 3, bondOH, kT / (widthOH * widthOH));
+    system->addForce(bonds);
+    auto* angles = new HarmonicAngleForce();
+    angles->addAngle(0, 1, 2, angle, kT / (widthAngle * widthAngle));
+    angles->addAngle(1, 2, 3, angle, kT / (widthAngle * widthAngle));
+    system->addForce(angles);
+    auto* torsions = new PeriodicTorsionForce();
+    torsions->addTorsion(0, 1, 2, 3, 1, torsionPhase, torsionK);
+    system->addForce(torsions);
+    return system;
+}
+
+double integrate(double lower, double upper, const std::function<double(double)>& f) {
+    const int n = 20000;
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += f(lower + (i + 0.5) * (upper - lower) / n);
+    return sum * (upper - lower) / n;
+}
+
+double gaussian(double x, double center, double width) {
+    return std::exp(-0.5 * std::pow((x - center) / width, 2));
+}
+
+double torsionWeight(double phi) {
+    return std::exp(-torsionK * (1 + std::cos(phi - torsionPhase)) / kT);
+}
+
+/** The integral over the middle bond of r^power b^2 exp(-u), up to a largest length. */
+double integrateMiddleBond(int power, double longest) {
+    return integrate(0, longest,
+                     [=](double b) { return std::pow(b, power + 2) * gaussian(b, bondOO, widthOO); });
+}
+
+/** log Z over the subspace of zero centre: 8 pi^2 N^(-3/2) times the integrals over the internal coordinates.
+ */
+double exactLogZ(double longest) {
+    const double outer = integrate(0.05, 0.15, [](double b) { return b * b * gaussian(b, bondOH, widthOH); });
+    const double angles =
+        integrate(0, M_PI, [](double t) { return std::sin(t) * gaussian(t, angle, widthAngle); });
+    const double torsion = integrate(-M_PI, M_PI, torsionWeight);
+    return std::log(8 * M_PI * M_PI * std::pow(4, -1.5) * outer * outer * integrateMiddleBond(0, longest)
+                    * angles * angles * torsion);
+}
+
+Vec3 atom(const std::vector<double>& positions, long long sample, int i) {
+    return {positions[12 * sample + 3 * i], positions[12 * sample + 3 * i + 1],
+            positions[12 * sample + 3 * i + 2]};
+}
+
+double measureTorsion(const std::vector<double>& positions, long long k) {
+    const Vec3 a = atom(positions, k, 1) - atom(positions, k, 0),
+               b = atom(positions, k, 2) - atom(positions, k, 1),
+               c = atom(positions, k, 3) - atom(positions, k, 2);
+    return std::atan2(std::sqrt(b.dot(b)) * a.dot(b.cross(c)), a.cross(b).dot(b.cross(c)));
+}
+
+/** Configurations that are a little wider than the target, in their lengths and angles. */
+std::vector<double> makeData() {
+    std::mt19937_64 generator(31);
+    std::normal_distribution<double> normal;
+    std::vector<double> positions;
+    for (int k = 0; k < 2000; k++) {
+        const double middle = std::max(0.01, bondOO + 0.055 * normal(generator));
+        const double phi = 2 * M_PI * k / 2000;
+        std::array<double, 2> bond, theta;
+        for (int i = 0; i < 2; i++) {
+            bond[i] = bondOH + 0.0035 * normal(generator);
+            theta[i] = angle + 0.11 * normal(generator);
+        }
+        const double values[] = {bond[0] * std::cos(theta[0]),
+                                 bond[0] * std::sin(theta[0]),
+                                 0,
+                                 0,
+                                 0,
+                                 0,
+                                 middle,
+                                 0,
+                                 0,
+                                 middle - bond[1] * std::cos(theta[1]),
+                                 bond[1] * std::sin(theta[1]) * std::cos(phi),
+                                 bond[1] * std::sin(theta[1]) * std::sin(phi)};
+        positions.insert(positions.end(), std::begin(values), std::end(values));
+    }
+    return positions;
+}
+
+/** A flow that is near the target, but none of whose splines is the identity. */
+Flow makeFlow(double spread = 0.04) {
+    Molecule molecule;
+    molecule.atomicNumbers = {1, 8, 8, 1};
+    molecule.atomNames = {"H1", "O1", "O2", "H2"};
+    molecule.bonds = {{0, 1}, {1, 2}, {2, 3}};
+    const std::vector<double> data = makeData();
+    for (int i = 0; i < 4; i++)
+        molecule.positions.push_back(atom(data, 300, i));
+    const Flow untrained = FlowBuilder::createInternal(
+        molecule, data, {},
+        {.couplings = 4, .hidden = 16, .blocks = 1, .bins = 6, .activation = "silu", .seed = 1});
+    const auto& model = dynamic_cast<const InternalFlowModel&>(untrained.getModel());
+    std::vector<SplineCoupling> couplings = model.getCouplings();
+    std::mt19937_64 generator(32);
+    std::normal_distribution<double> normal(0, spread);
+    for (SplineCoupling& coupling : couplings)
+        for (std::vector<double>* values : {&coupling.output.weight, &coupling.output.bias})
+            for (double& value : *values)
+                value = normal(generator);
+    return Flow(std::make_shared<InternalFlowModel>(model.getCoordinates(), model.getOptions(), couplings),
+                {{"temperature", "310.0"}});
+}
+
+std::string messageOf(const std::function<void()>& action) {
+    try {
+        action();
+    } catch (const OpenMMException& e) {
+        return e.what();
+    }
+    return "no exception";
+}
+
+void expectNear(const WeightedEnsemble& a, const WeightedEnsemble& b, double tolerance) {
+    ASSERT_EQ(a.getNumSamples(), b.getNumSamples());
+    ASSERT_EQ(a.getPositions().size(), b.getPositions().size());
+    for (size_t i = 0; i < a.getPositions().size(); i++)
+        ASSERT_NEAR(a.getPositions()[i], b.getPositions()[i], tolerance);
+}
+
+class Sampler : public testing::TestWithParam<const char*> {
+protected:
+    Platform& platform = Platform::getPlatformByName(GetParam());
+    double tolerance = std::string(GetParam()) == "Reference" ? 1e-9 : 1e-4;
+    std::unique_ptr<System> system = makeSystem();
+    Flow flow = makeFlow();
+    FlowSampler sampler{*system, flow, temperature, platform};
+    std::filesystem::path folder =
+        std::filesystem::temp_directory_path() / ("openmmflow-sampler-" + std::to_string(getpid()));
+    std::string path = (folder / "ensemble.safetensors").string();
+
+    void SetUp() override { std::filesystem::create_directory(folder); }
+    void TearDown() override { std::filesystem::remove_all(folder); }
+};
+
+void expectWithinErrors(const WeightedEnsemble::Estimate& estimate, double exact, const std::string& what) {
+    EXPECT_LT(estimate.error, 0.03) << what;
+    EXPECT_NEAR(estimate.value, exact, 4 * estimate.error) << what;
+}
+
+TEST_P(Sampler, FindsThePartitionFunctionAndAverages) {
+    const WeightedEnsemble ensemble = sampler.sample(20000, 1);
+    EXPECT_GT(ensemble.getEffectiveSampleFraction(), 0.1) << ensemble.toString();
+    EXPECT_LT(ensemble.getParetoK(), 0.7);
+    EXPECT_GT(ensemble.getNumOffSupport(), 5);
+    EXPECT_EQ(ensemble.getNumNonFinite(), 0);
+    std::vector<double> lengths, cosines;
+    std::vector<bool> left, right;
+    for (long long k = 0; k < ensemble.getNumSamples(); k++) {
+        const Vec3 bond = atom(ensemble.getPositions(), k, 2) - atom(ensemble.getPositions(), k, 1);
+        const double phi = measureTorsion(ensemble.getPositions(), k);
+        lengths.push_back(std::sqrt(bond.dot(bond)));
+        cosines.push_back(std::cos(phi));
+        left.push_back(phi < 0);
+        right.push_back(phi > 0);
+    }
+    expectWithinErrors(ensemble.getLogPartitionFunction(), exactLogZ(0.5), "log Z");
+    expectWithinErrors(ensemble.computeExpectation(lengths),
+                       integrateMiddleBond(1, 0.5) / integrateMiddleBond(0, 0.5), "length");
+    expectWithinErrors(ensemble.computeExpectation(cosines),
+                       integrate(-M_PI, M_PI, [](double phi) { return std::cos(phi) * torsionWeight(phi); })
+                           / integrate(-M_PI, M_PI, torsionWeight),
+                       "cosine");
+    expectWithinErrors(ensemble.computeFreeEnergyDifference(left, right),
+                       std::log(integrate(-M_PI, 0, torsionWeight) / integrate(0, M_PI, torsionWeight)),
+                       "free energy");
+}
+
+TEST_P(Sampler, EnergiesThatAreNotFiniteHaveWeightZero) {
+    // The root is NaN beyond this length, and small elsewhere.
+    auto* limit = new CustomBondForce("1e-9*sqrt(0.18-r)");
+    limit->addBond(1, 2);
+    system->addForce(limit);
+    const WeightedEnsemble ensemble = FlowSampler(*system, flow, temperature, platform).sample(20000, 1);
+    EXPECT_GT(ensemble.getNumNonFinite(), 1000);
+    EXPECT_GT(ensemble.getNumOffSupport(), 5);
+    expectWithinErrors(ensemble.getLogPartitionFunction(), exactLogZ(0.18), "log Z");
+    EXPECT_NE(ensemble.toString().find("not finite"), std::string::npos);
+}
+
+TEST_P(Sampler, SamplesAreTheSameInAnyBlockAndNoted) {
+    const WeightedEnsemble whole = sampler.sample(5000, 7, 100), part = sampler.sample(30, 7, 4190);
+    expectNear(whole.slice(4090, 4120), part, tolerance);
+    for (int k = 0; k < 30; k++)
+        EXPECT_NEAR(whole.getLogWeights()[4090 + k], part.getLogWeights()[k], 100 * tolerance);
+    ASSERT_EQ(whole.getSampleRanges().size(), 1u);
+    EXPECT_EQ(whole.getSampleRanges()[0].seed, 7u);
+    EXPECT_EQ(whole.getSampleRanges()[0].first, 100u);
+    EXPECT_EQ(whole.getSampleRanges()[0].count, 5000);
+    EXPECT_EQ(whole.getMetadata().at("flow"), flow.getHash());
+    EXPECT_EQ(whole.getMetadata().at("system"), FlowBuilder::hashSystem(*system));
+    EXPECT_EQ(whole.getMetadata().at("energies").find("contexts: " + platform.getName()), 0u);
+    EXPECT_EQ(whole.getMetadata().at("proposals").find(platform.getName()), 0u);
+    EXPECT_EQ(whole.getMetadata().count("flow_temperature"), 0u);
+    WeightedEnsemble merged = sampler.sample(10, 7, 0);
+    merged.append(sampler.sample(10, 7, 10));
+    expectNear(merged, sampler.sample(20, 7, 0), tolerance);
+    EXPECT_NE(messageOf([&] { merged.append(sampler.sample(1, 7, 19)); }), "no exception");
+}
+
+TEST_P(Sampler, TheFileHoldsWhatMemoryWould) {
+    const WeightedEnsemble expected = sampler.sample(5000, 3), returned = sampler.sampleToFile(path, 5000, 3);
+    const WeightedEnsemble loaded = WeightedEnsemble::load(path);
+    EXPECT_EQ(loaded.getPositions(), expected.getPositions());
+    EXPECT_EQ(loaded.getLogQ(), expected.getLogQ());
+    EXPECT_EQ(loaded.getLogWeights(), expected.getLogWeights());
+    EXPECT_EQ(loaded.getMetadata(), expected.getMetadata());
+    EXPECT_FALSE(returned.hasPositions());
+    EXPECT_EQ(returned.getLogWeights(), expected.getLogWeights());
+    EXPECT_EQ(returned.getLogPartitionFunction().value, loaded.getLogPartitionFunction().value);
+}
+
+TEST_P(Sampler, StoppingEarlyKeepsWhatWasDone) {
+    std::vector<long long> steps;
+    auto stop = [&](long long done, long long total) {
+        steps.push_back(done);
+        EXPECT_EQ(total, 100000);
+        return steps.size() % 2 == 1;
+    };
+    const WeightedEnsemble inMemory = sampler.sample(100000, 3, 5, stop);
+    sampler.sampleToFile(path, 100000, 3, 5, stop);
+    ASSERT_EQ(steps.size(), 4u);
+    EXPECT_EQ(steps[1], 2 * steps[0]);
+    const WeightedEnsemble loaded = WeightedEnsemble::load(path);
+    for (const WeightedEnsemble* ensemble : {&inMemory, &loaded}) {
+        EXPECT_EQ(ensemble->getNumSamples(), steps[1]);
+        EXPECT_EQ(ensemble->getSampleRanges()[0].count, steps[1]);
+        EXPECT_TRUE(ensemble->hasPositions());
+    }
+    EXPECT_EQ(loaded.getPositions(), inMemory.getPositions());
+}
+
+TEST_P(Sampler, AnExceptionLeavesNoFile) {
+    auto fail = [](long long, long long) -> bool { throw OpenMMException("enough"); };
+    EXPECT_EQ(messageOf([&] { sampler.sampleToFile(path, 100, 0, 0, fail); }), "enough");
+    EXPECT_TRUE(std::filesystem::is_empty(folder));
+    EXPECT_NE(messageOf([&] { sampler.sampleToFile(folder.string(), 100); }), "no exception");
+}
+
+TEST_P(Sampler, ReweightingFindsTheSameWeights) {
+    const WeightedEnsemble drawn = sampler.sample(500, 9);
+    std::vector<double> positions, expected;
+    for (int k = 0; k < 500; k++)
+        if (std::isfinite(drawn.getLogQ()[k])) {
+            positions.insert(positions.end(), &drawn.getPositions()[12 * k],
+                             &drawn.getPositions()[12 * k] + 12);
+            expected.push_back(drawn.getLogWeights()[k]);
+        }
+    const WeightedEnsemble again = sampler.reweight(positions);
+    EXPECT_EQ(again.getPositions(), positions);
+    EXPECT_TRUE(again.getSampleRanges().empty());
+    EXPECT_EQ(again.getMetadata(), drawn.getMetadata());
+    for (size_t k = 0; k < expected.size(); k++)
+        EXPECT_NEAR(again.getLogWeights()[k], expected[k], 50 * tolerance) << k;
+    // All in one place: no angle is inside the support.
+    std::fill_n(&positions[12 * 3], 12, 0.0);
+    EXPECT_NE(messageOf([&] { sampler.reweight(positions); }).find("Frame 3 "), std::string::npos);
+    positions[12 * 2] = notANumber;
+    EXPECT_EQ(messageOf([&] { sampler.reweight(positions); }),
+              "Frame 2 has a position that is not a finite number.");
+    EXPECT_EQ(sampler.reweight({}).getNumSamples(), 0);
+}
+
+TEST_P(Sampler, ProposalsAreThoseOfTheEnsemble) {
+    std::vector<double> positions, logQ;
+    sampler.propose(50, positions, logQ, 4, 1000);
+    const WeightedEnsemble ensemble = sampler.sample(50, 4, 1000);
+    EXPECT_EQ(positions, ensemble.getPositions());
+    EXPECT_EQ(logQ, ensemble.getLogQ());
+}
+
+TEST_P(Sampler, AnotherTemperatureIsNoted) {
+    const WeightedEnsemble ensemble = FlowSampler(*system, flow, 400, platform).sample(10);
+    EXPECT_EQ(ensemble.getTemperature(), 400);
+    EXPECT_EQ(ensemble.getMetadata().at("flow_temperature"), "310.0");
+    EXPECT_NE(ensemble.toString().find("made for 310.0 K"), std::string::npos);
+    const double ratio = sampler.sample(10).getReducedPotentials()[0] / ensemble.getReducedPotentials()[0];
+    EXPECT_NEAR(ratio, 400 / temperature, 1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(FlowSampler, Sampler, testing::Values("Reference", "CPU"));
+
+TEST(FlowSampler, ChoosesPlatformsAndThreads) {
+    auto system = makeSystem();
+    const Flow flow = makeFlow();
+    FlowSampler fastest(*system, flow, temperature, {{"Threads", "2"}, {"Precision", "double"}});
+    EXPECT_EQ(fastest.getDescription(), "flow: CPU, double; energies: contexts: Reference, 2 threads");
+    EXPECT_EQ(fastest.getTemperature(), temperature);
+    EXPECT_EQ(fastest.getFlow().getHash(), flow.getHash());
+    Platform& reference = Platform::getPlatformByName("Reference");
+    EXPECT_EQ(FlowSampler(*system, flow, temperature, reference, {{"Threads", "1"}}).getDescription(),
+              "flow: Reference, double; energies: contexts: Reference, 1 thread");
+    EXPECT_NE(messageOf([&] {
+                  FlowSampler(*system, flow, temperature, {{"Colour", "red"}});
+              }).find("Colour"),
+              std::string::npos);
+}
+
+TEST(FlowSampler, RefusesWhatItCannotSample) {
+    const Flow flow = makeFlow();
+    auto system = makeSystem();
+    for (double bad : {0.0, -300.0, notANumber})
+        EXPECT_NE(messageOf([&] { FlowSampler(*system, flow, bad); }).find("temperature must be positive"),
+                  std::string::npos);
+    FlowSampler sampler(*system, flow, temperature, Platform::getPlatformByName("Reference"));
+    EXPECT_EQ(messageOf([&] { sampler.sample(-1); }), "The number of samples must not be negative.");
+    EXPECT_NE(messageOf([&] { sampler.sample(2, 0, UINT64_MAX); }), "no exception");
+    EXPECT_EQ(
+        messageOf([&] { sampler.sample(1LL << 62); }),
+        "There is not enough memory for the positions of 4611686018427387904 samples: use sampleToFile().");
+    EXPECT_NE(messageOf([&] { sampler.reweight(std::vector<double>(13)); }), "no exception");
+    EXPECT_EQ(sampler.sample(0).getNumSamples(), 0);
+    system->addConstraint(0, 1, 0.1);
+    EXPECT_NE(messageOf([&] { FlowSampler(*system, flow, temperature); }).find("constraint"),
+              std::string::npos);
+    system = makeSystem();
+    system->addParticle(1.0);
+    EXPECT_EQ(messageOf([&] { FlowSampler(*system, flow, temperature); }),
+              "The System has 5 particles and the flow has 4: they must describe the same molecule.");
+}
+
+}  // namespace

@@ -95,17 +95,13 @@ private:
 }
 
 %{
-/** Create a T on a platform, or without one on the fastest, which leaves no platform for properties to belong to. */
+/** Create a T on a platform, or on the fastest. */
 template <class T, class... Args>
 static T* createOnPlatform(OpenMM::Platform* platform, const std::map<std::string, std::string>* properties,
                            const Args&... args) {
     static const std::map<std::string, std::string> none;
     if (properties == NULL)
         properties = &none;
-    if (platform != NULL)
-        return new T(args..., *platform, *properties);
-    if (!properties->empty())
-        throw OpenMM::OpenMMException("Platform properties were given without a platform: name the platform too.");
-    return new T(args...);
+    return platform == NULL ? new T(args..., *properties) : new T(args..., *platform, *properties);
 }
 %}

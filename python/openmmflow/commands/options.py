@@ -41,6 +41,4 @@ def make_sampler(system, flow, temperature, platform, precision, threads):
 
     properties = {"Precision": precision, "Threads": threads}
     properties = {name: value for name, value in properties.items() if value is not None}
-    if properties and platform is None:
-        platform = openmmflow.FlowContext(flow).getPlatform()
     return openmmflow.FlowSampler(system, flow, temperature, platform, properties)

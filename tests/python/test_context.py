@@ -178,7 +178,10 @@ def test_unknown_platform_and_property(flow):
 
 
 def test_properties(flow):
-    assert openmmflow.FlowContext(flow, properties={"Precision": "double"}).getProperties()["Precision"] == "double"
+    assert (
+        openmmflow.FlowContext(flow, properties={"Precision": "double"}).getProperties()["Precision"]
+        == "double"
+    )
     assert openmmflow.FlowContext(flow, "CPU", {"Threads": 1}).getProperties()["Threads"] == "1"
 
 

@@ -64,7 +64,7 @@ def write_report(ensemble, topology, folder, reference=None, states=None, load_p
     }
     page = {
         "title": title or f"{len(ensemble):,} samples at {ensemble.temperature:g} K",
-        "diagnostics": _diagnostics(ensemble),
+        "diagnostics": _diagnostics(ensemble, reference),
         "reference": reference.name if reference else None,
         "comparison": _comparison(histograms, reference),
         "states": [],
@@ -81,9 +81,10 @@ def write_report(ensemble, topology, folder, reference=None, states=None, load_p
     return path
 
 
-def _diagnostics(ensemble):
+def _diagnostics(ensemble, reference):
     energies = ensemble.reduced_potentials * (KT_PER_KELVIN * ensemble.temperature)
     log_z, log_z_error = ensemble.log_partition_function
+    expected = reference.mean_energy if reference else ""
     energy, energy_error = ensemble.expectation(energies)
     rows = [
         ("Samples", f"{len(ensemble):,}", "", False),
@@ -109,7 +110,7 @@ def _diagnostics(ensemble):
         (
             "Potential energy",
             f"{energy:.3f} \u00b1 {energy_error:.3f} kJ/mol",
-            "average in the target",
+            "average in the target" + (f"; reference {expected}" if expected else ""),
             False,
         ),
         (

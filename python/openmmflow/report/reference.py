@@ -23,6 +23,8 @@ class Reference:
     """The histogram of (phi, psi), phi first."""
     energies: np.ndarray | None = None
     """Potential energies in kJ/mol."""
+    mean_energy: str = ""
+    """The average potential energy, as text with its error if that is known."""
     states: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Free energy in kT, relative to any origin, and its standard error."""
 
@@ -59,7 +61,9 @@ def read_reference(path, load_positions, torsions, states):
         }
     if Path(path).suffix == ".npz":
         with np.load(path) as data:
-            reference.energies = data["energies"] if "energies" in data else None
+            if "energies" in data:
+                reference.energies = data["energies"]
+                reference.mean_energy = f"{reference.energies.mean():.3f}"
     return reference
 
 
@@ -74,6 +78,9 @@ def _read_summary(path):
             "phi": reference.ramachandran.sum(axis=1),
             "psi": reference.ramachandran.sum(axis=0),
         }
+        if "potential_energy_kJ_mol" in summary:
+            energy = summary["potential_energy_kJ_mol"]
+            reference.mean_energy = f"{energy['mean']:.3f} \u00b1 {energy['standard_error']:.3f}"
         reference.states = {
             name: (float(state["free_energy_kT"]), float(state["standard_error_kT"]))
             for name, state in summary["states"].items()

@@ -18,8 +18,8 @@ import openmmflow  # noqa: E402
 from openmmflow.plugins import platforms  # noqa: E402
 
 version = openmm.Platform.getOpenMMVersion()
-assert version.startswith(sys.argv[1]), version
-assert version.startswith(openmmflow.openmm_minor_version + ".")
+assert version.split(".")[:2] == sys.argv[1].split("."), version
+assert openmmflow.openmm_minor_version == sys.argv[1], openmmflow.openmm_minor_version
 failures = [failure for failure in openmm.Platform.getPluginLoadFailures() if "OpenMMFlow" in failure]
 assert {"Reference", "CPU"} <= set(platforms()) and not failures, failures
 

@@ -1,0 +1,71 @@
+#include "Provenance.h"
+
+#include <chrono>
+#include <ctime>
+#include <fstream>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "openmmflow/Version.h"
+
+using namespace OpenMMFlow;
+using Json = nlohmann::ordered_json;
+
+static Json scheduleToJson(const FlowTrainerOptions& options) {
+    return {{"batch_size", options.batchSize},
+            {"learning_rate", options.learningRate},
+            {"warmup_steps", options.warmupSteps},
+            {"max_samples", options.maxSamples},
+            {"max_epochs", options.maxEpochs},
+            {"max_gradient_norm", options.maxGradientNorm},
+            {"averaging_decay", options.averagingDecay},
+            {"validation_fraction", options.validationFraction},
+            {"max_validation_frames", options.maxValidationFrames},
+            {"validation_interval", options.validationInterval},
+            {"patience", options.patience},
+            {"precision", options.precision},
+            {"seed", options.seed}};
+}
+
+static std::string describeMachine() {
+    std::ifstream file("/proc/cpuinfo");
+    std::string line, processor = "unknown processor";
+    while (std::getline(file, line))
+        if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos) {
+            processor = line.substr(line.find(": ") + 2);
+            break;
+        }
+    return processor + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores";
+}
+
+std::string OpenMMFlow::describeSchedule(const FlowTrainerOptions& options) {
+    return scheduleToJson(options).dump();
+}
+
+std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, const TrainingData& data,
+                                         const TrainingState& state, int64_t totalSteps) {
+    const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    std::tm utc;
+    gmtime_r(&now, &utc);
+    char date[32];
+    std::strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return Json{{"objective", "maximum likelihood"},
+                {"training_frames", data.training.numFrames},
+                {"validation_frames", data.validation.numFrames},
+                {"blocks", data.numBlocks},
+                {"data_hash", data.hash},
+                {"options", scheduleToJson(options)},
+                {"steps", state.step},
+                {"total_steps", totalSteps},
+                {"best_step", state.bestStep},
+                {"skipped_steps", state.skippedSteps},
+                {"training_nll", state.bestTrainingNLL},
+                {"validation_nll", state.bestValidationNLL},
+                {"effective_sample_fraction", state.effectiveSampleFraction},
+                {"seconds", state.seconds},
+                {"date", date},
+                {"version", OPENMMFLOW_VERSION},
+                {"machine", describeMachine()}}
+        .dump();
+}

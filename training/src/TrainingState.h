@@ -1,0 +1,48 @@
+#ifndef OPENMMFLOW_TRAININGSTATE_H_
+#define OPENMMFLOW_TRAININGSTATE_H_
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+namespace OpenMMFlow {
+
+/** Everything that the rest of a training run depends on. */
+struct TrainingState {
+    /** Flat tensors: the weights, the two moments of Adam, the average of the weights, and the best such average. */
+    at::Tensor parameters, firstMoment, secondMoment, average, best;
+    int64_t step = 0, skippedSteps = 0, skippedInARow = 0, bestStep = 0, validationsSinceBest = 0;
+    double validationNLL = std::numeric_limits<double>::quiet_NaN(), bestValidationNLL = INFINITY;
+    double bestTrainingNLL = std::numeric_limits<double>::quiet_NaN();
+    /** Over the steps since the last validation. */
+    double trainingNLLSum = 0;
+    int64_t trainingNLLCount = 0;
+    double effectiveSampleFraction = std::numeric_limits<double>::quiet_NaN();
+    double paretoK = std::numeric_limits<double>::quiet_NaN();
+    double seconds = 0;
+    bool finished = false;
+
+    static TrainingState begin(const at::Tensor& parameters);
+    /**
+     * Write to a file, atomically.
+     *
+     * @param identity   what this run is: a run can only be continued by one with the same identity
+     */
+    void save(const std::string& path, const std::map<std::string, std::string>& identity) const;
+    /**
+     * Read from a file.
+     *
+     * @param parameters   a tensor of the shape and type of the parameters
+     * @throws OpenMM::OpenMMException if the file is damaged, or its identity another one
+     */
+    static TrainingState load(const std::string& path, const std::map<std::string, std::string>& identity,
+                              const at::Tensor& parameters);
+};
+
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_TRAININGSTATE_H_*/

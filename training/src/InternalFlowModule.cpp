@@ -5,7 +5,9 @@
 
 #include <ATen/ATen.h>
 
+#include "SharedSplines.h"
 #include "SplineComposition.h"
+#include "SplineKernels.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
@@ -190,18 +192,23 @@ Tensor InternalFlowModule::conditioner(const Coupling& coupling, const std::vect
 
 Tensor InternalFlowModule::logDensity(const Tensor& parameters, const Tensor& coordinates) const {
     std::vector<Tensor> parts = parameters.split_with_sizes(partSizes);
+    const int64_t batch = coordinates.size(1);
     Tensor x = coordinates;
+    if (splines == Splines::Shared)
+        x = at::constant_pad_nd(x, {0, (SPLINE_BATCH_MULTIPLE - batch % SPLINE_BATCH_MULTIPLE) % SPLINE_BATCH_MULTIPLE});
     Tensor result = at::zeros({x.size(1)}, x.options());
     for (const Coupling& coupling : couplings) {
         x = x.index_select(0, coupling.order);
         const int64_t n = coupling.splines.numCoordinates();
         Tensor conditioning = x.narrow(0, n, x.size(0) - n);
         Tensor outputs = conditioner(coupling, parts, conditioning);
-        auto [inverted, logDerivative] = invertSplines(x.narrow(0, 0, n), outputs, coupling.splines);
+        auto invert = splines == Splines::Shared ? invertSharedSplines : invertSplines;
+        auto [inverted, logDerivative] = invert(x.narrow(0, 0, n), outputs, coupling.splines);
         result = result + logDerivative;
         x = at::cat({inverted, conditioning});
     }
     const double numLinear = (double)linearRows.size(0), numCircular = (double)x.size(0) - numLinear;
     const double constant = -0.5 * numLinear * std::log(2 * M_PI) - numCircular * std::log(2 * M_PI);
-    return result - 0.5 * x.index_select(0, linearRows).square().sum(0) + constant;
+    result = result - 0.5 * x.index_select(0, linearRows).square().sum(0) + constant;
+    return result.narrow(0, 0, batch);
 }

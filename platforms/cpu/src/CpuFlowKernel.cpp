@@ -36,7 +36,9 @@ void CpuFlowKernel::initialize(const Flow& flow, const map<string, string>& give
         throw OpenMMException("The CPU platform cannot evaluate a flow of the family \"" + flow.getFamily()
                               + "\".");
     numPositions = flow.getNumParticles() + flow.getNumAugmentedParticles();
-    this->flow.reset(loadInstructionSet(instructionSet)(*model, getMatrixProducts(), doublePrecision));
+    auto create = reinterpret_cast<CreateInternalFlow*>(
+        loadInstructionSet("OpenMMFlowCPU", instructionSet, "openmmflowCreateInternalFlow"));
+    this->flow.reset(create(*model, getMatrixProducts(), doublePrecision));
     for (int i = 0; i < numThreads; i++)
         blocks.push_back(this->flow->createBlock());
     threads = make_unique<ThreadPool>(numThreads);

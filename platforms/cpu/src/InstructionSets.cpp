@@ -23,18 +23,18 @@ vector<string> getInstructionSets() {
     return sets;
 }
 
-CreateInternalFlow* loadInstructionSet(const string& name) {
+void* loadInstructionSet(const string& family, const string& instructionSet, const char* function) {
     // Found through the RPATH of this library. Local, so that nothing compiled for another processor can be
-    // called from elsewhere; never closed, since flows made by it may outlive any one kernel.
-    const string library = "libOpenMMFlowCPU-" + name + ".so";
+    // called from elsewhere; never closed, since what it made may outlive any one user of it.
+    const string library = "lib" + family + "-" + instructionSet + ".so";
     void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr)
-        throw OpenMMException("The CPU platform's flow kernels for " + name
-                              + " could not be loaded, reinstall openmm-flow: " + dlerror());
-    auto create = reinterpret_cast<CreateInternalFlow*>(dlsym(handle, "openmmflowCreateInternalFlow"));
-    if (create == nullptr)
+        throw OpenMMException("The library for " + instructionSet
+                              + " processors could not be loaded, reinstall openmm-flow: " + dlerror());
+    void* result = dlsym(handle, function);
+    if (result == nullptr)
         throw OpenMMException(library + " does not belong to this version of openmm-flow; reinstall it.");
-    return create;
+    return result;
 }
 
 }  // namespace OpenMMFlow

@@ -4,15 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "CpuFlow.h"
-
 namespace OpenMMFlow {
 
 /** The instruction sets that there are libraries for and that this processor has, the fastest first. */
 std::vector<std::string> getInstructionSets();
 
-/** Load the library for one instruction set, and get what creates flows from it. */
-CreateInternalFlow* loadInstructionSet(const std::string& name);
+/** Load the library "lib<family>-<instructionSet>.so" that belongs to the calling library, and get a function from it. */
+void* loadInstructionSet(const std::string& family, const std::string& instructionSet, const char* function);
 
 }  // namespace OpenMMFlow
 

@@ -172,7 +172,7 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
     const TrainingData data = prepareTrainingData(*impl->model, positions, weights, blocks, options.validationFraction,
                                                   options.maxValidationFrames, options.seed);
     const Frames training(data.training, type), validation(data.validation, type);
-    const InternalFlowModule module(impl->model, type, InternalFlowModule::Splines::Composed);
+    const InternalFlowModule module(impl->model, type, InternalFlowModule::Splines::Shared);
     BatchOrder order(data.training.numFrames, options.batchSize, options.seed);
     double maxSamples = (double)options.maxSamples;
     if (options.maxEpochs > 0)

@@ -1,0 +1,297 @@
+// Maximum likelihood on flows of four atoms, whose data are drawn from a flow with known density.
+
+#include "openmmflow/FlowTrainer.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "RandomFlow.h"
+#include "openmm/OpenMMException.h"
+#include "openmmflow/FlowContext.h"
+
+using namespace OpenMM;
+using namespace OpenMMFlow;
+using namespace std;
+
+namespace {
+
+const int N = 4;
+
+struct Sample {
+    vector<double> positions, logQ;
+};
+
+/** Frames of a flow that lie inside its support. */
+Sample draw(const Flow& flow, int64_t count, uint64_t seed) {
+    FlowContext context(flow, Platform::getPlatformByName("Reference"));
+    Sample all, inside;
+    context.sample(count, all.positions, all.logQ, seed);
+    for (int64_t i = 0; i < count; i++)
+        if (isfinite(all.logQ[i])) {
+            inside.positions.insert(inside.positions.end(), &all.positions[3 * N * i], &all.positions[3 * N * (i + 1)]);
+            inside.logQ.push_back(all.logQ[i]);
+        }
+    return inside;
+}
+
+const Flow& getTruth() {
+    static const Flow flow = makeRandomFlow(N, InternalFlowModel::Activation::SiLU, 21);
+    return flow;
+}
+
+Flow makeUntrained(unsigned seed = 1) {
+    InternalFlowModel::Configuration configuration;
+    configuration.couplings = 6;
+    configuration.hidden = 32;
+    configuration.blocks = 1;
+    InternalCoordinates coordinates = dynamic_cast<const InternalFlowModel&>(getTruth().getModel()).getCoordinates();
+    return Flow(make_shared<InternalFlowModel>(coordinates, configuration, seed), {{"title", "test"}});
+}
+
+double averageLogQ(const Flow& flow, const vector<double>& positions) {
+    FlowContext context(flow, Platform::getPlatformByName("Reference"));
+    double sum = 0;
+    const vector<double> logQ = context.computeLogDensity(positions);
+    for (double value : logQ)
+        sum += value;
+    return sum / logQ.size();
+}
+
+double average(const vector<double>& values) {
+    double sum = 0;
+    for (double value : values)
+        sum += value;
+    return sum / values.size();
+}
+
+FlowTrainerOptions makeShortOptions() {
+    FlowTrainerOptions options;
+    options.batchSize = 64;
+    options.maxSamples = 64 * 120;
+    options.warmupSteps = 10;
+    options.validationInterval = 25;
+    options.threads = 1;
+    return options;
+}
+
+class TemporaryFile {
+public:
+    TemporaryFile() : path(filesystem::temp_directory_path() / ("openmmflow-training-" + to_string(getpid()))) { remove(); }
+    ~TemporaryFile() { remove(); }
+    operator string() const { return path; }
+
+private:
+    void remove() { filesystem::remove(path); }
+    filesystem::path path;
+};
+
+template <typename Function>
+string getError(Function function) {
+    try {
+        function();
+    }
+    catch (const OpenMMException& e) {
+        return e.what();
+    }
+    return "no error";
+}
+
+#define EXPECT_ERROR(part, ...)                                        \
+    {                                                                  \
+        const string error = getError([&] { __VA_ARGS__; });           \
+        EXPECT_NE(string::npos, error.find(part)) << "found: " << error; \
+    }
+
+}  // namespace
+
+TEST(FlowTrainer, LearnsAKnownDistribution) {
+    const Sample data = draw(getTruth(), 20000, 1), fresh = draw(getTruth(), 4000, 2);
+    FlowTrainerOptions options;
+    options.batchSize = 256;
+    options.maxSamples = 256 * 1500;
+    options.learningRate = 3e-3;
+    options.warmupSteps = 50;
+    options.threads = 1;
+    const Flow untrained = makeUntrained();
+    FlowTrainer trainer(untrained, options);
+    FlowTrainerProgress last;
+    const Flow flow = trainer.train(data.positions, {}, {}, "", [&](const FlowTrainerProgress& progress) {
+        last = progress;
+        return true;
+    });
+    const double best = average(fresh.logQ), found = averageLogQ(flow, fresh.positions);
+    EXPECT_GT(best - averageLogQ(untrained, fresh.positions), 0.5);
+    EXPECT_LT(best - found, 0.05);
+    // What is reported is what the flow has.
+    EXPECT_NEAR(-found, last.bestValidationNLL, 0.15);
+    EXPECT_EQ(last.step, last.totalSteps);
+    EXPECT_EQ("test", flow.getMetadata().at("title"));
+    const auto provenance = nlohmann::json::parse(flow.getMetadata().at("training"));
+    EXPECT_EQ(data.logQ.size(), (size_t)provenance["training_frames"] + (size_t)provenance["validation_frames"]);
+    EXPECT_DOUBLE_EQ(last.bestValidationNLL, provenance["validation_nll"]);
+}
+
+TEST(FlowTrainer, WeightsChangeTheTarget) {
+    // Frames of two flows, of which the weights leave only one.
+    const Sample wanted = draw(getTruth(), 4000, 3), other = draw(makeUntrained(), 4000, 4);
+    vector<double> positions, weights;
+    const size_t count = min(wanted.logQ.size(), other.logQ.size());
+    for (size_t i = 0; i < count; i++)
+        for (const Sample* sample : {&wanted, &other}) {
+            positions.insert(positions.end(), &sample->positions[3 * N * i], &sample->positions[3 * N * (i + 1)]);
+            weights.push_back(sample == &wanted ? 2.5 : 1e-9);
+        }
+    FlowTrainerOptions options = makeShortOptions();
+    options.maxSamples = 256 * 400;
+    const Sample fresh = draw(getTruth(), 2000, 5);
+    const double weighted = averageLogQ(FlowTrainer(makeUntrained(), options).train(positions, weights), fresh.positions);
+    const double unweighted = averageLogQ(FlowTrainer(makeUntrained(), options).train(positions), fresh.positions);
+    EXPECT_GT(weighted, unweighted + 0.05);
+}
+
+TEST(FlowTrainer, ResumesExactly) {
+    const Sample data = draw(getTruth(), 1000, 6);
+    for (string precision : {"single", "double"}) {
+        FlowTrainerOptions options = makeShortOptions();
+        options.precision = precision;
+        const Flow uninterrupted = FlowTrainer(makeUntrained(), options).train(data.positions);
+
+        // Killed twice: once at a checkpoint, and once some steps after one, which are lost.
+        TemporaryFile checkpoint;
+        options.checkpointInterval = 0;
+        EXPECT_THROW(FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint,
+                                                                 [](const FlowTrainerProgress& progress) {
+                                                                     if (progress.step >= 50)
+                                                                         throw runtime_error("killed");
+                                                                     return true;
+                                                                 }),
+                     runtime_error);
+        options.checkpointInterval = 1e9;
+        EXPECT_THROW(FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint,
+                                                                 [](const FlowTrainerProgress& progress) {
+                                                                     EXPECT_GT(progress.step, 49);
+                                                                     if (progress.step >= 75)
+                                                                         throw runtime_error("killed");
+                                                                     return true;
+                                                                 }),
+                     runtime_error);
+        // Stopped, which writes a checkpoint.
+        long long stopped = 0;
+        FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint, [&](const FlowTrainerProgress& progress) {
+            stopped = progress.step;
+            return progress.step < 100;
+        });
+        EXPECT_GE(stopped, 100);
+        EXPECT_LT(stopped, 120);
+        long long first = 0;
+        const Flow resumed =
+            FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint, [&](const FlowTrainerProgress& progress) {
+                first = first == 0 ? progress.step : first;
+                return true;
+            });
+        EXPECT_GT(first, stopped);
+        EXPECT_EQ(uninterrupted.getHash(), resumed.getHash());
+        EXPECT_NE(makeUntrained().getHash(), resumed.getHash());
+        // A finished run is not trained any further.
+        EXPECT_EQ(resumed.getHash(), FlowTrainer(makeUntrained(), options)
+                                         .train(data.positions, {}, {}, checkpoint,
+                                                [](const FlowTrainerProgress&) -> bool { throw runtime_error("trained"); })
+                                         .getHash());
+    }
+}
+
+TEST(FlowTrainer, StopsEarlyWhenItOverfits) {
+    const Sample data = draw(getTruth(), 100, 7);
+    FlowTrainerOptions options = makeShortOptions();
+    options.maxSamples = 64 * 4000;
+    options.learningRate = 5e-3;
+    options.averagingDecay = 0.9;
+    options.patience = 4;
+    FlowTrainerProgress last;
+    const Flow flow = FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, "", [&](const FlowTrainerProgress& progress) {
+        last = progress;
+        return true;
+    });
+    EXPECT_LT(last.step, last.totalSteps);
+    EXPECT_GT(last.validationNLL, last.bestValidationNLL);
+    EXPECT_LT(last.trainingNLL, last.validationNLL);
+    const auto provenance = nlohmann::json::parse(flow.getMetadata().at("training"));
+    EXPECT_EQ(last.step - 4 * options.validationInterval, provenance["best_step"]);
+}
+
+TEST(FlowTrainer, LimitsOnEpochsAndTime) {
+    const Sample data = draw(getTruth(), 1000, 8);
+    FlowTrainerOptions options = makeShortOptions();
+    options.maxEpochs = 3;
+    FlowTrainerProgress last;
+    auto record = [&](const FlowTrainerProgress& progress) {
+        last = progress;
+        return true;
+    };
+    FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, "", record);
+    EXPECT_LE(last.epoch, 3);
+    EXPECT_GT(last.epoch, 2.8);
+    options = makeShortOptions();
+    options.maxSamples = 1000000000;
+    options.timeBudget = 0.2;
+    FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, "", record);
+    EXPECT_LT(last.step, last.totalSteps);
+}
+
+TEST(FlowTrainer, RefusesDataThatMakeNoSense) {
+    const Sample data = draw(getTruth(), 100, 9);
+    const size_t frames = data.logQ.size();
+    FlowTrainer trainer(makeUntrained(), makeShortOptions());
+    EXPECT_ERROR("There are no frames", trainer.train({}));
+    EXPECT_ERROR("4 particles", trainer.train(vector<double>(15)));
+    vector<double> positions = data.positions;
+    positions[3 * N * 7 + 1] = NAN;
+    EXPECT_ERROR("Frame 7", trainer.train(positions));
+    positions = data.positions;
+    for (int i = 0; i < 3; i++)
+        positions[3 * N * 5 + 3 + i] = positions[3 * N * 5 + i];
+    EXPECT_ERROR("Frame 5", trainer.train(positions));
+    EXPECT_ERROR("weights", trainer.train(data.positions, {1.0}));
+    EXPECT_ERROR("blocks", trainer.train(data.positions, {}, {1}));
+    vector<double> weights(frames, 1.0);
+    weights[3] = -1;
+    EXPECT_ERROR("frame 3", trainer.train(data.positions, weights));
+    EXPECT_ERROR("All weights are zero", trainer.train(data.positions, vector<double>(frames, 0.0)));
+    EXPECT_ERROR("one block", trainer.train(data.positions, {}, vector<int64_t>(frames, 3)));
+}
+
+TEST(FlowTrainer, RefusesOptionsThatMakeNoSense) {
+    auto refuses = [](auto change) {
+        FlowTrainerOptions options;
+        change(options);
+        return getError([&] { FlowTrainer(makeUntrained(), options); }) != "no error";
+    };
+    EXPECT_TRUE(refuses([](auto& options) { options.batchSize = 0; }));
+    EXPECT_TRUE(refuses([](auto& options) { options.learningRate = -1; }));
+    EXPECT_TRUE(refuses([](auto& options) { options.learningRate = NAN; }));
+    EXPECT_TRUE(refuses([](auto& options) { options.validationFraction = 1; }));
+    EXPECT_TRUE(refuses([](auto& options) { options.averagingDecay = 1; }));
+    EXPECT_TRUE(refuses([](auto& options) { options.precision = "half"; }));
+    EXPECT_FALSE(refuses([](auto&) {}));
+}
+
+TEST(FlowTrainer, RefusesTheCheckpointOfAnotherRun) {
+    const Sample data = draw(getTruth(), 300, 10);
+    TemporaryFile checkpoint;
+    FlowTrainerOptions options = makeShortOptions();
+    options.maxSamples = 64 * 5;
+    FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint);
+    EXPECT_ERROR("another flow", FlowTrainer(makeUntrained(2), options).train(data.positions, {}, {}, checkpoint));
+    vector<double> positions = data.positions;
+    positions.resize(3 * N * 200);
+    EXPECT_ERROR("another data", FlowTrainer(makeUntrained(), options).train(positions, {}, {}, checkpoint));
+    options.learningRate *= 2;
+    EXPECT_ERROR("another options", FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint));
+    getTruth().save(checkpoint);
+    EXPECT_ERROR("not a training checkpoint", FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint));
+}

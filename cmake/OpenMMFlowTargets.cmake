@@ -24,9 +24,12 @@ if(NOT SKBUILD)
     set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
 endif()
 
-# openmmflow_library(name [PLUGIN] sources...): a shared library of the project.
+# openmmflow_library(name [PLUGIN] [COMPONENT component] sources...): a shared library of the project.
 function(openmmflow_library name)
-    cmake_parse_arguments(ARG "PLUGIN" "" "SOURCES;RPATH" ${ARGN})
+    cmake_parse_arguments(ARG "PLUGIN" "COMPONENT" "SOURCES;RPATH" ${ARGN})
+    if(NOT ARG_COMPONENT)
+        set(ARG_COMPONENT runtime)
+    endif()
     add_library(${name} SHARED ${ARG_SOURCES})
     target_link_libraries(${name} PRIVATE OpenMMFlowOptions)
     if(ARG_PLUGIN)
@@ -39,5 +42,5 @@ function(openmmflow_library name)
     endif()
     set_target_properties(${name} PROPERTIES BUILD_RPATH "${rpath};${OpenMM_LIBRARY_DIR}"
         INSTALL_RPATH "${rpath};${ARG_RPATH}" BUILD_RPATH_USE_ORIGIN ON)
-    install(TARGETS ${name} LIBRARY DESTINATION ${destination} COMPONENT runtime)
+    install(TARGETS ${name} LIBRARY DESTINATION ${destination} COMPONENT ${ARG_COMPONENT})
 endfunction()

@@ -2,26 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 
 #include "BatchOrder.h"
+#include "Hash.h"
 #include "openmm/OpenMMException.h"
 
 using namespace OpenMMFlow;
 using OpenMM::OpenMMException;
 
-/** The hash of Fowler, Noll and Vo, over the bytes of an array and its length. */
 template <typename T>
-static uint64_t addToHash(uint64_t hash, const std::vector<T>& values) {
-    auto add = [&](const void* data, size_t size) {
-        for (size_t i = 0; i < size; i++)
-            hash = (hash ^ ((const unsigned char*)data)[i]) * 0x100000001b3ull;
-    };
-    size_t size = values.size();
-    add(&size, sizeof(size));
-    add(values.data(), size * sizeof(T));
-    return hash;
+static std::string getBytes(const std::vector<T>& values) {
+    return std::string((const char*)values.data(), values.size() * sizeof(T));
 }
 
 static void checkArrays(int N, const std::vector<double>& positions, const std::vector<double>& weights,
@@ -124,9 +116,6 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model, con
             weight *= part->numFrames / sum;
         part->logJacobian = part->logJacobian / sum + model.getLogDensityConstant();
     }
-    uint64_t hash = addToHash(addToHash(addToHash(0xcbf29ce484222325ull, positions), weights), blocks);
-    char text[17];
-    std::snprintf(text, sizeof(text), "%016llx", (unsigned long long)hash);
-    data.hash = text;
+    data.hash = Hash().add(getBytes(positions)).add(getBytes(weights)).add(getBytes(blocks)).toString();
     return data;
 }

@@ -1,0 +1,18 @@
+"""Training of flows, on LibTorch. Use it as `openmmflow.training`."""
+
+import openmmflow
+from openmmflow_training.version import __version__
+
+if __version__ != openmmflow.__version__:
+    raise ImportError(
+        f"openmm-flow-training {__version__} does not fit openmm-flow {openmmflow.__version__}: "
+        f"pip install openmm-flow-training=={openmmflow.__version__}"
+    )
+
+from openmmflow_training.training import (  # noqa: E402
+    FlowTrainer,
+    FlowTrainerOptions,
+    FlowTrainerProgress,
+)
+
+__all__ = ["FlowTrainer", "FlowTrainerOptions", "FlowTrainerProgress", "__version__"]

@@ -1,0 +1,179 @@
+%module(package="openmmflow_training", docstring="The C++ API of openmm-flow's training library.") training
+
+%{
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "OpenMM.h"
+#include "openmmflow/FlowTrainer.h"
+
+using namespace OpenMMFlow;
+%}
+
+%feature("autodoc", "0");
+%nodefaultctor;
+
+%pythonbegin %{
+import os
+
+import numpy as np
+
+# The types of OpenMM and of openmmflow must be known before those of this module are.
+import openmm
+import openmmflow
+from openmm import OpenMMException
+
+from openmmflow.quantities import configurations
+%}
+
+%include <stdint.i>
+%include "swig/exceptions.i"
+%include "swig/arrays.i"
+%include "swig/strings.i"
+%include "swig/openmm.i"
+
+%{
+template <> constexpr int numpyType<int64_t> = NPY_INT64;
+%}
+VECTOR_TYPEMAPS(int64_t)
+
+%import(module="openmmflow.openmmflow") "swig/Flow.i"
+
+%{
+/** Calls a Python function with the progress of training, and gives Python the chance to handle Ctrl-C. */
+class PythonTrainingProgress {
+public:
+    explicit PythonTrainingProgress(PyObject* function) : function(function) {}
+    bool operator()(const FlowTrainerProgress& progress) const {
+        PyGILState_STATE state = PyGILState_Ensure();
+        bool proceed = PyErr_CheckSignals() == 0;
+        if (proceed && function != Py_None) {
+            PyObject* argument = SWIG_NewPointerObj(new FlowTrainerProgress(progress),
+                                                    SWIG_TypeQuery("OpenMMFlow::FlowTrainerProgress *"), SWIG_POINTER_OWN);
+            PyObject* result = PyObject_CallFunctionObjArgs(function, argument, NULL);
+            proceed = result != NULL && result != Py_False;
+            Py_XDECREF(result);
+            Py_DECREF(argument);
+        }
+        PyGILState_Release(state);
+        return proceed;
+    }
+
+private:
+    PyObject* function;
+};
+%}
+
+namespace OpenMMFlow {
+
+%feature("shadow") FlowTrainerOptions::FlowTrainerOptions %{
+def __init__(self, **settings):
+    """Create options: the defaults, but for the settings that are named, such as batchSize=256."""
+    $action(self, $module.new_FlowTrainerOptions())
+    for name, value in settings.items():
+        if not isinstance(getattr(FlowTrainerOptions, name, None), property):
+            raise OpenMMException(f"There is no training option {name}; there are {', '.join(self.names())}.")
+        setattr(self, name, value)
+%}
+
+/** How a Flow is trained. The defaults suit a molecule of a few dozen atoms and some 100,000 frames. */
+struct FlowTrainerOptions {
+    FlowTrainerOptions();
+    int batchSize;
+    double learningRate;
+    int warmupSteps;
+    long long maxSamples;
+    double maxEpochs, timeBudget, maxGradientNorm, averagingDecay, validationFraction;
+    int maxValidationFrames, validationInterval, patience;
+    double checkpointInterval;
+    int targetInterval, targetSamples;
+    std::string precision;
+    int threads;
+    unsigned int seed;
+};
+
+%extend FlowTrainerOptions {
+    %pythoncode %{
+        @classmethod
+        def names(cls):
+            """Return the names of all options."""
+            return sorted(name for name in vars(cls) if isinstance(vars(cls)[name], property) and name != "thisown")
+
+        def __repr__(self):
+            settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.names())
+            return f"FlowTrainerOptions({settings})"
+    %}
+}
+
+/** How far training has come. Negative log likelihoods (NLL) are averages of -log q. */
+%immutable;
+struct FlowTrainerProgress {
+    ~FlowTrainerProgress();
+    long long step, totalSteps, samples;
+    double epoch, learningRate, trainingNLL, validationNLL, bestValidationNLL, effectiveSampleFraction, paretoK;
+    long long skippedSteps;
+    double samplesPerSecond, secondsLeft;
+};
+%mutable;
+
+/** Fits a Flow to configurations by maximum likelihood. */
+class FlowTrainer {
+public:
+    explicit FlowTrainer(const Flow& flow, const FlowTrainerOptions& options = {});
+    ~FlowTrainer();
+    const FlowTrainerOptions& getOptions() const;
+    void setTarget(const OpenMM::System& system, double temperature);
+};
+
+%extend FlowTrainer {
+    Flow _train(const std::vector<double>& positions, const std::vector<double>& weights,
+                const std::vector<int64_t>& blocks, const std::string& path, PyObject* progress) {
+        PyThreadState* state = PyEval_SaveThread();
+        struct Restore {
+            PyThreadState* state;
+            ~Restore() { PyEval_RestoreThread(state); }
+        };
+        Flow flow = [&] {
+            Restore restore{state};
+            return $self->train(positions, weights, blocks, path, PythonTrainingProgress(progress));
+        }();
+        if (PyErr_Occurred())
+            throw std::runtime_error("interrupted");
+        return flow;
+    }
+
+    %pythoncode %{
+        def train(self, positions, weights=None, blocks=None, progress=None, checkpoint=None):
+            """Train.
+
+            Parameters
+            ----------
+            positions : (count, N, 3), nm or Quantity
+            weights : (count,), optional
+                the weight of each frame in the likelihood
+            blocks : (count,) of int, optional
+                which trajectory, or part of one, each frame belongs to: validation holds out whole blocks. Without
+                them, the frames are one trajectory, which is cut into 50 blocks
+            progress : callable, optional
+                called with a FlowTrainerProgress about once a second; when it returns False, training ends
+            checkpoint : path, optional
+                the file for checkpoints; when it exists, training continues from there
+
+            Returns
+            -------
+            Flow
+            """
+            empty = np.zeros(0)
+            return self._train(
+                configurations(positions, None),
+                empty if weights is None else np.asarray(weights, dtype=float),
+                np.zeros(0, np.int64) if blocks is None else np.asarray(blocks),
+                "" if checkpoint is None else checkpoint,
+                progress,
+            )
+    %}
+}
+
+}

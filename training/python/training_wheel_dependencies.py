@@ -1,0 +1,16 @@
+"""What the training wheel depends on, for scikit-build-core: the very version of openmm-flow, and Torch's ABI."""
+
+from pathlib import Path
+
+
+def dynamic_metadata(field, settings=None, project=None):
+    """Return the dependencies."""
+    if field != "dependencies" or settings:
+        raise ValueError("This provides dependencies, without settings.")
+    version = (Path(__file__).parents[2] / "VERSION").read_text().strip()
+    return [f"openmm-flow=={version}", "torch==2.11.*"]
+
+
+def get_requires_for_dynamic_metadata(settings=None):
+    """Return what dynamic_metadata() needs: nothing."""
+    return []

@@ -1,0 +1,95 @@
+"""openmmflow.training: what Python adds to FlowTrainer."""
+
+import numpy as np
+import peroxide
+import pytest
+from openmm import OpenMMException, unit
+
+import openmmflow
+from openmmflow.training import FlowTrainer, FlowTrainerOptions
+
+SMALL = {"couplings": 2, "hidden": 16, "blocks": 1, "bins": 4}
+
+
+def make_flow(positions):
+    return openmmflow.createInternalFlow(peroxide.make_topology(), positions[0], positions, **SMALL)
+
+
+def short(**settings):
+    return FlowTrainerOptions(
+        **{"batchSize": 64, "maxSamples": 64 * 60, "validationInterval": 20, "threads": 1, **settings}
+    )
+
+
+@pytest.fixture(scope="module")
+def positions():
+    return peroxide.make_positions(500, seed=3)
+
+
+def test_arrays_of_any_kind_give_the_same_flow(positions):
+    flow = make_flow(positions)
+    expected = FlowTrainer(flow, short()).train(positions)
+    assert expected.hash != flow.hash
+    single = positions.astype(np.float32).astype(np.float64)
+    reference = FlowTrainer(flow, short()).train(single).hash
+    assert FlowTrainer(flow, short()).train(positions.astype(np.float32)).hash == reference
+    assert FlowTrainer(flow, short()).train(single * 10 * unit.angstrom).num_particles == 4
+    assert FlowTrainer(flow, short()).train(np.asfortranarray(positions)).hash == expected.hash
+
+
+def test_progress_and_target(positions):
+    trainer = FlowTrainer(make_flow(positions), short(targetInterval=20, targetSamples=500))
+    trainer.setTarget(peroxide.make_system(), 300 * unit.kelvin)
+    reports = []
+    trainer.train(positions, blocks=np.arange(500) // 50, progress=reports.append)
+    assert [report.step for report in reports][-1] == reports[-1].totalSteps == 60
+    assert reports[-1].samples == 64 * 60
+    assert 0 < reports[-1].effectiveSampleFraction <= 1
+    assert reports[-1].bestValidationNLL <= reports[-1].validationNLL
+    with pytest.raises(AttributeError):
+        reports[-1].step = 3
+
+
+def test_progress_ends_training(positions, tmp_path):
+    seen = []
+
+    def stop(progress):
+        seen.append(progress.step)
+        return False
+
+    checkpoint = tmp_path / "checkpoint"
+    FlowTrainer(make_flow(positions), short()).train(positions, progress=stop, checkpoint=checkpoint)
+    assert len(seen) == 1 and seen[0] < 60
+    resumed = FlowTrainer(make_flow(positions), short()).train(positions, checkpoint=checkpoint)
+    assert resumed.hash == FlowTrainer(make_flow(positions), short()).train(positions).hash
+
+
+def test_exceptions_of_progress_are_raised(positions):
+    def fail(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        FlowTrainer(make_flow(positions), short()).train(positions, progress=fail)
+
+
+def test_errors(positions):
+    trainer = FlowTrainer(make_flow(positions))
+    with pytest.raises(OpenMMException, match="needed"):
+        trainer.train(positions[0])
+    with pytest.raises(OpenMMException, match="4 particles"):
+        trainer.train(np.zeros((2, 5, 3)))
+    with pytest.raises(OpenMMException, match="weights"):
+        trainer.train(positions, weights=[1.0, 2.0])
+    with pytest.raises(OpenMMException, match="no training option batchsize"):
+        FlowTrainerOptions(batchsize=3)
+    with pytest.raises(OpenMMException, match="batch size"):
+        FlowTrainer(make_flow(positions), FlowTrainerOptions(batchSize=0))
+    with pytest.raises(OpenMMException, match="particles"):
+        system = peroxide.make_system()
+        system.addParticle(1.0)
+        trainer.setTarget(system, 300)
+
+
+def test_options_show_themselves():
+    options = FlowTrainerOptions(batchSize=7, precision="double")
+    assert options.batchSize == 7 and "batchSize=7" in repr(options) and "precision='double'" in repr(options)

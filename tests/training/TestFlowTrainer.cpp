@@ -33,7 +33,8 @@ Sample draw(const Flow& flow, int64_t count, uint64_t seed) {
     context.sample(count, all.positions, all.logQ, seed);
     for (int64_t i = 0; i < count; i++)
         if (isfinite(all.logQ[i])) {
-            inside.positions.insert(inside.positions.end(), &all.positions[3 * N * i], &all.positions[3 * N * (i + 1)]);
+            inside.positions.insert(inside.positions.end(), &all.positions[3 * N * i],
+                                    &all.positions[3 * N * (i + 1)]);
             inside.logQ.push_back(all.logQ[i]);
         }
     return inside;
@@ -49,7 +50,8 @@ Flow makeUntrained(unsigned seed = 1) {
     configuration.couplings = 6;
     configuration.hidden = 32;
     configuration.blocks = 1;
-    InternalCoordinates coordinates = dynamic_cast<const InternalFlowModel&>(getTruth().getModel()).getCoordinates();
+    InternalCoordinates coordinates =
+        dynamic_cast<const InternalFlowModel&>(getTruth().getModel()).getCoordinates();
     return Flow(make_shared<InternalFlowModel>(coordinates, configuration, seed), {{"title", "test"}});
 }
 
@@ -81,7 +83,10 @@ FlowTrainerOptions makeShortOptions() {
 
 class TemporaryFile {
 public:
-    TemporaryFile() : path(filesystem::temp_directory_path() / ("openmmflow-training-" + to_string(getpid()))) { remove(); }
+    TemporaryFile()
+        : path(filesystem::temp_directory_path() / ("openmmflow-training-" + to_string(getpid()))) {
+        remove();
+    }
     ~TemporaryFile() { remove(); }
     operator string() const { return path; }
 
@@ -94,16 +99,15 @@ template <typename Function>
 string getError(Function function) {
     try {
         function();
-    }
-    catch (const OpenMMException& e) {
+    } catch (const OpenMMException& e) {
         return e.what();
     }
     return "no error";
 }
 
-#define EXPECT_ERROR(part, ...)                                        \
-    {                                                                  \
-        const string error = getError([&] { __VA_ARGS__; });           \
+#define EXPECT_ERROR(part, ...)                                          \
+    {                                                                    \
+        const string error = getError([&] { __VA_ARGS__; });             \
         EXPECT_NE(string::npos, error.find(part)) << "found: " << error; \
     }
 
@@ -132,7 +136,8 @@ TEST(FlowTrainer, LearnsAKnownDistribution) {
     EXPECT_EQ(last.step, last.totalSteps);
     EXPECT_EQ("test", flow.getMetadata().at("title"));
     const auto provenance = nlohmann::json::parse(flow.getMetadata().at("training"));
-    EXPECT_EQ(data.logQ.size(), (size_t)provenance["training_frames"] + (size_t)provenance["validation_frames"]);
+    EXPECT_EQ(data.logQ.size(),
+              (size_t)provenance["training_frames"] + (size_t)provenance["validation_frames"]);
     EXPECT_DOUBLE_EQ(last.bestValidationNLL, provenance["validation_nll"]);
 }
 
@@ -143,14 +148,17 @@ TEST(FlowTrainer, WeightsChangeTheTarget) {
     const size_t count = min(wanted.logQ.size(), other.logQ.size());
     for (size_t i = 0; i < count; i++)
         for (const Sample* sample : {&wanted, &other}) {
-            positions.insert(positions.end(), &sample->positions[3 * N * i], &sample->positions[3 * N * (i + 1)]);
+            positions.insert(positions.end(), &sample->positions[3 * N * i],
+                             &sample->positions[3 * N * (i + 1)]);
             weights.push_back(sample == &wanted ? 2.5 : 1e-9);
         }
     FlowTrainerOptions options = makeShortOptions();
     options.maxSamples = 256 * 400;
     const Sample fresh = draw(getTruth(), 2000, 5);
-    const double weighted = averageLogQ(FlowTrainer(makeUntrained(), options).train(positions, weights), fresh.positions);
-    const double unweighted = averageLogQ(FlowTrainer(makeUntrained(), options).train(positions), fresh.positions);
+    const double weighted =
+        averageLogQ(FlowTrainer(makeUntrained(), options).train(positions, weights), fresh.positions);
+    const double unweighted =
+        averageLogQ(FlowTrainer(makeUntrained(), options).train(positions), fresh.positions);
     EXPECT_GT(weighted, unweighted + 0.05);
 }
 
@@ -164,44 +172,49 @@ TEST(FlowTrainer, ResumesExactly) {
         // Killed twice: once at a checkpoint, and once some steps after one, which are lost.
         TemporaryFile checkpoint;
         options.checkpointInterval = 0;
-        EXPECT_THROW(FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint,
-                                                                 [](const FlowTrainerProgress& progress) {
-                                                                     if (progress.step >= 50)
-                                                                         throw runtime_error("killed");
-                                                                     return true;
-                                                                 }),
+        EXPECT_THROW(FlowTrainer(makeUntrained(), options)
+                         .train(data.positions, {}, {}, checkpoint,
+                                [](const FlowTrainerProgress& progress) {
+                                    if (progress.step >= 50)
+                                        throw runtime_error("killed");
+                                    return true;
+                                }),
                      runtime_error);
         options.checkpointInterval = 1e9;
-        EXPECT_THROW(FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint,
-                                                                 [](const FlowTrainerProgress& progress) {
-                                                                     EXPECT_GT(progress.step, 49);
-                                                                     if (progress.step >= 75)
-                                                                         throw runtime_error("killed");
-                                                                     return true;
-                                                                 }),
+        EXPECT_THROW(FlowTrainer(makeUntrained(), options)
+                         .train(data.positions, {}, {}, checkpoint,
+                                [](const FlowTrainerProgress& progress) {
+                                    EXPECT_GT(progress.step, 49);
+                                    if (progress.step >= 75)
+                                        throw runtime_error("killed");
+                                    return true;
+                                }),
                      runtime_error);
         // Stopped, which writes a checkpoint.
         long long stopped = 0;
-        FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint, [&](const FlowTrainerProgress& progress) {
-            stopped = progress.step;
-            return progress.step < 100;
-        });
+        FlowTrainer(makeUntrained(), options)
+            .train(data.positions, {}, {}, checkpoint, [&](const FlowTrainerProgress& progress) {
+                stopped = progress.step;
+                return progress.step < 100;
+            });
         EXPECT_GE(stopped, 100);
         EXPECT_LT(stopped, 120);
         long long first = 0;
         const Flow resumed =
-            FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint, [&](const FlowTrainerProgress& progress) {
-                first = first == 0 ? progress.step : first;
-                return true;
-            });
+            FlowTrainer(makeUntrained(), options)
+                .train(data.positions, {}, {}, checkpoint, [&](const FlowTrainerProgress& progress) {
+                    first = first == 0 ? progress.step : first;
+                    return true;
+                });
         EXPECT_GT(first, stopped);
         EXPECT_EQ(uninterrupted.getHash(), resumed.getHash());
         EXPECT_NE(makeUntrained().getHash(), resumed.getHash());
         // A finished run is not trained any further.
-        EXPECT_EQ(resumed.getHash(), FlowTrainer(makeUntrained(), options)
-                                         .train(data.positions, {}, {}, checkpoint,
-                                                [](const FlowTrainerProgress&) -> bool { throw runtime_error("trained"); })
-                                         .getHash());
+        EXPECT_EQ(resumed.getHash(),
+                  FlowTrainer(makeUntrained(), options)
+                      .train(data.positions, {}, {}, checkpoint,
+                             [](const FlowTrainerProgress&) -> bool { throw runtime_error("trained"); })
+                      .getHash());
     }
 }
 
@@ -213,10 +226,11 @@ TEST(FlowTrainer, StopsEarlyWhenItOverfits) {
     options.averagingDecay = 0.9;
     options.patience = 4;
     FlowTrainerProgress last;
-    const Flow flow = FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, "", [&](const FlowTrainerProgress& progress) {
-        last = progress;
-        return true;
-    });
+    const Flow flow = FlowTrainer(makeUntrained(), options)
+                          .train(data.positions, {}, {}, "", [&](const FlowTrainerProgress& progress) {
+                              last = progress;
+                              return true;
+                          });
     EXPECT_LT(last.step, last.totalSteps);
     EXPECT_GT(last.validationNLL, last.bestValidationNLL);
     EXPECT_LT(last.trainingNLL, last.validationNLL);
@@ -286,12 +300,15 @@ TEST(FlowTrainer, RefusesTheCheckpointOfAnotherRun) {
     FlowTrainerOptions options = makeShortOptions();
     options.maxSamples = 64 * 5;
     FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint);
-    EXPECT_ERROR("another flow", FlowTrainer(makeUntrained(2), options).train(data.positions, {}, {}, checkpoint));
+    EXPECT_ERROR("another flow",
+                 FlowTrainer(makeUntrained(2), options).train(data.positions, {}, {}, checkpoint));
     vector<double> positions = data.positions;
     positions.resize(3 * N * 200);
     EXPECT_ERROR("another data", FlowTrainer(makeUntrained(), options).train(positions, {}, {}, checkpoint));
     options.learningRate *= 2;
-    EXPECT_ERROR("another options", FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint));
+    EXPECT_ERROR("another options",
+                 FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint));
     getTruth().save(checkpoint);
-    EXPECT_ERROR("not a training checkpoint", FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint));
+    EXPECT_ERROR("not a training checkpoint",
+                 FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint));
 }

@@ -29,7 +29,8 @@ Tensor drawCoordinates(const InternalFlowModel& model, int64_t count) {
     const auto& circular = model.getCoordinates().circular;
     Tensor z = at::empty({(int64_t)circular.size(), count}, at::kDouble);
     for (size_t j = 0; j < circular.size(); j++)
-        z[j].copy_(circular[j] ? (at::rand({count}, at::kDouble) * 2 - 1) * M_PI : at::randn({count}, at::kDouble) * 3);
+        z[j].copy_(circular[j] ? (at::rand({count}, at::kDouble) * 2 - 1) * M_PI
+                               : at::randn({count}, at::kDouble) * 3);
     return z;
 }
 
@@ -46,7 +47,8 @@ TEST_P(ModuleTest, EqualsReferencePlatform) {
         vector<double> inside;
         for (int64_t i = 0; i < count; i++)
             if (isfinite(sampled[i]))
-                inside.insert(inside.end(), &positions[3 * numParticles * i], &positions[3 * numParticles * (i + 1)]);
+                inside.insert(inside.end(), &positions[3 * numParticles * i],
+                              &positions[3 * numParticles * (i + 1)]);
         const vector<double> expected = context.computeLogDensity(inside);
         auto model = getModel(flow);
         InternalFlowModule module(model, at::kDouble, GetParam());
@@ -54,7 +56,8 @@ TEST_P(ModuleTest, EqualsReferencePlatform) {
         double sum = 0, expectedSum = 0;
         for (const auto* part : {&data.training, &data.validation}) {
             Tensor z = at::tensor(part->coordinates).view({part->numFrames, -1}).t().contiguous();
-            sum += module.logDensity(module.getParameters(), z).sum().item<double>() + part->numFrames * part->logJacobian;
+            sum += module.logDensity(module.getParameters(), z).sum().item<double>()
+                   + part->numFrames * part->logJacobian;
         }
         for (double logQ : expected)
             expectedSum += logQ;
@@ -102,7 +105,9 @@ TEST_P(ModuleTest, GradientEqualsFiniteDifferences) {
     for (int i = 0; i < 5; i++) {
         Tensor direction = at::randn_like(gradient);
         const double step = 1e-7;
-        auto value = [&](double s) { return module.logDensity(parameters.detach() + s * direction, z).mean().item<double>(); };
+        auto value = [&](double s) {
+            return module.logDensity(parameters.detach() + s * direction, z).mean().item<double>();
+        };
         const double expected = (value(step) - value(-step)) / (2 * step);
         EXPECT_NEAR(expected, (gradient * direction).sum().item<double>(), 1e-5 * max(1.0, fabs(expected)));
     }
@@ -119,7 +124,9 @@ TEST_P(ModuleTest, ModelOfParametersIsTheSameModel) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Splines, ModuleTest, testing::Values(Splines::Composed, Splines::Shared),
-                         [](const auto& info) { return info.param == Splines::Composed ? "Composed" : "Shared"; });
+                         [](const auto& info) {
+                             return info.param == Splines::Composed ? "Composed" : "Shared";
+                         });
 
 TEST(InternalFlowModule, SharedSplinesHaveTheDerivativesOfComposedOnes) {
     Flow flow = makeRandomFlow(9, Activation::SiLU, 15);
@@ -135,7 +142,9 @@ TEST(InternalFlowModule, SharedSplinesHaveTheDerivativesOfComposedOnes) {
             values.push_back(value);
             gradients.push_back(parameters.grad());
         }
-        EXPECT_LT((values[0] - values[1]).abs().max().item<double>(), tolerance * values[0].abs().max().item<double>());
-        EXPECT_LT((gradients[0] - gradients[1]).norm().item<double>(), tolerance * gradients[0].norm().item<double>());
+        EXPECT_LT((values[0] - values[1]).abs().max().item<double>(),
+                  tolerance * values[0].abs().max().item<double>());
+        EXPECT_LT((gradients[0] - gradients[1]).norm().item<double>(),
+                  tolerance * gradients[0].norm().item<double>());
     }
 }

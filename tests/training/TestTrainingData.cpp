@@ -117,7 +117,8 @@ TEST(BatchOrder, UsesEachFrameOncePerEpoch) {
         vector<int64_t> batch = order.getBatch(step);
         drawn.insert(drawn.end(), batch.begin(), batch.end());
     }
-    vector<int64_t> first(drawn.begin(), drawn.begin() + numFrames), second(drawn.begin() + numFrames, drawn.begin() + 2 * numFrames);
+    vector<int64_t> first(drawn.begin(), drawn.begin() + numFrames),
+        second(drawn.begin() + numFrames, drawn.begin() + 2 * numFrames);
     EXPECT_NE(first, second);
     sort(first.begin(), first.end());
     sort(second.begin(), second.end());

@@ -1,4 +1,4 @@
-"""What the training wheel depends on, for scikit-build-core: the very version of openmm-flow, and Torch's ABI."""
+"""What the training wheel depends on, for scikit-build-core: this openmm-flow, and Torch's ABI."""
 
 from pathlib import Path
 

@@ -10,8 +10,9 @@ namespace OpenMMFlow {
 std::vector<int64_t> makePermutation(int64_t count, uint32_t seed, uint32_t stream);
 
 /**
- * Which frames each step of training uses: the data in a new random order in each epoch, cut into batches without regard
- * to where an epoch ends. Step s is the same whatever came before, so that a resumed run needs no state but s.
+ * Which frames each step of training uses: the data in a new random order in each epoch, cut into batches
+ * without regard to where an epoch ends. Step s is the same whatever came before, so that a resumed run needs
+ * no state but s.
  */
 class BatchOrder {
 public:

@@ -21,8 +21,8 @@
 #include "openmmflow/FlowSampler.h"
 
 using namespace OpenMMFlow;
-using OpenMM::OpenMMException;
 using at::Tensor;
+using OpenMM::OpenMMException;
 
 static void checkOptions(const FlowTrainerOptions& options) {
     auto require = [](bool condition, const char* sentence) {
@@ -30,13 +30,15 @@ static void checkOptions(const FlowTrainerOptions& options) {
             throw OpenMMException(sentence);
     };
     require(options.batchSize > 0, "The batch size must be positive.");
-    require(options.learningRate > 0 && std::isfinite(options.learningRate), "The learning rate must be positive.");
+    require(options.learningRate > 0 && std::isfinite(options.learningRate),
+            "The learning rate must be positive.");
     require(options.warmupSteps >= 0, "The number of warm-up steps must not be negative.");
     require(options.maxSamples > 0, "The number of training samples must be positive.");
     require(options.maxEpochs >= 0 && options.timeBudget >= 0,
             "The limits on epochs and time must be positive, or 0 for none.");
     require(options.maxGradientNorm > 0, "The largest gradient norm must be positive.");
-    require(options.averagingDecay >= 0 && options.averagingDecay < 1, "The decay of the average must be in [0, 1).");
+    require(options.averagingDecay >= 0 && options.averagingDecay < 1,
+            "The decay of the average must be in [0, 1).");
     require(options.validationFraction > 0 && options.validationFraction < 1,
             "The validation fraction must be between 0 and 1.");
     require(options.maxValidationFrames > 0, "The number of validation frames must be positive.");
@@ -64,12 +66,14 @@ double secondsSince(Clock::time_point start) {
 /** Frames of one part of the data as tensors. */
 struct Frames {
     Frames(const TrainingData::Part& part, at::ScalarType type)
-        : coordinates(toTensor(part.coordinates, {part.numFrames, (int64_t)part.coordinates.size() / part.numFrames},
-                               type)),
+        : coordinates(toTensor(part.coordinates,
+                               {part.numFrames, (int64_t)part.coordinates.size() / part.numFrames}, type)),
           weights(toTensor(part.weights, {part.numFrames}, type)),
           logJacobian(part.logJacobian) {}
     /** (D, batch) */
-    Tensor getBatch(const Tensor& indices) const { return coordinates.index_select(0, indices).t().contiguous(); }
+    Tensor getBatch(const Tensor& indices) const {
+        return coordinates.index_select(0, indices).t().contiguous();
+    }
     Tensor coordinates, weights;
     double logJacobian;
 };
@@ -87,7 +91,8 @@ struct FlowTrainer::Implementation {
         checkOptions(options);
         const auto* internal = dynamic_cast<const InternalFlowModel*>(&flow.getModel());
         if (internal == nullptr)
-            throw OpenMMException("Flows of the family \"" + flow.getFamily() + "\" cannot be trained by FlowTrainer.");
+            throw OpenMMException("Flows of the family \"" + flow.getFamily()
+                                  + "\" cannot be trained by FlowTrainer.");
         model = std::make_shared<InternalFlowModel>(*internal);
     }
     double getLearningRate(int64_t step, int64_t totalSteps) const {
@@ -106,13 +111,15 @@ double FlowTrainer::Implementation::validate(const InternalFlowModule& module, c
     double sum = 0;
     for (int64_t start = 0; start < count; start += block) {
         int64_t size = std::min(block, count - start);
-        Tensor logQ = module.logDensity(parameters, frames.coordinates.narrow(0, start, size).t().contiguous());
+        Tensor logQ =
+            module.logDensity(parameters, frames.coordinates.narrow(0, start, size).t().contiguous());
         sum += (logQ * frames.weights.narrow(0, start, size)).sum(at::kDouble).item<double>();
     }
     return -sum / (double)count - frames.logJacobian;
 }
 
-/** One step of Adam on the gradient of the parameters, and of their average. A gradient that is not finite is skipped. */
+/** One step of Adam on the gradient of the parameters, and of their average. A gradient that is not finite is
+ * skipped. */
 void FlowTrainer::Implementation::update(TrainingState& state, double learningRate) const {
     c10::NoGradGuard noGradient;
     const int maxSkippedInARow = 100;
@@ -129,18 +136,20 @@ void FlowTrainer::Implementation::update(TrainingState& state, double learningRa
     state.skippedInARow = 0;
     Tensor count = at::full({}, (double)(state.step + 1 - state.skippedSteps), at::kFloat);
     Tensor scale = at::full({}, std::max(1.0, norm / options.maxGradientNorm), at::kFloat);
-    std::vector<Tensor> parameters{state.parameters}, gradients{gradient}, first{state.firstMoment}, second{state.secondMoment},
-        none, counts{count};
-    at::_fused_adam_(parameters, gradients, first, second, none, counts, learningRate, 0.9, 0.999, 0.0, 1e-8, false, false,
-                     scale, std::nullopt);
+    std::vector<Tensor> parameters{state.parameters}, gradients{gradient}, first{state.firstMoment},
+        second{state.secondMoment}, none, counts{count};
+    at::_fused_adam_(parameters, gradients, first, second, none, counts, learningRate, 0.9, 0.999, 0.0, 1e-8,
+                     false, false, scale, std::nullopt);
     // At the beginning the average is short, so that it forgets the initial weights.
     double decay = std::min(options.averagingDecay, (1.0 + state.step) / (10.0 + state.step));
     state.average.lerp_(state.parameters, 1 - decay);
 }
 
-void FlowTrainer::Implementation::estimateTarget(const InternalFlowModule& module, TrainingState& state) const {
+void FlowTrainer::Implementation::estimateTarget(const InternalFlowModule& module,
+                                                 TrainingState& state) const {
     FlowSampler sampler(*system, Flow(module.createModel(state.average)), temperature);
-    WeightedEnsemble ensemble = sampler.sample(options.targetSamples, options.seed, state.step * options.targetSamples);
+    WeightedEnsemble ensemble =
+        sampler.sample(options.targetSamples, options.seed, state.step * options.targetSamples);
     state.effectiveSampleFraction = ensemble.getEffectiveSampleFraction();
     state.paretoK = ensemble.getParetoK();
 }
@@ -163,14 +172,16 @@ void FlowTrainer::setTarget(const OpenMM::System& system, double temperature) {
 }
 
 Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<double>& weights,
-                        const std::vector<int64_t>& blocks, const std::string& checkpoint, const Progress& progress) {
+                        const std::vector<int64_t>& blocks, const std::string& checkpoint,
+                        const Progress& progress) {
     const FlowTrainerOptions& options = impl->options;
     const Clock::time_point start = Clock::now();
     if (options.threads > 0)
         at::set_num_threads(options.threads);
     const at::ScalarType type = options.precision == "double" ? at::kDouble : at::kFloat;
-    const TrainingData data = prepareTrainingData(*impl->model, positions, weights, blocks, options.validationFraction,
-                                                  options.maxValidationFrames, options.seed);
+    const TrainingData data =
+        prepareTrainingData(*impl->model, positions, weights, blocks, options.validationFraction,
+                            options.maxValidationFrames, options.seed);
     const Frames training(data.training, type), validation(data.validation, type);
     const InternalFlowModule module(impl->model, type, InternalFlowModule::Splines::Shared);
     BatchOrder order(data.training.numFrames, options.batchSize, options.seed);
@@ -179,8 +190,8 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
         maxSamples = std::min(maxSamples, options.maxEpochs * (double)data.training.numFrames);
     const int64_t totalSteps = std::max<int64_t>(1, (int64_t)(maxSamples / options.batchSize));
 
-    const std::map<std::string, std::string> identity{{"flow", impl->flow.getHash()}, {"data", data.hash},
-                                                      {"options", describeSchedule(options)}};
+    const std::map<std::string, std::string> identity{
+        {"flow", impl->flow.getHash()}, {"data", data.hash}, {"options", describeSchedule(options)}};
     TrainingState state = !checkpoint.empty() && std::filesystem::exists(checkpoint)
                               ? TrainingState::load(checkpoint, identity, module.getParameters())
                               : TrainingState::begin(module.getParameters());
@@ -237,8 +248,10 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
             report.effectiveSampleFraction = state.effectiveSampleFraction;
             report.paretoK = state.paretoK;
             report.skippedSteps = state.skippedSteps;
-            report.samplesPerSecond = (double)(state.step - firstStep) * options.batchSize / secondsSince(start);
-            report.secondsLeft = (double)(totalSteps - state.step) * options.batchSize / report.samplesPerSecond;
+            report.samplesPerSecond =
+                (double)(state.step - firstStep) * options.batchSize / secondsSince(start);
+            report.secondsLeft =
+                (double)(totalSteps - state.step) * options.batchSize / report.samplesPerSecond;
             if (!progress(report))
                 stop = true;
         }

@@ -13,8 +13,10 @@ using namespace OpenMMFlow;
 using at::Tensor;
 
 /** Split coordinate indices into circular and linear ones, and put the circular ones first. */
-static std::vector<int> circularFirst(std::vector<int> indices, const std::vector<char>& circular, int& numCircular) {
-    auto firstLinear = std::stable_partition(indices.begin(), indices.end(), [&](int j) { return circular[j] != 0; });
+static std::vector<int> circularFirst(std::vector<int> indices, const std::vector<char>& circular,
+                                      int& numCircular) {
+    auto firstLinear =
+        std::stable_partition(indices.begin(), indices.end(), [&](int j) { return circular[j] != 0; });
     numCircular = (int)(firstLinear - indices.begin());
     return indices;
 }
@@ -67,7 +69,8 @@ InternalFlowModule::InternalFlowModule(std::shared_ptr<const InternalFlowModel> 
     std::vector<int> present(circular.size());
     for (size_t j = 0; j < present.size(); j++)
         present[j] = (int)j;
-    for (auto original = model->getCouplings().rbegin(); original != model->getCouplings().rend(); ++original) {
+    for (auto original = model->getCouplings().rbegin(); original != model->getCouplings().rend();
+         ++original) {
         Coupling coupling;
         int numCircular, circularFeatures;
         std::vector<int> rows = circularFirst(original->transformed, circular, numCircular);
@@ -78,7 +81,8 @@ InternalFlowModule::InternalFlowModule(std::shared_ptr<const InternalFlowModel> 
         coupling.linearFeatures = (int64_t)conditioning.size() - circularFeatures;
         coupling.firstLayer = layers.size();
         coupling.numBlocks = original->blocks.size();
-        addLayer(original->input, {}, featureColumns(original->conditioning, conditioning, circular, circularFeatures));
+        addLayer(original->input, {},
+                 featureColumns(original->conditioning, conditioning, circular, circularFeatures));
         for (const auto& [first, second] : original->blocks) {
             addLayer(first, {}, {});
             addLayer(second, {}, {});
@@ -107,15 +111,18 @@ void InternalFlowModule::addLayer(const DenseLayer& layer, std::vector<int> rows
     layers.push_back({outputs, layer.inputs, std::move(rows), std::move(columns)});
 }
 
-/** Calls visit(index here, index in the model) for each weight of a layer, and visitBias the same for each bias. */
+/** Calls visit(index here, index in the model) for each weight of a layer, and visitBias the same for each
+ * bias. */
 template <typename Layer, typename Visit, typename VisitBias>
-static void forEachParameter(const Layer& layer, const DenseLayer& original, Visit visit, VisitBias visitBias) {
+static void forEachParameter(const Layer& layer, const DenseLayer& original, Visit visit,
+                             VisitBias visitBias) {
     for (int64_t i = 0; i < layer.outputs; i++) {
         int64_t row = layer.rows.empty() ? i : layer.rows[i];
         if (row < 0)
             continue;
         for (int64_t j = 0; j < layer.inputs; j++)
-            visit(i * layer.inputs + j, row * original.inputs + (layer.columns.empty() ? j : layer.columns[j]));
+            visit(i * layer.inputs + j,
+                  row * original.inputs + (layer.columns.empty() ? j : layer.columns[j]));
         visitBias(i, row);
     }
 }
@@ -142,7 +149,8 @@ Tensor InternalFlowModule::getParameters() const {
         forEachLayer(*original, [&](const DenseLayer& dense) {
             double* bias = values + partSizes[2 * index];
             forEachParameter(
-                layers[index], dense, [&](int64_t here, int64_t there) { values[here] = dense.weight[there]; },
+                layers[index], dense,
+                [&](int64_t here, int64_t there) { values[here] = dense.weight[there]; },
                 [&](int64_t here, int64_t there) { bias[here] = dense.bias[there]; });
             values = bias + partSizes[2 * index + 1];
             index++;
@@ -159,7 +167,8 @@ std::shared_ptr<const InternalFlowModel> InternalFlowModule::createModel(const T
         forEachLayer(*coupling, [&](DenseLayer& dense) {
             const double* bias = values + partSizes[2 * index];
             forEachParameter(
-                layers[index], dense, [&](int64_t here, int64_t there) { dense.weight[there] = values[here]; },
+                layers[index], dense,
+                [&](int64_t here, int64_t there) { dense.weight[there] = values[here]; },
                 [&](int64_t here, int64_t there) { dense.bias[there] = bias[here]; });
             values = bias + partSizes[2 * index + 1];
             index++;
@@ -172,8 +181,8 @@ Tensor InternalFlowModule::conditioner(const Coupling& coupling, const std::vect
     const bool silu = model->getOptions().activation == InternalFlowModel::Activation::SiLU;
     auto activation = [&](const Tensor& h) { return silu ? at::silu(h) : at::relu(h); };
     auto dense = [&](size_t layer, const Tensor& h) {
-        return at::addmm(parts[2 * layer + 1].unsqueeze(1), parts[2 * layer].view({layers[layer].outputs, layers[layer].inputs}),
-                         h);
+        return at::addmm(parts[2 * layer + 1].unsqueeze(1),
+                         parts[2 * layer].view({layers[layer].outputs, layers[layer].inputs}), h);
     };
     Tensor features = conditioning;
     if (coupling.circularFeatures > 0) {
@@ -195,7 +204,8 @@ Tensor InternalFlowModule::logDensity(const Tensor& parameters, const Tensor& co
     const int64_t batch = coordinates.size(1);
     Tensor x = coordinates;
     if (splines == Splines::Shared)
-        x = at::constant_pad_nd(x, {0, (SPLINE_BATCH_MULTIPLE - batch % SPLINE_BATCH_MULTIPLE) % SPLINE_BATCH_MULTIPLE});
+        x = at::constant_pad_nd(
+            x, {0, (SPLINE_BATCH_MULTIPLE - batch % SPLINE_BATCH_MULTIPLE) % SPLINE_BATCH_MULTIPLE});
     Tensor result = at::zeros({x.size(1)}, x.options());
     for (const Coupling& coupling : couplings) {
         x = x.index_select(0, coupling.order);

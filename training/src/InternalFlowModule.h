@@ -15,12 +15,13 @@ namespace OpenMMFlow {
 /**
  * The density direction of an InternalFlowModel as a differentiable function of its parameters.
  *
- * The parameters of all couplings form one flat tensor, so that the optimiser, the moving average and a checkpoint each
- * deal with one array. Coordinates are arrays (coordinate, sample).
+ * The parameters of all couplings form one flat tensor, so that the optimiser, the moving average and a
+ * checkpoint each deal with one array. Coordinates are arrays (coordinate, sample).
  */
 class InternalFlowModule {
 public:
-    /** How the splines are computed: composed of Torch operations, or by the maths that the platforms share. */
+    /** How the splines are computed: composed of Torch operations, or by the maths that the platforms share.
+     */
     enum class Splines { Composed, Shared };
     InternalFlowModule(std::shared_ptr<const InternalFlowModel> model, at::ScalarType type,
                        Splines splines = Splines::Composed);
@@ -32,7 +33,8 @@ public:
      * Compute the log density with respect to the standardised coordinates.
      *
      * @param parameters    (P): flat, as getParameters() returns them
-     * @param coordinates   (D, B): standardised linear coordinates, and circular ones in radians, in the model's order
+     * @param coordinates   (D, B): standardised linear coordinates, and circular ones in radians, in the
+     * model's order
      * @return (B)
      */
     at::Tensor logDensity(const at::Tensor& parameters, const at::Tensor& coordinates) const;
@@ -48,7 +50,8 @@ private:
         SplineLayout splines;
         /** Conditioning coordinates: circular and linear ones. */
         int64_t circularFeatures, linearFeatures;
-        /** For each row that enters the coupling (transformed first), the row that the coupling before it left. */
+        /** For each row that enters the coupling (transformed first), the row that the coupling before it
+         * left. */
         at::Tensor order;
         size_t firstLayer, numBlocks;
     };

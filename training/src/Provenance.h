@@ -13,8 +13,8 @@ namespace OpenMMFlow {
 std::string describeSchedule(const FlowTrainerOptions& options);
 
 /** How a flow was trained, as JSON: for its metadata. */
-std::string describeTraining(const FlowTrainerOptions& options, const TrainingData& data, const TrainingState& state,
-                             int64_t totalSteps);
+std::string describeTraining(const FlowTrainerOptions& options, const TrainingData& data,
+                             const TrainingState& state, int64_t totalSteps);
 
 }  // namespace OpenMMFlow
 

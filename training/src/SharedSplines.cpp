@@ -20,7 +20,8 @@ static const SplineKernels<Scalar>& kernelsFor() {
 }
 
 template <typename Scalar>
-static void invert(const SplineLayout& layout, const Tensor& y, const Tensor& parameters, Tensor& x, Tensor& logDerivative) {
+static void invert(const SplineLayout& layout, const Tensor& y, const Tensor& parameters, Tensor& x,
+                   Tensor& logDerivative) {
     SplineArrays<Scalar> arrays{};
     arrays.layout = layout;
     arrays.batch = y.size(1);
@@ -29,12 +30,14 @@ static void invert(const SplineLayout& layout, const Tensor& y, const Tensor& pa
     arrays.x = x.data_ptr<Scalar>();
     arrays.logDerivative = logDerivative.data_ptr<Scalar>();
     const SplineKernels<Scalar>& kernels = kernelsFor<Scalar>();
-    at::parallel_for(0, layout.numCoordinates(), 1, [&](int64_t first, int64_t last) { kernels.invert(arrays, first, last); });
+    at::parallel_for(0, layout.numCoordinates(), 1,
+                     [&](int64_t first, int64_t last) { kernels.invert(arrays, first, last); });
 }
 
 template <typename Scalar>
-static void backpropagate(const SplineLayout& layout, const Tensor& y, const Tensor& parameters, const Tensor& xAdjoint,
-                          const Tensor& logAdjoint, Tensor& yAdjoint, Tensor& parameterAdjoint) {
+static void backpropagate(const SplineLayout& layout, const Tensor& y, const Tensor& parameters,
+                          const Tensor& xAdjoint, const Tensor& logAdjoint, Tensor& yAdjoint,
+                          Tensor& parameterAdjoint) {
     SplineArrays<Scalar> arrays{};
     arrays.layout = layout;
     arrays.batch = y.size(1);
@@ -70,8 +73,8 @@ struct InvertSplines : torch::autograd::Function<InvertSplines> {
     }
     static variable_list backward(AutogradContext* context, const variable_list& adjoints) {
         auto& data = context->saved_data;
-        const SplineLayout layout{(int)data["circular"].toInt(),       (int)data["linear"].toInt(),
-                                  (int)data["bins"].toInt(),           data["tailBound"].toDouble(),
+        const SplineLayout layout{(int)data["circular"].toInt(),     (int)data["linear"].toInt(),
+                                  (int)data["bins"].toInt(),         data["tailBound"].toDouble(),
                                   data["minBinFraction"].toDouble(), data["minDerivative"].toDouble()};
         const variable_list saved = context->get_saved_variables();
         const Tensor &y = saved[0], &parameters = saved[1];

@@ -10,8 +10,8 @@
 namespace OpenMMFlow {
 
 /**
- * The same function as invertSplines, by the maths that the platforms share (with its own derivative), with one sample in
- * each SIMD lane.
+ * The same function as invertSplines, by the maths that the platforms share (with its own derivative), with
+ * one sample in each SIMD lane.
  *
  * @param y            (n, B), where B is a multiple of SPLINE_BATCH_MULTIPLE
  * @param parameters   (SplineLayout::numParameters(), B)

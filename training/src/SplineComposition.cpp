@@ -40,7 +40,8 @@ std::pair<Tensor, Tensor> OpenMMFlow::invertSplines(const Tensor& y, const Tenso
     const Tensor bin = (inside.detach().unsqueeze(0) >= edges[1].detach()).sum(0, true) - 1;
     const Tensor bins = bin.unsqueeze(0).expand({2, 1, n, batch});
     const Tensor size = sizes.gather(1, bins).squeeze(1), edge = edges.gather(1, bins).squeeze(1);
-    // Row k of the derivatives is knot k of a circular spline, and knot k+1 of a linear one, whose end knots have slope 1.
+    // Row k of the derivatives is knot k of a circular spline, and knot k+1 of a linear one, whose end knots
+    // have slope 1.
     const Tensor shift = column(shiftValues, y).to(at::kLong);
     const Tensor left = bin - shift, right = left + 1;
     const Tensor raw = parameters.narrow(0, 2 * K * n, K * n).view({K, n, batch});

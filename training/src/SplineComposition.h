@@ -10,8 +10,8 @@
 namespace OpenMMFlow {
 
 /**
- * The inverses of a coupling's splines, composed of Torch operations: equations 6 to 8 of Durkan et al. 2019 (arXiv
- * 1906.04032), with the circular variant of Rezende et al. 2020 (arXiv 2002.02428).
+ * The inverses of a coupling's splines, composed of Torch operations: equations 6 to 8 of Durkan et al. 2019
+ * (arXiv 1906.04032), with the circular variant of Rezende et al. 2020 (arXiv 2002.02428).
  *
  * @param y            (n, B): the values to invert
  * @param parameters   (SplineLayout::numParameters(), B): unconstrained

@@ -27,12 +27,13 @@ static void checkArrays(int N, const std::vector<double>& positions, const std::
     const size_t frames = positions.size() / (3 * N);
     for (const auto& [name, size] : {std::pair{"weights", weights.size()}, {"blocks", blocks.size()}})
         if (size != 0 && size != frames)
-            throw OpenMMException("There are " + std::to_string(frames) + " frames, but " + std::to_string(size) + " "
-                                  + name + "; give one for each frame.");
+            throw OpenMMException("There are " + std::to_string(frames) + " frames, but "
+                                  + std::to_string(size) + " " + name + "; give one for each frame.");
     double sum = 0;
     for (size_t i = 0; i < weights.size(); i++) {
         if (!std::isfinite(weights[i]) || weights[i] < 0)
-            throw OpenMMException("The weight of frame " + std::to_string(i) + " is " + std::to_string(weights[i])
+            throw OpenMMException("The weight of frame " + std::to_string(i) + " is "
+                                  + std::to_string(weights[i])
                                   + "; weights must be finite and not negative.");
         sum += weights[i];
     }
@@ -41,8 +42,8 @@ static void checkArrays(int N, const std::vector<double>& positions, const std::
 }
 
 /** Choose which frames are held out. */
-static std::vector<char> chooseHeldOut(size_t frames, const std::vector<int64_t>& blocks, double fraction, uint32_t seed,
-                                       int64_t& numBlocks) {
+static std::vector<char> chooseHeldOut(size_t frames, const std::vector<int64_t>& blocks, double fraction,
+                                       uint32_t seed, int64_t& numBlocks) {
     const size_t defaultBlocks = 50;
     std::map<int64_t, std::vector<size_t>> members;
     for (size_t i = 0; i < frames; i++)
@@ -50,9 +51,10 @@ static std::vector<char> chooseHeldOut(size_t frames, const std::vector<int64_t>
     numBlocks = (int64_t)members.size();
     if (numBlocks < 2)
         throw OpenMMException(
-            frames == 1 ? "One frame is not enough to train on."
-                        : "All frames belong to one block, so that none can be held out for validation; give more "
-                          "blocks, or none to have the trajectory cut into pieces.");
+            frames == 1
+                ? "One frame is not enough to train on."
+                : "All frames belong to one block, so that none can be held out for validation; give more "
+                  "blocks, or none to have the trajectory cut into pieces.");
     std::vector<const std::vector<size_t>*> list;
     for (const auto& block : members)
         list.push_back(&block.second);
@@ -68,9 +70,11 @@ static std::vector<char> chooseHeldOut(size_t frames, const std::vector<int64_t>
     return heldOut;
 }
 
-TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model, const std::vector<double>& positions,
-                                             const std::vector<double>& weights, const std::vector<int64_t>& blocks,
-                                             double validationFraction, int64_t maxValidationFrames, uint32_t seed) {
+TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
+                                             const std::vector<double>& positions,
+                                             const std::vector<double>& weights,
+                                             const std::vector<int64_t>& blocks, double validationFraction,
+                                             int64_t maxValidationFrames, uint32_t seed) {
     const InternalCoordinates& internal = model.getCoordinates();
     const int N = internal.getNumParticles(), D = internal.getNumCoordinates();
     checkArrays(N, positions, weights, blocks);
@@ -84,11 +88,12 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model, con
     for (size_t i = 0; i < frames; i++) {
         const double* frame = &positions[3 * N * i];
         if (!std::all_of(frame, frame + 3 * N, [](double x) { return std::isfinite(x); }))
-            throw OpenMMException("Frame " + std::to_string(i) + " has a position that is not a finite number.");
+            throw OpenMMException("Frame " + std::to_string(i)
+                                  + " has a position that is not a finite number.");
         std::vector<double> values = internal.measure(frame);
         if (!internal.isInSupport(values))
-            throw OpenMMException("Frame " + std::to_string(i)
-                                  + " is outside the support of the flow: " + internal.describeViolation(frame));
+            throw OpenMMException("Frame " + std::to_string(i) + " is outside the support of the flow: "
+                                  + internal.describeViolation(frame));
         const double weight = weights.empty() ? 1.0 : weights[i];
         if (weight == 0 || (heldOut[i] && validationIndex++ % stride != 0))
             continue;
@@ -99,8 +104,8 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model, con
         for (int j = N - 1; j < 2 * N - 3; j++)
             logJacobian -= std::log(std::sin(values[j]));
         for (int j = 0; j < D; j++)
-            part.coordinates.push_back(internal.circular[j] ? values[j]
-                                                            : (values[j] - internal.center[j]) / internal.scale[j]);
+            part.coordinates.push_back(
+                internal.circular[j] ? values[j] : (values[j] - internal.center[j]) / internal.scale[j]);
         part.weights.push_back(weight);
         part.logJacobian += weight * logJacobian;
         part.numFrames++;
@@ -110,8 +115,9 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model, con
         for (double weight : part->weights)
             sum += weight;
         if (part->numFrames == 0)
-            throw OpenMMException("All frames that have a weight are in the blocks held out for validation, or none of "
-                                  "them is; give more blocks.");
+            throw OpenMMException(
+                "All frames that have a weight are in the blocks held out for validation, or none of "
+                "them is; give more blocks.");
         for (double& weight : part->weights)
             weight *= part->numFrames / sum;
         part->logJacobian = part->logJacobian / sum + model.getLogDensityConstant();

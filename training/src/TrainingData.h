@@ -9,7 +9,8 @@
 
 namespace OpenMMFlow {
 
-/** Frames as a flow sees them: in internal coordinates, standardised, and split into those to learn from and those held out. */
+/** Frames as a flow sees them: in internal coordinates, standardised, and split into those to learn from and
+ * those held out. */
 struct TrainingData {
     /** Some of the frames. */
     struct Part {
@@ -30,7 +31,8 @@ struct TrainingData {
 /**
  * Measure and check frames, and hold out about `validationFraction` of them: whole blocks, chosen at random.
  *
- * @throws OpenMM::OpenMMException, a sentence which names the frame, for data that make no sense for this model
+ * @throws OpenMM::OpenMMException, a sentence which names the frame, for data that make no sense for this
+ * model
  */
 TrainingData prepareTrainingData(const InternalFlowModel& model, const std::vector<double>& positions,
                                  const std::vector<double>& weights, const std::vector<int64_t>& blocks,

@@ -8,8 +8,8 @@
 #include "openmmflow/internal/TensorFile.h"
 
 using namespace OpenMMFlow;
-using OpenMM::OpenMMException;
 using at::Tensor;
+using OpenMM::OpenMMException;
 
 namespace {
 
@@ -78,7 +78,8 @@ TrainingState TrainingState::load(const std::string& path, const std::map<std::s
     const auto& metadata = file.getMetadata();
     auto format = metadata.find("format");
     if (format == metadata.end() || format->second != FORMAT)
-        throw OpenMMException(path + " is not a training checkpoint of this version; name another file for the checkpoint.");
+        throw OpenMMException(
+            path + " is not a training checkpoint of this version; name another file for the checkpoint.");
     for (const auto& [key, value] : identity) {
         auto found = metadata.find(key);
         if (found == metadata.end() || found->second != value)

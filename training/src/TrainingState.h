@@ -13,7 +13,8 @@ namespace OpenMMFlow {
 
 /** Everything that the rest of a training run depends on. */
 struct TrainingState {
-    /** Flat tensors: the weights, the two moments of Adam, the average of the weights, and the best such average. */
+    /** Flat tensors: the weights, the two moments of Adam, the average of the weights, and the best such
+     * average. */
     at::Tensor parameters, firstMoment, secondMoment, average, best;
     int64_t step = 0, skippedSteps = 0, skippedInARow = 0, bestStep = 0, validationsSinceBest = 0;
     double validationNLL = std::numeric_limits<double>::quiet_NaN(), bestValidationNLL = INFINITY;

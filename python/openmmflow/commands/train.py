@@ -33,7 +33,10 @@ REFINEMENT = ("rounds", "proposals", "training")
     "-T", "--temperature", type=click.FloatRange(min=0, min_open=True), help="Temperature, in kelvin."
 )
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, writable=True), help="The flow. [default: flow.safetensors]"
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, writable=True),
+    help="The flow. [default: flow.safetensors]",
 )
 @click.option(
     "--samples",
@@ -48,21 +51,26 @@ REFINEMENT = ("rounds", "proposals", "training")
     type=click.IntRange(min=0),
     help="Rounds of training on the flow's own reweighted samples, after the data. [default: 0]",
 )
-@click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), help="Seed of the weights and of the order of frames.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**32 - 1),
+    help="Seed of the weights and of the order of frames.",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads to use. [default: all]")
 def train(system, topology, config, data, temperature, output, samples, time_budget, refine, seed, threads):
     """Train a flow to propose configurations of the molecule in SYSTEM and TOPOLOGY.
 
-    SYSTEM is an OpenMM System in XML without constraints, TOPOLOGY a PDB or mmCIF file of the same molecule, whose
-    positions fix the hand of stereocentres.
+    SYSTEM is an OpenMM System in XML without constraints, TOPOLOGY a PDB or mmCIF file of the same molecule,
+    whose positions fix the hand of stereocentres.
 
     The flow learns from data, by maximum likelihood: give as many uncorrelated configurations as you have, from
-    simulations that have visited every state (what the data lack, the flow will lack). Every few seconds the
-    progress bar shows the average negative log likelihood (NLL) of frames that were held out, and from time to time
-    the effective sample size (ESS) of the flow's proposals. When the data are few, --refine trains on with the
+    simulations that have visited every state (what the data lack, the flow will lack). The progress bar shows
+    the average negative log likelihood (NLL) of frames that were held out and, from time to time, the
+    effective sample size (ESS) of the flow's proposals. When the data are few, --refine trains on with the
     flow's own samples, reweighted with the energy.
 
-    Progress is kept in a checkpoint beside the output: run the same command again to continue after an interruption.
+    Progress is kept in a checkpoint beside the output: run the same command again to continue after an
+    interruption.
     """
     settings = _read_config(config) if config else {}
     given = {"system": system, "topology": topology, "temperature": temperature, "output": output}
@@ -84,7 +92,9 @@ def train(system, topology, config, data, temperature, output, samples, time_bud
         training["time_budget"] = 60 * time_budget
     for name in ("system", "topology", "temperature"):
         if name not in settings:
-            raise click.UsageError(f"The {name} is missing: name it on the command line or in the configuration.")
+            raise click.UsageError(
+                f"The {name} is missing: name it on the command line or in the configuration."
+            )
     if not settings.get("data"):
         raise click.UsageError("There is nothing to learn from: name a trajectory with --data.")
     flow, checkpoints = run_training(settings)
@@ -139,7 +149,7 @@ def make_options(settings):
 
 
 def run_training(settings):
-    """Train as a configuration says, and return the flow and the checkpoints, which are not needed any more."""
+    """Train as a configuration says, and return the flow and the checkpoints, of no more use then."""
     import openmmflow
     from openmmflow.commands.inputs import load_system, load_topology
     from openmmflow.commands.trajectories import load_training_data
@@ -156,7 +166,9 @@ def run_training(settings):
 
     options = settings["training"]
     stages = []
-    flow = _stage(flow, system, temperature, options, (positions, weights, blocks), settings["output"], stages)
+    flow = _stage(
+        flow, system, temperature, options, (positions, weights, blocks), settings["output"], stages
+    )
     refinement = {"rounds": 0, "proposals": 1000000, "training": {}, **settings["refinement"]}
     for _ in range(refinement["rounds"]):
         own = _own_samples(flow, system, temperature, refinement["proposals"], len(stages))
@@ -181,7 +193,8 @@ def _own_samples(flow, system, temperature, count, stage):
         # A seed that no one is likely to use for the evaluation of the result.
         ensemble = sampler.sample(count, seed=2**32 + stage, progress=progress)
     click.echo(
-        f"Own samples  {count}, ESS {100 * ensemble.effective_sample_fraction:.1f} %, Pareto k {ensemble.pareto_k:.2f}"
+        f"Own samples  {count}, ESS {100 * ensemble.effective_sample_fraction:.1f} %, "
+        f"Pareto k {ensemble.pareto_k:.2f}"
     )
     return ensemble.resample(max(1, int(count * ensemble.effective_sample_fraction)), seed=stage).positions
 
@@ -211,7 +224,9 @@ def _stage(flow, system, temperature, options, data, output, stages):
         try:
             flow = trainer.train(positions, weights, blocks, progress, checkpoint)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Stopped: run the same command again to continue from {checkpoint}.") from None
+            raise KeyboardInterrupt(
+                f"Stopped: run the same command again to continue from {checkpoint}."
+            ) from None
     summary = json.loads(flow.metadata["training"])
     stages.append(summary)
     ess = summary["effective_sample_fraction"]

@@ -28,7 +28,9 @@ def load_positions(path, topology=None):
     import mdtraj
 
     if topology is None and Path(path).suffix.lower() not in SELF_CONTAINED:
-        raise OpenMMException(f"{path} holds no topology of its own: name a PDB or mmCIF file with --topology.")
+        raise OpenMMException(
+            f"{path} holds no topology of its own: name a PDB or mmCIF file with --topology."
+        )
     options = {} if Path(path).suffix.lower() in SELF_CONTAINED else {"top": str(topology)}
     try:
         trajectory = mdtraj.load(str(path), **options)
@@ -43,8 +45,8 @@ def load_training_data(paths, topology=None):
     """Read trajectories to train on, in the order given.
 
     An NPZ file may hold "weights" (count,) and "blocks" (count,) besides: a weight for each frame, and which
-    uncorrelated part of the data it belongs to. Frames of different files never share a block. A file without blocks
-    is one trajectory, and is cut into 20.
+    uncorrelated part of the data it belongs to. Frames of different files never share a block. A file without
+    blocks is one trajectory, and is cut into 20.
 
     Returns
     -------

@@ -21,8 +21,8 @@ struct FlowTrainerOptions {
     double learningRate = 1e-3;
     /** The number of steps over which the learning rate rises linearly from zero. */
     int warmupSteps = 200;
-    /** How many frames to train on, each counted as often as it is used. The learning rate follows a cosine to zero at the
-     * end of these. */
+    /** How many frames to train on, each counted as often as it is used. The learning rate follows a cosine
+     * to zero at the end of these. */
     long long maxSamples = 1000000;
     /** How often to go through the data at most; 0 for no such limit. */
     double maxEpochs = 0;
@@ -30,9 +30,11 @@ struct FlowTrainerOptions {
     double timeBudget = 0;
     /** Gradients with a larger norm are scaled down to it. */
     double maxGradientNorm = 10;
-    /** The decay, per step, of the exponential moving average of the weights. The average is what is validated and returned. */
+    /** The decay, per step, of the exponential moving average of the weights. The average is what is
+     * validated and returned. */
     double averagingDecay = 0.998;
-    /** The fraction of the frames that are held out: whole blocks, since neighbouring frames are correlated. */
+    /** The fraction of the frames that are held out: whole blocks, since neighbouring frames are correlated.
+     */
     double validationFraction = 0.1;
     /** Validate on no more frames than this, evenly spread over those held out. */
     int maxValidationFrames = 16384;
@@ -48,7 +50,8 @@ struct FlowTrainerOptions {
     int targetSamples = 4096;
     /** "single" or "double". */
     std::string precision = "single";
-    /** The number of threads; 0 for one per core. Another number of threads changes the result by round-off. */
+    /** The number of threads; 0 for one per core. Another number of threads changes the result by round-off.
+     */
     int threads = 0;
     /** Determines the order of the frames and which blocks are held out. */
     unsigned int seed = 0;
@@ -57,7 +60,8 @@ struct FlowTrainerOptions {
 /** How far training has come. Negative log likelihoods (NLL) are averages of -log q, in the units of Flow. */
 struct FlowTrainerProgress {
     long long step = 0, totalSteps = 0;
-    /** The number of frames trained on so far, counted as often as used, and how often that is the whole data. */
+    /** The number of frames trained on so far, counted as often as used, and how often that is the whole
+     * data. */
     long long samples = 0;
     double epoch = 0;
     double learningRate = 0;
@@ -73,21 +77,24 @@ struct FlowTrainerProgress {
 };
 
 /**
- * A FlowTrainer fits a Flow to configurations by maximum likelihood, with Adam (Kingma and Ba 2015, arXiv 1412.6980).
+ * A FlowTrainer fits a Flow to configurations by maximum likelihood, with Adam (Kingma and Ba 2015, arXiv
+ * 1412.6980).
  *
- * Some of the data are held out, in whole blocks, and the result is the exponential moving average of the weights at the
- * step where its likelihood of these was best. A run which writes a checkpoint and is killed continues from there when
- * train() is called again with the same arguments, and ends with exactly the weights that an uninterrupted run
- * would have had (on the same number of threads).
+ * Some of the data are held out, in whole blocks, and the result is the exponential moving average of the
+ * weights at the step where its likelihood of these was best. A run which writes a checkpoint and is killed
+ * continues from there when train() is called again with the same arguments, and ends with exactly the
+ * weights that an uninterrupted run would have had (on the same number of threads).
  */
 class FlowTrainer {
 public:
-    /** Called about once a second and after each validation. Returning false ends training after a last checkpoint. */
+    /** Called about once a second and after each validation. Returning false ends training after a last
+     * checkpoint. */
     using Progress = std::function<bool(const FlowTrainerProgress&)>;
     /**
      * Create a FlowTrainer.
      *
-     * @param flow      the Flow to start from, as FlowBuilder makes it or trained before. Its coordinates are kept
+     * @param flow      the Flow to start from, as FlowBuilder makes it or trained before. Its coordinates are
+     * kept
      * @param options   how to train
      * @throws OpenMM::OpenMMException if an option makes no sense, or this family of flows cannot be trained
      */
@@ -97,7 +104,8 @@ public:
     FlowTrainer& operator=(const FlowTrainer&) = delete;
     const FlowTrainerOptions& getOptions() const;
     /**
-     * Report the effective sample size of the flow against a System during training. This changes the report only.
+     * Report the effective sample size of the flow against a System during training. This changes the report
+     * only.
      *
      * @param system        the System
      * @param temperature   the temperature in K
@@ -108,16 +116,19 @@ public:
      *
      * @param positions    (count, N, 3) in nm. Centre and orientation do not matter
      * @param weights      (count): the weight of each frame in the likelihood; empty for equal weights
-     * @param blocks       (count): which trajectory, or part of one, each frame belongs to: any integer. Blocks are held
-     *                     out as a whole. Empty for one trajectory, which is then cut into 50 blocks
-     * @param checkpoint   the file to which checkpoints are written, and from which training resumes if it exists; empty for none
+     * @param blocks       (count): which trajectory, or part of one, each frame belongs to: any integer.
+     * Blocks are held out as a whole. Empty for one trajectory, which is then cut into 50 blocks
+     * @param checkpoint   the file to which checkpoints are written, and from which training resumes if it
+     * exists; empty for none
      * @param progress     called during training
      * @return the trained Flow; its metadata say how it was made ("training", as JSON)
-     * @throws OpenMM::OpenMMException if the data make no sense (wrong number of particles, NaN, outside the flow's
-     *         support), if the checkpoint is of another flow, other data or other options, or if training diverges
+     * @throws OpenMM::OpenMMException if the data make no sense (wrong number of particles, NaN, outside the
+     * flow's support), if the checkpoint is of another flow, other data or other options, or if training
+     * diverges
      */
     Flow train(const std::vector<double>& positions, const std::vector<double>& weights = {},
-               const std::vector<int64_t>& blocks = {}, const std::string& checkpoint = "", const Progress& progress = {});
+               const std::vector<int64_t>& blocks = {}, const std::string& checkpoint = "",
+               const Progress& progress = {});
 
 private:
     struct Implementation;

@@ -30,7 +30,8 @@ static void invert(const SplineArrays<Scalar>& arrays, int64_t first, int64_t la
         const bool circular = j < arrays.layout.circular;
         const SplineShape shape = makeShape(arrays.layout, circular);
         for (int64_t i = j * arrays.batch; i < (j + 1) * arrays.batch; i += LANES) {
-            const SplineResult x = splineInverse(*at(arrays.y, i), at(arrays.parameters, i), stride, shape, circular);
+            const SplineResult x =
+                splineInverse(*at(arrays.y, i), at(arrays.parameters, i), stride, shape, circular);
             *at(arrays.x, i) = x.value;
             *at(arrays.logDerivative, i) = x.logDerivative;
         }
@@ -45,9 +46,9 @@ static void backpropagate(const SplineArrays<Scalar>& arrays, int64_t first, int
         const SplineShape shape = makeShape(arrays.layout, circular);
         for (int64_t s = 0; s < arrays.batch; s += LANES) {
             const int64_t i = j * arrays.batch + s;
-            *at(arrays.yAdjoint, i) =
-                splineInverseAdjoint(*at(arrays.y, i), at(arrays.parameters, i), stride, shape, circular,
-                                     *at(arrays.xAdjoint, i), *at(arrays.logAdjoint, s), stride, at(arrays.parameterAdjoint, i));
+            *at(arrays.yAdjoint, i) = splineInverseAdjoint(
+                *at(arrays.y, i), at(arrays.parameters, i), stride, shape, circular, *at(arrays.xAdjoint, i),
+                *at(arrays.logAdjoint, s), stride, at(arrays.parameterAdjoint, i));
             if (!circular)
                 at(arrays.parameterAdjoint, i)[(3 * K - 1) * stride] = Lanes(0.0);
         }

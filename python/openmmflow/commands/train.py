@@ -63,8 +63,9 @@ def train(system, topology, config, data, temperature, output, samples, time_bud
     SYSTEM is an OpenMM System in XML without constraints, TOPOLOGY a PDB or mmCIF file of the same molecule,
     whose positions fix the hand of stereocentres.
 
-    The flow learns from data, by maximum likelihood: give as many uncorrelated configurations as you have, from
-    simulations that have visited every state (what the data lack, the flow will lack). The progress bar shows
+    The flow learns from data, by maximum likelihood: give as many uncorrelated configurations as you have,
+    from simulations that have visited every state (what the data lack, the flow will lack). The progress bar
+    shows
     the average negative log likelihood (NLL) of frames that were held out and, from time to time, the
     effective sample size (ESS) of the flow's proposals. When the data are few, --refine trains on with the
     flow's own samples, reweighted with the energy.

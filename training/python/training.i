@@ -35,9 +35,9 @@ from openmmflow.quantities import configurations
 %include "swig/openmm.i"
 
 %{
-template <> constexpr int numpyType<int64_t> = NPY_INT64;
+template <> constexpr int numpyType<long long> = NPY_LONGLONG;
 %}
-VECTOR_TYPEMAPS(int64_t)
+VECTOR_TYPEMAPS(long long)
 
 %import(module="openmmflow.openmmflow") "swig/Flow.i"
 
@@ -129,7 +129,7 @@ public:
 
 %extend FlowTrainer {
     Flow _train(const std::vector<double>& positions, const std::vector<double>& weights,
-                const std::vector<int64_t>& blocks, const std::string& path, PyObject* progress) {
+                const std::vector<long long>& blocks, const std::string& path, PyObject* progress) {
         PyThreadState* state = PyEval_SaveThread();
         struct Restore {
             PyThreadState* state;
@@ -137,7 +137,8 @@ public:
         };
         Flow flow = [&] {
             Restore restore{state};
-            return $self->train(positions, weights, blocks, path, PythonTrainingProgress(progress));
+            return $self->train(positions, weights, {blocks.begin(), blocks.end()}, path,
+                                PythonTrainingProgress(progress));
         }();
         if (PyErr_Occurred())
             throw std::runtime_error("interrupted");

@@ -101,7 +101,7 @@ struct FlowTrainer::Implementation {
     }
     double validate(const InternalFlowModule& module, const Tensor& parameters, const Frames& frames) const;
     void update(TrainingState& state, double learningRate) const;
-    void estimateTarget(const InternalFlowModule& module, TrainingState& state) const;
+    void estimateTarget(const InternalFlowModule& module, const Tensor& parameters, TrainingState& state) const;
 };
 
 double FlowTrainer::Implementation::validate(const InternalFlowModule& module, const Tensor& parameters,
@@ -145,9 +145,9 @@ void FlowTrainer::Implementation::update(TrainingState& state, double learningRa
     state.average.lerp_(state.parameters, 1 - decay);
 }
 
-void FlowTrainer::Implementation::estimateTarget(const InternalFlowModule& module,
+void FlowTrainer::Implementation::estimateTarget(const InternalFlowModule& module, const Tensor& parameters,
                                                  TrainingState& state) const {
-    FlowSampler sampler(*system, Flow(module.createModel(state.average)), temperature);
+    FlowSampler sampler(*system, Flow(module.createModel(parameters)), temperature);
     WeightedEnsemble ensemble =
         sampler.sample(options.targetSamples, options.seed, state.step * options.targetSamples);
     state.effectiveSampleFraction = ensemble.getEffectiveSampleFraction();
@@ -233,7 +233,7 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
             state.finished = last || (options.patience > 0 && state.validationsSinceBest >= options.patience);
         }
         if (impl->system && (state.finished || state.step % options.targetInterval == 0))
-            impl->estimateTarget(module, state);
+            impl->estimateTarget(module, state.finished ? state.best : state.average, state);
         if (options.timeBudget > 0 && secondsSince(start) > options.timeBudget)
             stop = true;
         if (progress && (validated || stop || secondsSince(lastProgress) > 1)) {

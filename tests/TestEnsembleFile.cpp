@@ -236,7 +236,7 @@ TEST_F(EnsembleFile, DamageIsSaid) {
     EXPECT_EQ(replace("\"num_particles\":\"3\"", "\"num_particles\":\"x\""),
               start + "its metadata entry 'num_particles' is not a number of its kind.");
     EXPECT_EQ(replace("\"num_particles\":\"3\"", "\"num_particles\":\"4\""),
-              start + "the tensor 'positions' has the shape (9, 3, 3) instead of (9, 4, 3).");
+              start + "the tensor 'positions' does not hold the positions of 9 samples of 4 particles.");
     EXPECT_EQ(replace("\"temperature\":\"300.1\"", "\"temperature\":\"-30.1\""),
               start + "The temperature of an ensemble must be positive, in K, not -30.100000.");
     EXPECT_EQ(replace("[0,17,6]", "[0,17,x]"),

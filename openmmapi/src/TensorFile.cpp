@@ -133,9 +133,21 @@ string toBytes(const vector<From>& values) {
     return string(reinterpret_cast<const char*>(converted.data()), converted.size() * sizeof(T));
 }
 
+template <class Read>
+TensorFile readFromDisk(const string& path, const Read& read) {
+    DiskSource source(path);
+    try {
+        return read(source);
+    } catch (const std::bad_alloc&) {
+        throw OpenMMException("Cannot read '" + path + "': it has " + to_string(source.size())
+                              + " bytes, more than there is memory for.");
+    }
+}
+
 }  // namespace
 
-TensorFile TensorFile::read(ByteSource& source, const string& description) {
+TensorFile TensorFile::read(ByteSource& source, const string& description, const string* name,
+                            std::optional<Reals>* extracted) {
     TensorFile file;
     file.description = description;
     if (source.size() == 0)
@@ -171,9 +183,23 @@ TensorFile TensorFile::read(ByteSource& source, const string& description) {
         }
     }
     checkCoverage(file, locations, dataSize);
+    const auto apart = name == nullptr ? file.tensors.end() : file.tensors.find(*name);
     for (const Location& location : locations) {
+        if (apart != file.tensors.end() && location.tensor == &apart->second
+            && apart->second.type == Type::F64) {
+            extracted->emplace(
+                Reals{apart->second.shape, vector<double>((location.end - location.begin) / 8)});
+            source.read(reinterpret_cast<char*>(extracted->value().values.data()),
+                        location.end - location.begin);
+            continue;
+        }
         location.tensor->bytes.resize(location.end - location.begin);
         source.read(location.tensor->bytes.data(), location.end - location.begin);
+    }
+    if (apart != file.tensors.end()) {
+        if (!extracted->has_value())
+            extracted->emplace(Reals{apart->second.shape, file.getAnyReals(*name, apart->second.shape)});
+        file.tensors.erase(apart);
     }
     return file;
 }
@@ -184,13 +210,13 @@ TensorFile TensorFile::parse(const string& bytes, const string& description) {
 }
 
 TensorFile TensorFile::load(const string& path) {
-    DiskSource source(path);
-    try {
-        return read(source, "'" + path + "'");
-    } catch (const std::bad_alloc&) {
-        throw OpenMMException("Cannot read '" + path + "': it has " + to_string(source.size())
-                              + " bytes, more than there is memory for.");
-    }
+    return readFromDisk(path, [&](ByteSource& source) { return read(source, "'" + path + "'"); });
+}
+
+TensorFile TensorFile::load(const string& path, const string& name, std::optional<Reals>& extracted) {
+    extracted.reset();
+    return readFromDisk(
+        path, [&](ByteSource& source) { return read(source, "'" + path + "'", &name, &extracted); });
 }
 
 string TensorFile::makeHeader(vector<string>& order) const {

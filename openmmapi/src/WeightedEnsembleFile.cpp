@@ -1,5 +1,6 @@
 #include <charconv>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "EnsembleFormat.h"
@@ -83,24 +84,26 @@ void WeightedEnsemble::save(const string& path) const {
 }
 
 WeightedEnsemble WeightedEnsemble::load(const string& path) {
-    const TensorFile file = TensorFile::load(path);
+    optional<TensorFile::Reals> positions;
+    const TensorFile file = TensorFile::load(path, "positions", positions);
     checkFormat(file);
     const int numParticles = parseNumber<int>(file, "num_particles");
     const double temperature = parseNumber<double>(file, "temperature");
     const vector<int64_t> shape = file.getShape("log_q");
     if (shape.size() != 1)
         file.fail("the tensor 'log_q' does not have one dimension");
-    vector<double> positions;
-    if (file.hasTensor("positions"))
-        positions = file.getAnyReals("positions", {shape[0], numParticles, 3});
+    if (positions && positions->shape != vector<int64_t>{shape[0], numParticles, 3})
+        file.fail("the tensor 'positions' does not hold the positions of " + to_string(shape[0])
+                  + " samples of " + to_string(numParticles) + " particles");
     vector<double> logQ = file.getAnyReals("log_q", shape);
     vector<double> reducedPotentials = file.getAnyReals("reduced_potentials", shape);
     file.requireAllRead();
     const vector<SampleRange> ranges = parseRanges(file);
     const map<string, string> metadata = parseMetadata(file);
     try {
-        WeightedEnsemble ensemble(numParticles, temperature, std::move(positions), std::move(logQ),
-                                  std::move(reducedPotentials));
+        WeightedEnsemble ensemble(numParticles, temperature,
+                                  positions ? std::move(positions->values) : vector<double>(),
+                                  std::move(logQ), std::move(reducedPotentials));
         for (const SampleRange& range : ranges)
             ensemble.addSampleRange(range);
         ensemble.metadata = metadata;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -26,11 +27,21 @@ public:
         std::vector<int64_t> shape;
         std::string bytes;
     };
+    /** The values of a floating-point tensor. */
+    struct Reals {
+        std::vector<int64_t> shape;
+        std::vector<double> values;
+    };
     TensorFile() = default;
     /** Parse the bytes of a file. Nothing larger than the input itself is ever allocated. */
     static TensorFile parse(const std::string& bytes, const std::string& description);
     /** Read a file from disk. */
     static TensorFile load(const std::string& path);
+    /**
+     * Read a file from disk without one floating-point tensor, whose values go straight into `extracted`, so that
+     * they are in memory only once. Without such a tensor in the file, `extracted` is empty on exit.
+     */
+    static TensorFile load(const std::string& path, const std::string& name, std::optional<Reals>& extracted);
     std::string serialize() const;
     /** Write to a temporary name beside `path`, flush to disk, and rename. */
     void save(const std::string& path) const;
@@ -62,7 +73,8 @@ public:
     const std::string& getDescription() const { return description; }
 
 private:
-    static TensorFile read(ByteSource& source, const std::string& description);
+    static TensorFile read(ByteSource& source, const std::string& description, const std::string* name = nullptr,
+                           std::optional<Reals>* extracted = nullptr);
     std::string makeHeader(std::vector<std::string>& order) const;
     const Tensor& getTensor(const std::string& name, const std::vector<int64_t>& shape) const;
     void setTensor(const std::string& name, Tensor tensor, size_t numValues);

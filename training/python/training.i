@@ -71,7 +71,7 @@ namespace OpenMMFlow {
 %feature("shadow") FlowTrainerOptions::FlowTrainerOptions %{
 def __init__(self, **settings):
     """Create options: the defaults, but for the settings that are named, such as batchSize=256."""
-    $action(self, $module.new_FlowTrainerOptions())
+    _training.FlowTrainerOptions_swiginit(self, _training.new_FlowTrainerOptions())
     for name, value in settings.items():
         if not isinstance(getattr(FlowTrainerOptions, name, None), property):
             raise OpenMMException(f"There is no training option {name}; there are {', '.join(self.names())}.")
@@ -108,7 +108,6 @@ struct FlowTrainerOptions {
 }
 
 /** How far training has come. Negative log likelihoods (NLL) are averages of -log q. */
-%immutable;
 struct FlowTrainerProgress {
     ~FlowTrainerProgress();
     long long step, totalSteps, samples;
@@ -116,7 +115,6 @@ struct FlowTrainerProgress {
     long long skippedSteps;
     double samplesPerSecond, secondsLeft;
 };
-%mutable;
 
 /** Fits a Flow to configurations by maximum likelihood. */
 class FlowTrainer {

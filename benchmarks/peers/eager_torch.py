@@ -101,11 +101,11 @@ class EagerFlow:
     def _splines(self, coupling, z, log_q):
         parameters = self._parameters(coupling, z)
         bins, options = self.bins, self.options
-        limits = options["minBinFraction"], options["minDerivative"]
+        limits = options["min_bin_fraction"], options["min_derivative"]
         z = z.clone()
         if coupling["linear_columns"] is not None:
             p = parameters[:, coupling["linear_columns"]].view(len(z), -1, 3 * bins - 1)
-            bound = options["tailBound"]
+            bound = options["tail_bound"]
             knots = F.pad(p[..., 2 * bins :], (1, 1))
             x = z[:, coupling["linear"]]
             y, log_derivative = rational_quadratic(

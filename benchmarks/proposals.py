@@ -20,7 +20,9 @@ def count_flops(path):
     """Multiply-adds of the dense layers for one sample, counted as two operations each; nothing else is counted."""
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    shapes = [t["shape"] for name, t in header.items() if name.startswith("couplings.") and name.endswith(".weight")]
+    shapes = [
+        t["shape"] for name, t in header.items() if name.startswith("couplings.") and name.endswith(".weight")
+    ]
     return sum(2 * rows * columns for rows, columns in shapes)
 
 
@@ -62,7 +64,16 @@ def measure_child(kind, path, threads, seconds):
 
 
 def measure(python, kind, path, threads, seconds):
-    command = [python, os.path.abspath(__file__), path, "--child", kind, str(threads), "--seconds", str(seconds)]
+    command = [
+        python,
+        os.path.abspath(__file__),
+        path,
+        "--child",
+        kind,
+        str(threads),
+        "--seconds",
+        str(seconds),
+    ]
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
     output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     return json.loads(output.splitlines()[-1])
@@ -72,7 +83,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("flow", help="a model file of the internal family")
     parser.add_argument("--peak", help="the program built from peak.cpp")
-    parser.add_argument("--torch-python", default=sys.executable, help="a Python that has torch and safetensors")
+    parser.add_argument(
+        "--torch-python", default=sys.executable, help="a Python that has torch and safetensors"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="for each batch size")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
@@ -83,7 +96,9 @@ def main():
     flops = count_flops(arguments.flow)
     ours, torch, two, peaks = [], [], [], []
     for _ in range(arguments.rounds):
-        peaks.append(float(subprocess.run([arguments.peak], check=True, capture_output=True, text=True).stdout))
+        peaks.append(
+            float(subprocess.run([arguments.peak], check=True, capture_output=True, text=True).stdout)
+        )
         ours.append(measure(sys.executable, "openmmflow", arguments.flow, 1, arguments.seconds))
         torch.append(measure(arguments.torch_python, "torch", arguments.flow, 1, arguments.seconds))
         if os.cpu_count() > 1:
@@ -95,9 +110,15 @@ def main():
     ratios = [a["rate"] / b["rate"] for a, b in zip(ours, torch, strict=True)]
     shares = [a["rate"] * flops / 1e9 / peak for a, peak in zip(ours, peaks, strict=True)]
     print(f"proposals with log q, {os.path.basename(arguments.flow)}, {arguments.rounds} interleaved rounds")
-    print(f"openmm-flow, CPU platform, one core   {median(ours):10.0f} samples/s  (batch {ours[-1]['batch']})")
-    print(f"eager PyTorch, the same core          {median(torch):10.0f} samples/s  (batch {torch[-1]['batch']})")
-    print(f"ratio                                 {statistics.median(ratios):10.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(
+        f"openmm-flow, CPU platform, one core   {median(ours):10.0f} samples/s  (batch {ours[-1]['batch']})"
+    )
+    print(
+        f"eager PyTorch, the same core          {median(torch):10.0f} samples/s  (batch {torch[-1]['batch']})"
+    )
+    print(
+        f"ratio                                 {statistics.median(ratios):10.2f}  ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
     print(f"matrix products                       {flops / 1e6:10.2f} MFLOP a sample")
     print(f"peak of the core, measured            {statistics.median(peaks):10.1f} GFLOP/s")
     print(

@@ -21,7 +21,7 @@ def rational_quadratic(x, widths, heights, left, right, bound, min_fraction, min
     x_knots = F.pad(torch.cumsum(widths, -1), (1, 0)) - bound
     y_knots = F.pad(torch.cumsum(heights, -1), (1, 0)) - bound
     inside = x.clamp(-bound, bound)
-    index = (torch.searchsorted(x_knots[..., 1:-1].contiguous(), inside[..., None], right=True))
+    index = torch.searchsorted(x_knots[..., 1:-1].contiguous(), inside[..., None], right=True)
     w = widths.gather(-1, index)[..., 0]
     h = heights.gather(-1, index)[..., 0]
     x0 = x_knots.gather(-1, index)[..., 0]
@@ -63,12 +63,19 @@ class EagerFlow:
             offset = 0
             for j in columns[mask].tolist():
                 count = 3 * self.bins + 1 if self.circular[j] else 3 * self.bins - 1
-                (circular_columns if self.circular[j] else linear_columns).append(torch.arange(offset, offset + count))
+                (circular_columns if self.circular[j] else linear_columns).append(
+                    torch.arange(offset, offset + count)
+                )
                 offset += count
             blocks = []
             while f"{name}blocks.{len(blocks)}.first.weight" in tensors:
                 block = f"{name}blocks.{len(blocks)}."
-                blocks.append([real[block + part] for part in ("first.weight", "first.bias", "second.weight", "second.bias")])
+                blocks.append(
+                    [
+                        real[block + part]
+                        for part in ("first.weight", "first.bias", "second.weight", "second.bias")
+                    ]
+                )
             self.couplings.append(
                 {
                     "conditioning": columns[~mask],
@@ -118,7 +125,13 @@ class EagerFlow:
             p = parameters[:, coupling["circular_columns"]].view(len(z), -1, 3 * bins + 1)
             knots = p[..., 2 * bins : 3 * bins]
             y, log_derivative = rational_quadratic(
-                z[:, coupling["circular"]], p[..., :bins], p[..., bins : 2 * bins], knots, knots.roll(-1, -1), math.pi, *limits
+                z[:, coupling["circular"]],
+                p[..., :bins],
+                p[..., bins : 2 * bins],
+                knots,
+                knots.roll(-1, -1),
+                math.pi,
+                *limits,
             )
             z[:, coupling["circular"]] = wrap(y + p[..., 3 * bins])
             log_q = log_q - log_derivative.sum(-1)
@@ -128,7 +141,12 @@ class EagerFlow:
         """Positions (batch, N, 3) from the values of the internal coordinates, (batch, 3N-6)."""
         count, n = len(values), len(self.placements)
         bonds, angles, torsions = values[:, : n - 1], values[:, n - 1 : 2 * n - 3], values[:, 2 * n - 3 :]
-        cos_angle, sin_angle, cos_torsion, sin_torsion = angles.cos(), angles.sin(), torsions.cos(), torsions.sin()
+        cos_angle, sin_angle, cos_torsion, sin_torsion = (
+            angles.cos(),
+            angles.sin(),
+            torsions.cos(),
+            torsions.sin(),
+        )
         zero = torch.zeros(count)
         positions = [None] * n
         positions[self.placements[0][0]] = torch.zeros(count, 3)
@@ -150,7 +168,10 @@ class EagerFlow:
     def sample(self, count):
         """Positions (count, N, 3) in nm and log q (count)."""
         n = len(self.placements)
-        normal, uniform = torch.randn(count, len(self.circular)), math.pi * (2 * torch.rand(count, len(self.circular)) - 1)
+        normal, uniform = (
+            torch.randn(count, len(self.circular)),
+            math.pi * (2 * torch.rand(count, len(self.circular)) - 1),
+        )
         z = torch.where(self.circular, uniform, normal)
         half_log = 0.5 * math.log(2 * math.pi)
         log_q = -torch.where(self.circular, torch.full_like(z, 2 * half_log), 0.5 * z * z + half_log).sum(-1)
@@ -158,7 +179,13 @@ class EagerFlow:
             z, log_q = self._splines(coupling, z, log_q)
         values = torch.where(self.circular, z, self.center + self.scale * z)
         bonds, angles = values[:, : n - 1], values[:, n - 1 : 2 * n - 3]
-        log_q = log_q - 2 * bonds.log().sum(-1) - angles.sin().log().sum(-1) - math.log(8 * math.pi**2) + 1.5 * math.log(n)
+        log_q = (
+            log_q
+            - 2 * bonds.log().sum(-1)
+            - angles.sin().log().sum(-1)
+            - math.log(8 * math.pi**2)
+            + 1.5 * math.log(n)
+        )
         log_q = log_q - self.scale[~self.circular].log().sum()
         positions = self._place(values)
         positions = positions - positions.mean(1, keepdim=True)

@@ -1,7 +1,7 @@
 """Makes pareto_k.inc, the Pareto k of arviz for the weights that tests/TestParetoK.cpp makes by the same formulas.
 
-    pip install arviz==0.23.4
-    python tests/oracles/pareto_k.py > tests/oracles/pareto_k.inc
+pip install arviz==0.23.4
+python tests/oracles/pareto_k.py > tests/oracles/pareto_k.inc
 """
 
 import arviz

@@ -64,7 +64,9 @@ def test_average_energy_agrees_with_replica_exchange(ensemble, reference):
 def test_the_energies_are_those_of_openmm(ensemble, dipeptide):
     import openmm
 
-    context = openmm.Context(dipeptide[0], openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+    context = openmm.Context(
+        dipeptide[0], openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference")
+    )
     kT = unit.MOLAR_GAS_CONSTANT_R * 300 * unit.kelvin
     for k in range(0, 200, 20):
         context.setPositions(ensemble.positions[k])
@@ -103,7 +105,9 @@ def test_gradient_of_a_trained_flow(trained):
         for axis in range(3):
             shift = np.zeros_like(positions)
             shift[:, atom, axis] = step
-            numeric = (context.logDensity(positions + shift) - context.logDensity(positions - shift)) / (2 * step)
+            numeric = (context.logDensity(positions + shift) - context.logDensity(positions - shift)) / (
+                2 * step
+            )
             agree.append(np.abs(numeric - gradient[:, atom, axis]) < 1e-4 * np.abs(gradient).max(axis=(1, 2)))
     # The few that do not straddle a knot of a spline, where the gradient jumps.
     assert np.mean(agree) > 0.97
@@ -111,5 +115,6 @@ def test_gradient_of_a_trained_flow(trained):
 
 def test_provenance(trained):
     metadata = trained.metadata
-    assert float(metadata["temperature"]) == 300
+    assert metadata["temperature"] == "300 K"
+    assert "stereocentre" in metadata["restrictions"]
     assert "training" in " ".join(metadata)

@@ -184,7 +184,7 @@ def _figures(ensemble, pairs, angles, histograms, weights, reference, folder):
             folder,
             f"Ramachandran plot {phi.name.removeprefix('phi ')}" if len(pairs) > 1 else "Ramachandran plot",
             figures.ramachandran(panels, phi.name, psi.name),
-            "Free energy of the backbone torsions; white where there is no sample.",
+            f"Free energy of the backbone torsions; white above {figures.MAX_KT} kT and where there is no sample.",
         )
     if histograms:
         panels = {name: dict(curves) for name, curves in histograms.items()}
@@ -203,7 +203,7 @@ def _figures(ensemble, pairs, angles, histograms, weights, reference, folder):
         folder,
         "Weights",
         figures.weights(ensemble.log_weights),
-        "A long tail to the right means that few samples decide every average.",
+        "A long tail to the right means that few samples decide every average; the first bar holds all to its left.",
     )
 
 

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 
 PROPOSAL, REWEIGHTED, REFERENCE = "tab:orange", "tab:blue", "black"
-# Free energies above this are drawn alike: a histogram of 100,000 samples resolves no more.
+# Free energies above this stay white: a histogram of 100,000 samples does not resolve them.
 MAX_KT = 10
 
 
@@ -27,7 +27,7 @@ def ramachandran(panels, x="phi", y="psi"):
             energy = -np.log(histogram)
         energy -= energy.min()
         image = ax.imshow(
-            np.where(np.isfinite(energy), energy, np.nan).T,
+            np.where(energy <= MAX_KT, energy, np.nan).T,
             origin="lower",
             extent=(-180, 180, -180, 180),
             vmin=0,

@@ -16,6 +16,7 @@ CMAKE_OPTIONS = -DPython_EXECUTABLE=$(CURDIR)/$(VENV)/bin/python $(if $(OPENMM_D
 PACKAGES := g++ cmake make python3-dev python3-venv librandom123-dev nlohmann-json3-dev
 SOURCES = $(shell git ls-files '*.h' '*.cpp' '*.cc')
 export PYTHON
+MAKEFLAGS += --no-print-directory
 
 .PHONY: demo installed test bench format docs clean packages
 

@@ -1,11 +1,16 @@
 # OneDNN::OneDNN: single-precision matrix products, dispatched on the processor at run time. From the PyPI packages
 # onednn-cpu-gomp and onednn-devel-cpu-gomp, which install into the prefix of Python, or from a system package.
-execute_process(COMMAND ${Python_EXECUTABLE} -c "import sys; print(sys.prefix)"
+# That prefix is not always Python's own: pip builds wheels in an environment laid over it.
+execute_process(COMMAND ${Python_EXECUTABLE} -c
+"import importlib.metadata as m, sys
+try:
+    d = m.distribution('onednn-cpu-gomp')
+    print(next(d.locate_file(f).resolve() for f in d.files if f.name.startswith('libdnnl.so')).parent.parent)
+except m.PackageNotFoundError:
+    print(sys.prefix)"
     OUTPUT_VARIABLE _prefix OUTPUT_STRIP_TRAILING_WHITESPACE)
-execute_process(COMMAND ${Python_EXECUTABLE} -c "import site; print(site.getuserbase())"
-    OUTPUT_VARIABLE _user_prefix OUTPUT_STRIP_TRAILING_WHITESPACE)
-find_path(OneDNN_INCLUDE_DIR oneapi/dnnl/dnnl.h HINTS ${_prefix}/include ${_user_prefix}/include ${OPENMM_DIR}/include)
-find_library(OneDNN_LIBRARY NAMES dnnl libdnnl.so.3 HINTS ${_prefix}/lib ${_user_prefix}/lib ${OPENMM_DIR}/lib)
+find_path(OneDNN_INCLUDE_DIR oneapi/dnnl/dnnl.h HINTS ${_prefix}/include ${OPENMM_DIR}/include)
+find_library(OneDNN_LIBRARY NAMES dnnl libdnnl.so.3 HINTS ${_prefix}/lib ${OPENMM_DIR}/lib)
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(OneDNN REQUIRED_VARS OneDNN_LIBRARY OneDNN_INCLUDE_DIR
     REASON_FAILURE_MESSAGE "pip install onednn-cpu-gomp onednn-devel-cpu-gomp (conda-forge: onednn-cpu-omp, Debian: libdnnl-dev).")

@@ -15,7 +15,6 @@ namespace OpenMMFlow {
 
 %rename(_resample) WeightedEnsemble::resample;
 %rename(_append) WeightedEnsemble::append;
-%rename(_save) WeightedEnsemble::save;
 %rename(_computeExpectation) WeightedEnsemble::computeExpectation;
 %rename(_computeFreeEnergyDifference) WeightedEnsemble::computeFreeEnergyDifference;
 
@@ -39,8 +38,6 @@ public:
     WeightedEnsemble resample(long long count, uint64_t seed) const;
     WeightedEnsemble slice(long long start, long long end) const;
     void append(const WeightedEnsemble& other);
-    void save(const std::string& path) const;
-    static WeightedEnsemble load(const std::string& path);
     const std::vector<OpenMMFlow::WeightedEnsemble::SampleRange>& getSampleRanges() const;
     const std::map<std::string, std::string>& getMetadata() const;
     void setMetadata(const std::string& key, const std::string& value);
@@ -52,6 +49,14 @@ public:
     WeightedEnsemble(int numParticles, double temperature, const std::vector<double>& positions,
                      const std::vector<double>& logQ, const std::vector<double>& reducedPotentials) {
         return new WeightedEnsemble(numParticles, temperature, positions, logQ, reducedPotentials);
+    }
+    static WeightedEnsemble load(const std::string& path) {
+        ReleaseInterpreter release;
+        return OpenMMFlow::WeightedEnsemble::load(path);
+    }
+    void _save(const std::string& path) const {
+        ReleaseInterpreter release;
+        $self->save(path);
     }
     void _addSampleRange(uint64_t seed, uint64_t first, long long count) {
         $self->addSampleRange({seed, first, count});

@@ -17,6 +17,8 @@ def save_dcd(path, ensemble, topology=None):
 
     if topology is not None:
         require_atoms_of(topology, ensemble)
+    if len(ensemble) == 0:
+        raise OpenMMException("A DCD file cannot be empty, and there is no sample in this ensemble.")
     if np.ptp(ensemble.log_weights) > 1e-9:
         warnings.warn("A DCD file holds no weights: resample() the ensemble first.", stacklevel=3)
     path = Path(path)
@@ -27,5 +29,7 @@ def save_dcd(path, ensemble, topology=None):
         os.replace(temporary, path)
     except OSError as error:
         raise OpenMMException(f"Cannot write {path}: {error.strerror or error}.") from error
+    except TypeError as error:  # what MDTraj 1.11 makes of a full disk
+        raise OpenMMException(f"Cannot write {path}: is the disk full?") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -32,7 +32,18 @@ def sample_indices(count, seed, first):
     count, seed, first = operator.index(count), operator.index(seed), operator.index(first)
     if count < 0:
         raise OpenMMException(f"{count} samples cannot be drawn: give a count of 0 or more.")
+    if not 0 <= seed < 2**64:
+        raise OpenMMException(f"The seed must lie in 0 ... 2^64-1, and {seed} does not.")
+    if first < 0 or first + count >= 2**64 or count >= 2**63:
+        raise OpenMMException(
+            f"Samples are numbered from 0 to 2^64-2: {count} of them cannot start at {first}."
+        )
     return count, seed, first
+
+
+def per_sample(values, name):
+    """Return dimensionless numbers, one a sample, as a contiguous float64 array."""
+    return _numbers(values, unit.dimensionless, name)
 
 
 def conformation(positions, num_particles):

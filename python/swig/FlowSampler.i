@@ -14,7 +14,8 @@ public:
 
 %feature("kwargs") FlowSampler::FlowSampler;
 %feature("pythonappend") FlowSampler::FlowSampler %{
-    self._lock = threading.Lock()
+    # The callback of a call may call the same sampler.
+    self._lock = threading.RLock()
     self._num_particles = self.getFlow().getNumParticles()
 %}
 
@@ -83,6 +84,10 @@ public:
             WeightedEnsemble
                 without its positions, which are in the file
             """
+            if os.fspath(path).lower().endswith(".dcd"):
+                raise openmm.OpenMMException(
+                    f"{path} would be no DCD file: name a .safetensors file, and save a resampled ensemble as DCD."
+                )
             count, seed, first = sample_indices(count, seed, first)
             with self._lock:
                 return self._sampleToFile(path, count, seed, first, progress)

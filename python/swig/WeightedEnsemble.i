@@ -91,6 +91,8 @@ public:
             temperature : K or Quantity
             """
             positions = configurations(positions, None)
+            log_q = per_sample(log_q, "Values of log q")
+            reduced_potentials = per_sample(reduced_potentials, "Reduced potentials")
             return WeightedEnsemble(positions.shape[1], temperature, positions, log_q, reduced_potentials)
 
         @property

@@ -164,3 +164,14 @@ def test_wrong_arrays():
         WeightedEnsemble.fromArrays(np.zeros((3, 4)), np.zeros(3), np.zeros(3), 300)
     with pytest.raises(TypeError):
         WeightedEnsemble.fromArrays(np.zeros((3, 4, 3)), np.zeros(3), np.zeros(3), 300 * unit.nanometer)
+
+
+def test_units_of_arrays():
+    zeros = np.zeros(2)
+    with pytest.raises(openmm.OpenMMException, match="kilojoule/mole"):
+        WeightedEnsemble.fromArrays(np.zeros((2, 1, 3)), zeros, zeros * unit.kilojoule_per_mole, 300)
+
+
+def test_dcd_of_nothing(ensemble, tmp_path):
+    with pytest.raises(openmm.OpenMMException, match="cannot be empty"):
+        ensemble.slice(0, 0).save(tmp_path / "empty.dcd")

@@ -13,6 +13,7 @@ from PIL import Image
 
 import openmmflow
 from openmmflow.commands import main
+from openmmflow.commands.trajectories import load_positions
 from openmmflow.report import write_report
 from openmmflow.report.histograms import torsion_histogram, total_variation
 from openmmflow.report.states import RAMACHANDRAN_STATES, assign, frame_free_energies, load_states
@@ -186,3 +187,13 @@ def test_energies_in_page_are_those_of_the_ensemble(dihedrals, dipeptide, tmp_pa
     kt = (unit.MOLAR_GAS_CONSTANT_R * 300 * unit.kelvin).value_in_unit(unit.kilojoule_per_mole)
     mean, _ = dihedrals.expectation(dihedrals.reduced_potentials * kt)
     assert f"{mean:.3f} \u00b1" in (tmp_path / "report.html").read_text()
+
+
+def test_nothing_to_report(dihedrals, dipeptide, tmp_path):
+    with pytest.raises(openmm.OpenMMException, match="nothing to report"):
+        write_report(dihedrals.slice(0, 0), dipeptide[1], tmp_path)
+    with pytest.raises(openmm.OpenMMException, match="resampled"):
+        write_report(dihedrals.resample(10), dipeptide[1], tmp_path)
+    np.savez(tmp_path / "other.npz", positions=np.zeros((5, 10, 3)))
+    with pytest.raises(openmm.OpenMMException, match="where \\(count, 22, 3\\) is needed"):
+        write_report(dihedrals, dipeptide[1], tmp_path, tmp_path / "other.npz", None, load_positions)

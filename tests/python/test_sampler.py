@@ -134,3 +134,17 @@ def test_file_holds_the_ensemble(sampler, tmp_path):
     assert summary.log_partition_function == expected.log_partition_function
     with pytest.raises(openmm.OpenMMException, match="file"):
         _ = summary.positions
+
+
+def test_the_callback_may_call_the_sampler(sampler):
+    ensemble = sampler.sample(10, progress=lambda done, total: len(sampler.propose(1)[1]) == 1)
+    assert len(ensemble) == 10
+
+
+def test_sample_indices_out_of_range(sampler, tmp_path):
+    for arguments in ({"seed": -1}, {"seed": 2**64}, {"first": 2**64 - 9}, {"first": -1}):
+        with pytest.raises(openmm.OpenMMException, match=r"2\^64-"):
+            sampler.propose(10, **arguments)
+    assert len(sampler.propose(10, first=2**64 - 11)[1]) == 10
+    with pytest.raises(openmm.OpenMMException, match="no DCD file"):
+        sampler.sampleToFile(tmp_path / "out.dcd", 10)

@@ -230,9 +230,10 @@ def _stage(flow, system, temperature, options, data, output, stages):
             ) from None
     summary = json.loads(flow.metadata["training"])
     stages.append(summary)
-    ess = summary["effective_sample_fraction"]
+    nll, ess = summary["validation_nll"], summary["effective_sample_fraction"]
     click.echo(
-        f"Stage {len(stages)}      {summary['steps']} steps, validation NLL {summary['validation_nll']:.3f}"
+        f"Stage {len(stages)}      {summary['steps']} steps"
+        + (", not validated yet" if nll is None else f", validation NLL {nll:.3f}")
         + ("" if ess is None else f", ESS {100 * ess:.1f} %")
     )
     return flow

@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 import matplotlib.pyplot as plt
 import numpy as np
-from openmm import unit
+from openmm import OpenMMException, unit
 
 import openmmflow
 from openmmflow.report import figures
@@ -44,6 +44,12 @@ def write_report(ensemble, topology, folder, reference=None, states=None, load_p
         of the page
     """
     require_atoms_of(topology, ensemble)
+    if not np.isfinite(ensemble.log_weights).any():
+        raise OpenMMException("There is nothing to report: the ensemble has no sample of positive weight.")
+    if "resampled" in ensemble.metadata:
+        raise OpenMMException(
+            "A resampled ensemble has lost what tells how good it is: report the weighted one that it came from."
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     pairs = find_ramachandran(topology)[: MAX_TORSIONS // 2]
@@ -51,7 +57,7 @@ def write_report(ensemble, topology, folder, reference=None, states=None, load_p
     if states is None:
         states = RAMACHANDRAN_STATES if len(pairs) == 1 else []
     if reference is not None:
-        reference = read_reference(reference, load_positions, torsions, states)
+        reference = read_reference(reference, load_positions, torsions, states, ensemble.getNumParticles())
 
     angles = {torsion.name: measure(ensemble.positions, torsion) for torsion in torsions}
     weights = np.exp(ensemble.log_weights - np.max(ensemble.log_weights))

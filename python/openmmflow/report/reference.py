@@ -29,7 +29,7 @@ class Reference:
     """Free energy in kT, relative to any origin, and its standard error."""
 
 
-def read_reference(path, load_positions, torsions, states):
+def read_reference(path, load_positions, torsions, states, num_particles):
     """Read reference data.
 
     Parameters
@@ -42,10 +42,16 @@ def read_reference(path, load_positions, torsions, states):
         reads the frames of any trajectory: load_positions(path) returns (count, N, 3) in nm
     torsions : list of Torsion
     states : list of dict
+    num_particles : int
+        that each frame must have
     """
     if Path(path).suffix == ".json":
         return _read_summary(path)
     positions = load_positions(path)
+    if len(positions) == 0 or positions.shape[1] != num_particles:
+        raise OpenMMException(
+            f"The reference data in {path} have shape {positions.shape} where (count, {num_particles}, 3) is needed."
+        )
     values = {torsion.name: measure(positions, torsion) for torsion in torsions}
     reference = Reference(Path(path).name)
     reference.torsions = {name: torsion_histogram(angles) for name, angles in values.items()}

@@ -27,7 +27,7 @@ const int64_t maxParameters = 1000000000;
 
 void checkRange(const char* subject, int value, int minimum, int maximum) {
     if (value < minimum || value > maximum)
-        fail("the number of " + string(subject) + " must lie in " + to_string(minimum) + " ... "
+        fail("the number of " + string(subject) + " must lie in " + to_string(minimum) + " to "
              + to_string(maximum) + ", and " + to_string(value) + " does not");
 }
 
@@ -38,11 +38,11 @@ void checkConfiguration(const Configuration& configuration) {
     checkRange("bins", configuration.bins, 2, 32);
     // Negated, so that NaN fails too.
     if (!(configuration.tailBound >= 0.1 && configuration.tailBound <= 1000))
-        fail("the tail bound must lie in 0.1 ... 1000");
+        fail("the tail bound must lie in 0.1 to 1000");
     if (!(configuration.minBinFraction >= 1e-6 && configuration.minBinFraction * configuration.bins <= 0.9))
         fail("the minimum bin fraction must be at least 1e-6 and at most 0.9 divided by the number of bins");
     if (!(configuration.minDerivative >= 1e-6 && configuration.minDerivative <= 0.9))
-        fail("the minimum derivative must lie in 1e-6 ... 0.9");
+        fail("the minimum derivative must lie in 1e-6 to 0.9");
 }
 
 int countFeatures(const InternalCoordinates& coordinates, const vector<int>& conditioning) {

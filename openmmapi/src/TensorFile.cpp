@@ -338,7 +338,7 @@ vector<int64_t> TensorFile::getIntegers(const string& name, const vector<int64_t
     }
     if (tooLarge
         || std::any_of(values.begin(), values.end(), [&](int64_t v) { return v < minimum || v > maximum; }))
-        fail("the tensor " + quote(name) + " holds a value outside of " + to_string(minimum) + " ... "
+        fail("the tensor " + quote(name) + " holds a value outside of " + to_string(minimum) + " to "
              + to_string(maximum));
     return values;
 }

@@ -13,11 +13,12 @@ namespace OpenMMFlow {
 class ByteSource;
 
 /**
- * A safetensors file in memory: named arrays, and a table of strings as metadata. Both Flows and WeightedEnsembles are
- * stored in this format, which any ecosystem can read and which executes nothing on loading.
+ * A safetensors file in memory: named arrays, and a table of strings as metadata. Both Flows and
+ * WeightedEnsembles are stored in this format, which any ecosystem can read and which executes nothing on
+ * loading.
  *
- * Every getter checks what it returns and throws an OpenMMException that names the tensor, so that the code which reads
- * a model has nothing left to verify but meaning.
+ * Every getter checks what it returns and throws an OpenMMException that names the tensor, so that the code
+ * which reads a model has nothing left to verify but meaning.
  */
 class TensorFile {
 public:
@@ -45,7 +46,8 @@ public:
     std::string serialize() const;
     /** Write to a temporary name beside `path`, flush to disk, and rename. */
     void save(const std::string& path) const;
-    /** Throw an exception which says that this file cannot be read, and for what reason: a clause without a full stop. */
+    /** Throw an exception which says that this file cannot be read, and for what reason: a clause without a
+     * full stop. */
     [[noreturn]] void fail(const std::string& reason) const;
 
     std::map<std::string, std::string>& getMetadata() { return metadata; }
@@ -56,17 +58,18 @@ public:
     const std::map<std::string, Tensor>& getTensors() const { return tensors; }
     bool hasTensor(const std::string& name) const { return tensors.count(name) != 0; }
     std::vector<int64_t> getShape(const std::string& name) const;
-    /** Get a tensor of floating point type (F32 or F64) whose values are all finite, and which has exactly this shape. */
+    /** Get a tensor of floating point type (F32 or F64) whose values are all finite, and which has exactly
+     * this shape. */
     std::vector<double> getReals(const std::string& name, const std::vector<int64_t>& shape) const;
     /** Get a tensor of floating point type which may hold infinities or NaN. */
     std::vector<double> getAnyReals(const std::string& name, const std::vector<int64_t>& shape) const;
     /** Get a tensor of integer type, each of whose values lies in [minimum, maximum]. */
-    std::vector<int64_t> getIntegers(const std::string& name, const std::vector<int64_t>& shape, int64_t minimum,
-                                     int64_t maximum) const;
-    void setReals(const std::string& name, const std::vector<int64_t>& shape, const std::vector<double>& values,
-                  Type type = Type::F64);
-    void setIntegers(const std::string& name, const std::vector<int64_t>& shape, const std::vector<int64_t>& values,
-                     Type type = Type::I64);
+    std::vector<int64_t> getIntegers(const std::string& name, const std::vector<int64_t>& shape,
+                                     int64_t minimum, int64_t maximum) const;
+    void setReals(const std::string& name, const std::vector<int64_t>& shape,
+                  const std::vector<double>& values, Type type = Type::F64);
+    void setIntegers(const std::string& name, const std::vector<int64_t>& shape,
+                     const std::vector<int64_t>& values, Type type = Type::I64);
     /** Throw an exception if the file holds a tensor that no getter has asked for. */
     void requireAllRead() const;
     /** What the file is called in error messages. */

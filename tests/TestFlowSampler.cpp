@@ -151,7 +151,7 @@ Flow makeFlow(double spread = 0.04) {
             for (double& value : *values)
                 value = normal(generator);
     return Flow(std::make_shared<InternalFlowModel>(model.getCoordinates(), model.getOptions(), couplings),
-                {{"temperature", "310.0"}});
+                {{"temperature", "310 K"}});
 }
 
 std::string messageOf(const std::function<void()>& action) {
@@ -324,8 +324,8 @@ TEST_P(Sampler, ProposalsAreThoseOfTheEnsemble) {
 TEST_P(Sampler, AnotherTemperatureIsNoted) {
     const WeightedEnsemble ensemble = FlowSampler(*system, flow, 400, platform).sample(10);
     EXPECT_EQ(ensemble.getTemperature(), 400);
-    EXPECT_EQ(ensemble.getMetadata().at("flow_temperature"), "310.0");
-    EXPECT_NE(ensemble.toString().find("made for 310.0 K"), std::string::npos);
+    EXPECT_EQ(ensemble.getMetadata().at("flow_temperature"), "310");
+    EXPECT_NE(ensemble.toString().find("made for 310 K"), std::string::npos);
     const double ratio = sampler.sample(10).getReducedPotentials()[0] / ensemble.getReducedPotentials()[0];
     EXPECT_NEAR(ratio, 400 / temperature, 1e-5);
 }

@@ -67,6 +67,11 @@ void checkRange(long long count, uint64_t first) {
                               + to_string(first) + ".");
 }
 
+string format(double value) {
+    char text[32];
+    return string(text, to_chars(text, text + sizeof(text), value).ptr);
+}
+
 /** The temperature that a flow says it was made for; NaN if it does not say. */
 double getFlowTemperature(const Flow& flow) {
     double temperature = numeric_limits<double>::quiet_NaN();
@@ -104,7 +109,7 @@ struct FlowSampler::Implementation {
             context.getPlatform().getName() + ", " + context.getProperties().at("Precision");
         const double flowTemperature = getFlowTemperature(context.getFlow());
         if (abs(flowTemperature - temperature) > 1e-6 * temperature)
-            metadata["flow_temperature"] = context.getFlow().getMetadata().at("temperature");
+            metadata["flow_temperature"] = format(flowTemperature);
     }
     /** The reduced potentials of samples. Those off the support are not evaluated: they have weight zero
      * anyway. */

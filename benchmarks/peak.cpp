@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr int CHAINS = 16;
+constexpr int CHAINS = 12;
 constexpr long ROUNDS = 3000000;
 
 #define MEASURE(name, features, vector, lanes, set, multiplyAdd)                                      \
@@ -24,7 +24,7 @@ constexpr long ROUNDS = 3000000;
         }                                                                                             \
         const auto start = std::chrono::steady_clock::now();                                          \
         for (long i = 0; i < ROUNDS; i++) {                                                           \
-            _Pragma("GCC unroll 16") for (int j = 0; j < CHAINS; j++) a[j] = multiplyAdd(a[j], m, c); \
+            _Pragma("GCC unroll 12") for (int j = 0; j < CHAINS; j++) a[j] = multiplyAdd(a[j], m, c); \
         }                                                                                             \
         const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;          \
         for (int j = 0; j < CHAINS; j++)                                                              \

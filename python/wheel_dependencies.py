@@ -3,9 +3,6 @@
 from importlib.metadata import version
 from pathlib import Path
 
-# The libraries that the plugins link, from the wheels that hold them.
-LIBRARIES = ["scipy-openblas32", "onednn-cpu-gomp==2023.2.0"]
-
 
 def dynamic_metadata(field, settings=None, project=None):
     """Return the dependencies: libraries fit only the minor version of OpenMM they were built against."""
@@ -13,7 +10,7 @@ def dynamic_metadata(field, settings=None, project=None):
         raise ValueError("This provides dependencies, without settings.")
     minor = ".".join(version("openmm").split(".")[:2])
     packages = (Path(__file__).parent / "dependencies.txt").read_text().split()
-    return [f"openmm=={minor}.*", *LIBRARIES, *packages]
+    return [f"openmm=={minor}.*", *packages]
 
 
 def get_requires_for_dynamic_metadata(settings=None):

@@ -22,9 +22,6 @@ done
 cp -r "$site/openmm" "$there"
 cp -r "$site/OpenMM.libs/include" "$site/OpenMM.libs/lib" "$prefix"
 find "$prefix/lib" -name 'libOpenMMFlow*' -delete
-environment=$(dirname "$(dirname "$python")")
-ln -s "$environment"/lib/libdnnl* "$prefix/lib"
-cp -r "$environment/include/oneapi" "$prefix/include"
 
 # The extension of the wheel's openmm looks in OpenMM.libs/lib; conda's finds its libraries by RPATH.
 export LD_LIBRARY_PATH="$prefix/lib"

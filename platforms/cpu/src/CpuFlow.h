@@ -9,18 +9,6 @@
 namespace OpenMMFlow {
 
 /**
- * Row-major matrix products, C (m, n) = op(A) B with op(A) of shape (m, k), where `columns` is the distance
- * between the rows of B and of C. They come from libraries that choose the instruction set themselves, so
- * that the libraries compiled for one instruction set need not link them.
- */
-struct MatrixProducts {
-    void (*single)(bool transposeA, int m, int n, int k, const float* a, const float* b, float* c,
-                   int columns);
-    void (*wide)(bool transposeA, int m, int n, int k, const double* a, const double* b, double* c,
-                 int columns);
-};
-
-/**
  * A block of samples of a flow, with one sample in each SIMD lane, and the memory that takes. Each thread has
  * its own. Arrays are as for FlowKernel; `count` is at most getBlockSize().
  */
@@ -41,8 +29,7 @@ public:
 };
 
 /** What a library for one instruction set provides, by the name "openmmflowCreateInternalFlow". */
-using CreateInternalFlow = CpuFlow*(const InternalFlowModel& model, const MatrixProducts& products,
-                                    bool doublePrecision);
+using CreateInternalFlow = CpuFlow*(const InternalFlowModel& model, bool doublePrecision);
 
 }  // namespace OpenMMFlow
 

@@ -1,14 +1,11 @@
 #include "CpuFlowKernel.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
 
 #include "InstructionSets.h"
-#include "MatrixProducts.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/internal/KernelProperties.h"
 
@@ -38,7 +35,7 @@ void CpuFlowKernel::initialize(const Flow& flow, const map<string, string>& give
     numPositions = flow.getNumParticles() + flow.getNumAugmentedParticles();
     auto create = reinterpret_cast<CreateInternalFlow*>(
         loadInstructionSet("OpenMMFlowCPU", instructionSet, "openmmflowCreateInternalFlow"));
-    this->flow.reset(create(*model, getMatrixProducts(), doublePrecision));
+    this->flow.reset(create(*model, doublePrecision));
     for (int i = 0; i < numThreads; i++)
         blocks.push_back(this->flow->createBlock());
     threads = make_unique<ThreadPool>(numThreads);
@@ -53,13 +50,10 @@ void CpuFlowKernel::forEachBlock(long long count, const function<void(CpuFlowBlo
     const long long numThreads = blocks.size(), most = blocks[0]->getBlockSize();
     const long long rounds = (count + most * numThreads - 1) / (most * numThreads);
     const long long size = rounds == 0 ? most : (count + rounds * numThreads - 1) / (rounds * numThreads);
-    const SingleThreadedBlas singleThreadedBlas;
     atomic<long long> next(0);
     exception_ptr error;
     mutex errorMutex;
     threads->execute([&](ThreadPool&, int thread) {
-        // oneDNN's own threads would only get in the way: OpenMP keeps this number for each thread.
-        omp_set_num_threads(1);
         try {
             for (long long start; (start = next.fetch_add(size)) < count;)
                 task(*blocks[thread], start, (int)min(size, count - start));

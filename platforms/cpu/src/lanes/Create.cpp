@@ -3,17 +3,16 @@
 namespace OpenMMFlow {
 
 namespace lanes_single {
-CpuFlow* createInternalFlow(const InternalFlowModel& model, const MatrixProducts& products);
+CpuFlow* createInternalFlow(const InternalFlowModel& model);
 }
 namespace lanes_double {
-CpuFlow* createInternalFlow(const InternalFlowModel& model, const MatrixProducts& products);
+CpuFlow* createInternalFlow(const InternalFlowModel& model);
 }
 
 }  // namespace OpenMMFlow
 
 extern "C" OpenMMFlow::CpuFlow* openmmflowCreateInternalFlow(const OpenMMFlow::InternalFlowModel& model,
-                                                             const OpenMMFlow::MatrixProducts& products,
                                                              bool doublePrecision) {
-    return doublePrecision ? OpenMMFlow::lanes_double::createInternalFlow(model, products)
-                           : OpenMMFlow::lanes_single::createInternalFlow(model, products);
+    return doublePrecision ? OpenMMFlow::lanes_double::createInternalFlow(model)
+                           : OpenMMFlow::lanes_single::createInternalFlow(model);
 }

@@ -6,15 +6,26 @@
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
 
-CpuFlow* createInternalFlow(const InternalFlowModel& model, const MatrixProducts& products);
+CpuFlow* createInternalFlow(const InternalFlowModel& model);
+
+/** Outputs first ... first+outputs-1 of a layer. */
+static PanelMatrix packOutputs(const DenseLayer& layer, int first, int outputs) {
+    return PanelMatrix(
+        outputs, layer.inputs,
+        [&](int i, int j) { return layer.weight[(size_t)(first + i) * layer.inputs + j]; },
+        [&](int i) { return layer.bias[first + i]; });
+}
+
+static PanelMatrix packTransposed(const DenseLayer& layer) {
+    return PanelMatrix(
+        layer.inputs, layer.outputs, [&](int i, int j) { return layer.weight[(size_t)j * layer.inputs + i]; },
+        [](int) { return 0.0; });
+}
 
 Dense::Dense(const DenseLayer& layer)
-    : inputs(layer.inputs),
-      outputs(layer.outputs),
-      weight(layer.weight.begin(), layer.weight.end()),
-      bias(layer.bias.begin(), layer.bias.end()) {}
+    : weight(packOutputs(layer, 0, layer.outputs)), transposed(packTransposed(layer)) {}
 
-InternalFlow::InternalFlow(const InternalFlowModel& model, const MatrixProducts& products)
+InternalFlow::InternalFlow(const InternalFlowModel& model)
     : coordinates(model.getCoordinates()),
       activation(model.getOptions().activation),
       numCoordinates(coordinates.getNumCoordinates()),
@@ -23,17 +34,7 @@ InternalFlow::InternalFlow(const InternalFlowModel& model, const MatrixProducts&
       numOutputs(0),
       numHidden(model.getOptions().hidden),
       numBlocks(model.getOptions().blocks),
-      logDensityConstant(model.getLogDensityConstant()),
-      products(products) {
-    for (const SplineCoupling& source : model.getCouplings()) {
-        Coupling coupling{
-            source.transformed, source.conditioning, Dense(source.input), {}, Dense(source.output)};
-        for (const auto& [first, second] : source.blocks)
-            coupling.blocks.emplace_back(Dense(first), Dense(second));
-        numFeatures = std::max(numFeatures, coupling.input.inputs);
-        numOutputs = std::max(numOutputs, coupling.output.outputs);
-        couplings.push_back(std::move(coupling));
-    }
+      logDensityConstant(model.getLogDensityConstant()) {
     const auto& options = model.getOptions();
     const double derivativeOffset = std::log(std::expm1(1 - options.minDerivative));
     for (int j = 0; j < numCoordinates; j++) {
@@ -42,24 +43,24 @@ InternalFlow::InternalFlow(const InternalFlowModel& model, const MatrixProducts&
                           options.minDerivative, derivativeOffset});
         numParameters.push_back(circular ? 3 * options.bins + 1 : 3 * options.bins - 1);
     }
+    for (const SplineCoupling& source : model.getCouplings()) {
+        Coupling coupling{source.transformed,           source.conditioning, Dense(source.input), {}, {},
+                          packTransposed(source.output)};
+        for (const auto& [first, second] : source.blocks)
+            coupling.blocks.emplace_back(Dense(first), Dense(second));
+        int first = 0;
+        for (int j : source.transformed) {
+            coupling.outputs.push_back(packOutputs(source.output, first, numParameters[j]));
+            first += numParameters[j];
+        }
+        numFeatures = std::max(numFeatures, source.input.inputs);
+        numOutputs = std::max(numOutputs, source.output.outputs);
+        couplings.push_back(std::move(coupling));
+    }
 }
 
-[[maybe_unused]] static auto getProduct(const MatrixProducts& products, float) {
-    return products.single;
-}
-
-[[maybe_unused]] static auto getProduct(const MatrixProducts& products, double) {
-    return products.wide;
-}
-
-void InternalFlow::multiply(const Dense& layer, bool transpose, int count, const Scalar* b, Scalar* c,
-                            int columns) const {
-    const int m = transpose ? layer.inputs : layer.outputs, k = transpose ? layer.outputs : layer.inputs;
-    getProduct(products, Scalar())(transpose, m, count, k, layer.weight.data(), b, c, columns);
-}
-
-CpuFlow* createInternalFlow(const InternalFlowModel& model, const MatrixProducts& products) {
-    return new InternalFlow(model, products);
+CpuFlow* createInternalFlow(const InternalFlowModel& model) {
+    return new InternalFlow(model);
 }
 
 std::unique_ptr<CpuFlowBlock> InternalFlow::createBlock() const {

@@ -10,8 +10,6 @@ namespace LANE_NAMESPACE {
 namespace {
 
 const double LOG_2PI = std::log(2 * M_PI);
-// Enough for 32 bins: widths, heights, derivatives and a phase.
-constexpr int MAX_PARAMETERS = 3 * MAX_SPLINE_BINS + 1;
 
 Lanes activate(InternalFlowModel::Activation activation, Lanes x) {
     if (activation == InternalFlowModel::Activation::ReLU)
@@ -26,42 +24,20 @@ Lanes activationDerivative(InternalFlowModel::Activation activation, Lanes x) {
     return s * (Lanes(1.0) + x * (Lanes(1.0) - s));
 }
 
-/** x = act(x + bias); the argument of the activation is kept in `argument`, if that is not null. */
-void activateRows(InternalFlowModel::Activation activation, const Dense& layer, int count, Rows& x,
-                  Rows* argument) {
-    for (int i = 0; i < layer.outputs; i++) {
-        const Lanes bias = layer.bias[i];
-        Scalar* row = x.row(i);
-        for (int s = 0; s < count; s += LANES) {
-            const Lanes a = Lanes::load(row + s) + bias;
-            if (argument != nullptr)
-                a.store(argument->row(i) + s);
-            activate(activation, a).store(row + s);
-        }
-    }
+/** Call function(shape). The usual number of bins is a constant in one of two copies, so that loops over bins
+ * unroll. */
+template <class Function>
+void withConstantBins(SplineShape shape, const Function& function) {
+    if (shape.bins == 8) {
+        shape.bins = 8;
+        function(shape);
+    } else
+        function(shape);
 }
 
-/** x += y + bias. */
-void addRows(const Dense& layer, int count, const Rows& y, Rows& x) {
-    for (int i = 0; i < layer.outputs; i++) {
-        const Lanes bias = layer.bias[i];
-        for (int s = 0; s < count; s += LANES)
-            (Lanes::load(x.row(i) + s) + Lanes::load(y.row(i) + s) + bias).store(x.row(i) + s);
-    }
-}
-
-void fillRow(Scalar* row, int count, double value) {
+void fillRow(Rows& rows, int row, int count, double value) {
     for (int s = 0; s < count; s += LANES)
-        Lanes(value).store(row + s);
-}
-
-void loadParameters(const Rows& parameters, const Dense& layer, int offset, int number, int s, Lanes* p) {
-    for (int k = 0; k < number; k++)
-        p[k] = Lanes::load(parameters.row(offset + k) + s) + Lanes((double)layer.bias[offset + k]);
-}
-
-int roundUp(int count) {
-    return (count + LANES - 1) / LANES * LANES;
+        rows.at(row, s) = Lanes(value);
 }
 
 }  // namespace
@@ -77,13 +53,13 @@ InternalFlowBlock::InternalFlowBlock(const InternalFlow& flow)
       features(flow.numFeatures, COLUMNS),
       hidden(flow.numHidden, COLUMNS),
       inner(flow.numHidden, COLUMNS),
-      parameters(std::max(flow.numOutputs, flow.numHidden), COLUMNS),
+      parameters(3 * MAX_SPLINE_BINS + 1, COLUMNS),
       positions(3 * numParticles, COLUMNS),
       // Noise comes in pairs; the orientation takes four normal numbers after those of the coordinates.
       numNormals((flow.numLinear + 1) / 2 * 2 + 4),
       numUniforms((flow.numCoordinates - flow.numLinear + 1) / 2 * 2),
-      normals(numNormals, COLUMNS),
-      uniforms(numUniforms, COLUMNS) {}
+      normals((size_t)numNormals * COLUMNS),
+      uniforms((size_t)numUniforms * COLUMNS) {}
 
 InternalFlowBlock::~InternalFlowBlock() = default;
 
@@ -103,140 +79,133 @@ InternalFlowBlock::Reverse::Reverse(const InternalFlow& flow)
 void InternalFlowBlock::computeFeatures(const Coupling& coupling, int count) {
     int k = 0;
     for (int j : coupling.conditioning) {
-        const Scalar* source = z.row(j);
-        if (flow.coordinates.circular[j]) {
-            for (int s = 0; s < count; s += LANES) {
-                COS(Lanes::load(source + s)).store(features.row(k) + s);
-                SIN(Lanes::load(source + s)).store(features.row(k + 1) + s);
-            }
-            k += 2;
-        } else
-            std::copy(source, source + count, features.row(k++));
+        const bool circular = flow.coordinates.circular[j];
+        for (int s = 0; s < count; s += LANES) {
+            const Lanes x = z.at(j, s);
+            features.at(k, s) = circular ? COS(x) : x;
+            if (circular)
+                features.at(k + 1, s) = SIN(x);
+        }
+        k += circular ? 2 : 1;
     }
 }
 
-void InternalFlowBlock::computeParameters(const Coupling& coupling, int count) {
+void InternalFlowBlock::computeHidden(const Coupling& coupling, int count) {
+    const auto activation = flow.activation;
+    auto activateInto = [&](Rows& result, int layer) {
+        Rows* argument = recording ? &reverse->arguments[layer] : nullptr;
+        return [&result, argument, activation](int i, int s, Lanes x) {
+            if (argument != nullptr)
+                argument->at(i, s) = x;
+            result.at(i, s) = activate(activation, x);
+        };
+    };
     computeFeatures(coupling, count);
-    flow.multiply(coupling.input, false, count, features.row(0), hidden.row(0), COLUMNS);
-    activateRows(flow.activation, coupling.input, count, hidden,
-                 recording ? &reverse->arguments[0] : nullptr);
-    // The second product of a block goes to the rows of the parameters, which are not needed yet.
+    coupling.input.weight.multiply(features, count, activateInto(hidden, 0));
     for (size_t b = 0; b < coupling.blocks.size(); b++) {
         const auto& [first, second] = coupling.blocks[b];
-        flow.multiply(first, false, count, hidden.row(0), inner.row(0), COLUMNS);
-        activateRows(flow.activation, first, count, inner, recording ? &reverse->arguments[b + 1] : nullptr);
-        flow.multiply(second, false, count, inner.row(0), parameters.row(0), COLUMNS);
-        addRows(second, count, parameters, hidden);
+        first.weight.multiply(hidden, count, activateInto(inner, b + 1));
+        second.weight.multiply(inner, count,
+                               [&](int i, int s, Lanes y) { hidden.at(i, s) = hidden.at(i, s) + y; });
     }
-    flow.multiply(coupling.output, false, count, hidden.row(0), parameters.row(0), COLUMNS);
+}
+
+void InternalFlowBlock::computeParameters(const Coupling& coupling, size_t i, int count) {
+    coupling.outputs[i].multiply(hidden, count, [&](int k, int s, Lanes y) { parameters.at(k, s) = y; });
 }
 
 void InternalFlowBlock::applyCoupling(const Coupling& coupling, int count) {
-    computeParameters(coupling, count);
-    Lanes p[MAX_PARAMETERS];
-    int offset = 0;
-    for (int j : coupling.transformed) {
-        const int circular = flow.coordinates.circular[j];
-        for (int s = 0; s < count; s += LANES) {
-            loadParameters(parameters, coupling.output, offset, flow.numParameters[j], s, p);
-            const SplineResult y = splineForward(Lanes::load(z.row(j) + s), p, 1, flow.shapes[j], circular);
-            y.value.store(z.row(j) + s);
-            (Lanes::load(logDensity.row(0) + s) - y.logDerivative).store(logDensity.row(0) + s);
-        }
-        offset += flow.numParameters[j];
+    computeHidden(coupling, count);
+    for (size_t i = 0; i < coupling.transformed.size(); i++) {
+        const int j = coupling.transformed[i], circular = flow.coordinates.circular[j];
+        computeParameters(coupling, i, count);
+        withConstantBins(flow.shapes[j], [&](SplineShape shape) {
+            for (int s = 0; s < count; s += LANES) {
+                const SplineResult y =
+                    splineForward(z.at(j, s), &parameters.at(0, s), Rows::STRIDE, shape, circular);
+                z.at(j, s) = y.value;
+                logDensity.at(0, s) = logDensity.at(0, s) - y.logDerivative;
+            }
+        });
     }
 }
 
 void InternalFlowBlock::invertCoupling(const Coupling& coupling, int count) {
-    computeParameters(coupling, count);
-    Lanes p[MAX_PARAMETERS];
-    int offset = 0;
-    for (int j : coupling.transformed) {
-        const int circular = flow.coordinates.circular[j];
+    computeHidden(coupling, count);
+    for (size_t i = 0; i < coupling.transformed.size(); i++) {
+        const int j = coupling.transformed[i], circular = flow.coordinates.circular[j];
+        computeParameters(coupling, i, count);
         for (int s = 0; s < count; s += LANES) {
-            loadParameters(parameters, coupling.output, offset, flow.numParameters[j], s, p);
-            const SplineResult x = splineInverse(Lanes::load(z.row(j) + s), p, 1, flow.shapes[j], circular);
-            x.value.store(z.row(j) + s);
-            (Lanes::load(logDensity.row(0) + s) + x.logDerivative).store(logDensity.row(0) + s);
+            const SplineResult x =
+                splineInverse(z.at(j, s), &parameters.at(0, s), Rows::STRIDE, flow.shapes[j], circular);
+            z.at(j, s) = x.value;
+            logDensity.at(0, s) = logDensity.at(0, s) + x.logDerivative;
         }
-        offset += flow.numParameters[j];
     }
 }
 
 void InternalFlowBlock::backpropagateCoupling(const Coupling& coupling, int count) {
-    computeParameters(coupling, count);
-    Lanes p[MAX_PARAMETERS], pAdjoint[MAX_PARAMETERS];
+    computeHidden(coupling, count);
+    Rows& adjoint = reverse->adjoint;
     int offset = 0;
-    for (int j : coupling.transformed) {
-        const int circular = flow.coordinates.circular[j], number = flow.numParameters[j];
-        Scalar* adjoint = reverse->adjoint.row(j);
-        for (int s = 0; s < count; s += LANES) {
-            loadParameters(parameters, coupling.output, offset, number, s, p);
-            splineInverseAdjoint(Lanes::load(z.row(j) + s), p, 1, flow.shapes[j], circular,
-                                 Lanes::load(adjoint + s), Lanes(1.0), 1, pAdjoint)
-                .store(adjoint + s);
-            for (int k = 0; k < number; k++)
-                pAdjoint[k].store(reverse->parameterAdjoint.row(offset + k) + s);
-        }
-        offset += number;
+    for (size_t i = 0; i < coupling.transformed.size(); i++) {
+        const int j = coupling.transformed[i], circular = flow.coordinates.circular[j];
+        computeParameters(coupling, i, count);
+        for (int s = 0; s < count; s += LANES)
+            adjoint.at(j, s) = splineInverseAdjoint(z.at(j, s), &parameters.at(0, s), Rows::STRIDE,
+                                                    flow.shapes[j], circular, adjoint.at(j, s), Lanes(1.0),
+                                                    Rows::STRIDE, &reverse->parameterAdjoint.at(offset, s));
+        offset += flow.numParameters[j];
     }
     backpropagateParameters(coupling, count);
 }
 
 void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int count) {
-    Rows &h = reverse->hiddenAdjoint, &inner = reverse->innerAdjoint;
-    auto throughActivation = [&](Rows& adjoint, const Rows& argument) {
-        for (int i = 0; i < flow.numHidden; i++)
-            for (int s = 0; s < count; s += LANES)
-                (Lanes::load(adjoint.row(i) + s)
-                 * activationDerivative(flow.activation, Lanes::load(argument.row(i) + s)))
-                    .store(adjoint.row(i) + s);
-    };
-    flow.multiply(coupling.output, true, count, reverse->parameterAdjoint.row(0), h.row(0), COLUMNS);
+    Rows &h = reverse->hiddenAdjoint, &inner = reverse->innerAdjoint, &f = reverse->featureAdjoint;
+    const auto activation = flow.activation;
+    coupling.outputTransposed.multiply(reverse->parameterAdjoint, count,
+                                       [&](int i, int s, Lanes y) { h.at(i, s) = y; });
     for (int b = (int)coupling.blocks.size() - 1; b >= 0; b--) {
         const auto& [first, second] = coupling.blocks[b];
-        flow.multiply(second, true, count, h.row(0), inner.row(0), COLUMNS);
-        throughActivation(inner, reverse->arguments[b + 1]);
-        flow.multiply(first, true, count, inner.row(0), hidden.row(0), COLUMNS);
-        for (int i = 0; i < flow.numHidden; i++)
-            for (int s = 0; s < count; s += LANES)
-                (Lanes::load(h.row(i) + s) + Lanes::load(hidden.row(i) + s)).store(h.row(i) + s);
+        const Rows& argument = reverse->arguments[b + 1];
+        second.transposed.multiply(h, count, [&](int i, int s, Lanes y) {
+            inner.at(i, s) = y * activationDerivative(activation, argument.at(i, s));
+        });
+        first.transposed.multiply(inner, count, [&](int i, int s, Lanes y) { h.at(i, s) = h.at(i, s) + y; });
     }
-    throughActivation(h, reverse->arguments[0]);
-    Rows& f = reverse->featureAdjoint;
-    flow.multiply(coupling.input, true, count, h.row(0), f.row(0), COLUMNS);
+    for (int i = 0; i < flow.numHidden; i++)
+        for (int s = 0; s < count; s += LANES)
+            h.at(i, s) = h.at(i, s) * activationDerivative(activation, reverse->arguments[0].at(i, s));
+    coupling.input.transposed.multiply(h, count, [&](int i, int s, Lanes y) { f.at(i, s) = y; });
     int k = 0;
     for (int j : coupling.conditioning) {
-        Scalar* adjoint = reverse->adjoint.row(j);
+        const bool circular = flow.coordinates.circular[j];
         for (int s = 0; s < count; s += LANES) {
-            Lanes a = Lanes::load(adjoint + s);
+            Lanes& a = reverse->adjoint.at(j, s);
             // The features of a circular coordinate are (cos, sin), still there from computeFeatures().
-            if (flow.coordinates.circular[j])
-                a = a - Lanes::load(features.row(k + 1) + s) * Lanes::load(f.row(k) + s)
-                    + Lanes::load(features.row(k) + s) * Lanes::load(f.row(k + 1) + s);
+            if (circular)
+                a = a - features.at(k + 1, s) * f.at(k, s) + features.at(k, s) * f.at(k + 1, s);
             else
-                a = a + Lanes::load(f.row(k) + s);
-            a.store(adjoint + s);
+                a = a + f.at(k, s);
         }
-        k += flow.coordinates.circular[j] ? 2 : 1;
+        k += circular ? 2 : 1;
     }
 }
 
 void InternalFlowBlock::drawBase(int count, uint64_t seed, uint64_t first) {
-    lanes_double::drawNoise(seed, first, count, COLUMNS, numNormals, normals.row(0), numUniforms,
-                            uniforms.row(0));
-    fillRow(logDensity.row(0), count, flow.logDensityConstant);
+    lanes_double::drawNoise(seed, first, count, COLUMNS, numNormals, normals.data(), numUniforms,
+                            uniforms.data());
+    fillRow(logDensity, 0, count, flow.logDensityConstant);
     int linear = 0, circular = 0;
     for (int j = 0; j < flow.numCoordinates; j++) {
-        Scalar* row = z.row(j);
         if (flow.coordinates.circular[j]) {
-            const double* u = uniforms.row(circular++);
+            const double* u = &uniforms[(size_t)COLUMNS * circular++];
             for (int s = 0; s < count; s++)
-                row[s] = M_PI * (2 * u[s] - 1);
+                z.scalar(j, s) = M_PI * (2 * u[s] - 1);
         } else {
-            const double* n = normals.row(linear++);
+            const double* n = &normals[(size_t)COLUMNS * linear++];
             for (int s = 0; s < count; s++)
-                row[s] = n[s];
+                z.scalar(j, s) = n[s];
         }
     }
     addBaseLogDensity(count);
@@ -246,55 +215,54 @@ void InternalFlowBlock::addBaseLogDensity(int count) {
     for (int j = 0; j < flow.numCoordinates; j++) {
         const bool circular = flow.coordinates.circular[j];
         for (int s = 0; s < count; s += LANES) {
-            const Lanes x = Lanes::load(z.row(j) + s);
+            const Lanes x = z.at(j, s);
             const Lanes term = circular ? Lanes(LOG_2PI) : Lanes(0.5) * (x * x + Lanes(LOG_2PI));
-            (Lanes::load(logDensity.row(0) + s) - term).store(logDensity.row(0) + s);
+            logDensity.at(0, s) = logDensity.at(0, s) - term;
         }
     }
 }
 
 void InternalFlowBlock::sample(int count, uint64_t seed, uint64_t first, double* positionsOut, double* logQ) {
-    const int columns = roundUp(count);
+    const int columns = roundUpToTile(count);
     drawBase(columns, seed, first);
     for (const Coupling& coupling : flow.couplings)
         applyCoupling(coupling, columns);
     placeAtoms(columns);
     storePositions(count, positionsOut);
     for (int s = 0; s < count; s++)
-        logQ[s] = support.row(0)[s] > 0 ? logDensity.row(0)[s] : std::numeric_limits<double>::infinity();
+        logQ[s] =
+            support.scalar(0, s) > 0 ? logDensity.scalar(0, s) : std::numeric_limits<double>::infinity();
 }
 
 void InternalFlowBlock::computeLogDensity(int count, const double* positionsIn, double* logQ,
                                           double* gradient) {
-    const int columns = roundUp(count);
+    const int columns = roundUpToTile(count);
     if (gradient != nullptr && !reverse)
         reverse = std::make_unique<Reverse>(flow);
     recording = gradient != nullptr;
-    fillRow(logDensity.row(0), columns, flow.logDensityConstant);
+    fillRow(logDensity, 0, columns, flow.logDensityConstant);
     loadPositions(count, columns, positionsIn);
     measureCoordinates(columns);
     for (int l = (int)flow.couplings.size() - 1; l >= 0; l--) {
         if (recording)
-            for (int j = 0; j < flow.numCoordinates; j++)
-                std::copy(z.row(j), z.row(j) + columns, reverse->given[l].row(j));
+            reverse->given[l].copyFrom(z, columns);
         invertCoupling(flow.couplings[l], columns);
     }
     addBaseLogDensity(columns);
     for (int s = 0; s < count; s++)
-        logQ[s] = support.row(0)[s] > 0 ? logDensity.row(0)[s] : -std::numeric_limits<double>::infinity();
+        logQ[s] =
+            support.scalar(0, s) > 0 ? logDensity.scalar(0, s) : -std::numeric_limits<double>::infinity();
     for (int s = 0; s < count; s++)
-        if (finite.row(0)[s] == 0)
+        if (finite.scalar(0, s) == 0)
             logQ[s] = std::numeric_limits<double>::quiet_NaN();
     if (gradient == nullptr)
         return;
 
     for (int j = 0; j < flow.numCoordinates; j++)
         for (int s = 0; s < columns; s += LANES)
-            (flow.coordinates.circular[j] ? Lanes(0.0) : -Lanes::load(z.row(j) + s))
-                .store(reverse->adjoint.row(j) + s);
+            reverse->adjoint.at(j, s) = flow.coordinates.circular[j] ? Lanes(0.0) : -z.at(j, s);
     for (size_t l = 0; l < flow.couplings.size(); l++) {
-        for (int j = 0; j < flow.numCoordinates; j++)
-            std::copy(reverse->given[l].row(j), reverse->given[l].row(j) + columns, z.row(j));
+        z.copyFrom(reverse->given[l], columns);
         backpropagateCoupling(flow.couplings[l], columns);
     }
     backpropagateCoordinates(columns);

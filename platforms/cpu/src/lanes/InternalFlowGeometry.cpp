@@ -6,14 +6,13 @@ namespace LANE_NAMESPACE {
 namespace {
 
 real3 loadAtom(const Rows& rows, int atom, int s) {
-    return make_real3(Lanes::load(rows.row(3 * atom) + s), Lanes::load(rows.row(3 * atom + 1) + s),
-                      Lanes::load(rows.row(3 * atom + 2) + s));
+    return make_real3(rows.at(3 * atom, s), rows.at(3 * atom + 1, s), rows.at(3 * atom + 2, s));
 }
 
 void storeAtom(Rows& rows, int atom, int s, real3 r) {
-    r.x.store(rows.row(3 * atom) + s);
-    r.y.store(rows.row(3 * atom + 1) + s);
-    r.z.store(rows.row(3 * atom + 2) + s);
+    rows.at(3 * atom, s) = r.x;
+    rows.at(3 * atom + 1, s) = r.y;
+    rows.at(3 * atom + 2, s) = r.z;
 }
 
 void addToAtom(Rows& rows, int atom, int s, real3 r) {
@@ -36,7 +35,7 @@ void InternalFlowBlock::placeAtoms(int count) {
     const int firstAngle = numParticles - 1, firstTorsion = 2 * numParticles - 3;
     for (int s = 0; s < count; s += LANES) {
         auto value = [&](int j) {
-            const Lanes x = Lanes::load(z.row(j) + s);
+            const Lanes x = z.at(j, s);
             return coordinates.circular[j] ? x
                                            : Lanes(coordinates.center[j]) + Lanes(coordinates.scale[j]) * x;
         };
@@ -69,8 +68,8 @@ void InternalFlowBlock::placeAtoms(int count) {
                       placeAtom(loadAtom(positions, place.bond, s), loadAtom(positions, place.angle, s), t,
                                 bond, angle, torsion));
         }
-        (Lanes::load(logDensity.row(0) + s) - logVolume).store(logDensity.row(0) + s);
-        inSupport.store(support.row(0) + s);
+        logDensity.at(0, s) = logDensity.at(0, s) - logVolume;
+        support.at(0, s) = inSupport;
 
         real3 sum = make_real3(0.0, 0.0, 0.0);
         for (int i = 0; i < numParticles; i++)
@@ -81,7 +80,7 @@ void InternalFlowBlock::placeAtoms(int count) {
         for (int k = 0; k < 4; k++) {
             Vector number;
             for (int lane = 0; lane < LANES; lane++)
-                number[lane] = normals.row(numNormals - 4 + k)[s + lane];
+                number[lane] = normals[(size_t)(numNormals - 4 + k) * COLUMNS + s + lane];
             q[k] = number;
         }
         for (int i = 0; i < numParticles; i++)
@@ -95,11 +94,10 @@ void InternalFlowBlock::measureCoordinates(int count) {
     for (int s = 0; s < count; s += LANES) {
         Lanes logVolume = 0.0, inSupport = 1.0;
         auto set = [&](int j, Lanes value) {
-            value.store(values.row(j) + s);
-            const Lanes x = coordinates.circular[j]
-                                ? value
-                                : (value - Lanes(coordinates.center[j])) * Lanes(1 / coordinates.scale[j]);
-            x.store(z.row(j) + s);
+            values.at(j, s) = value;
+            z.at(j, s) = coordinates.circular[j]
+                             ? value
+                             : (value - Lanes(coordinates.center[j])) * Lanes(1 / coordinates.scale[j]);
         };
         for (int i = 1; i < numParticles; i++) {
             const auto& place = coordinates.placements[i];
@@ -130,8 +128,8 @@ void InternalFlowBlock::measureCoordinates(int count) {
             }
             logVolume = logVolume + LOG(volume);
         }
-        (Lanes::load(logDensity.row(0) + s) - logVolume).store(logDensity.row(0) + s);
-        inSupport.store(support.row(0) + s);
+        logDensity.at(0, s) = logDensity.at(0, s) - logVolume;
+        support.at(0, s) = inSupport;
     }
 }
 
@@ -140,7 +138,7 @@ void InternalFlowBlock::backpropagateCoordinates(int count) {
     Rows& gradient = reverse->gradient;
     for (int s = 0; s < count; s += LANES) {
         auto worth = [&](int j) {
-            return Lanes::load(reverse->adjoint.row(j) + s)
+            return reverse->adjoint.at(j, s)
                    * Lanes(coordinates.circular[j] ? 1.0 : 1 / coordinates.scale[j]);
         };
         for (int i = 0; i < numParticles; i++)
@@ -148,14 +146,14 @@ void InternalFlowBlock::backpropagateCoordinates(int count) {
         for (int i = 1; i < numParticles; i++) {
             const auto& place = coordinates.placements[i];
             const real3 r = loadAtom(positions, place.atom, s), p = loadAtom(positions, place.bond, s);
-            const Lanes bond = Lanes::load(values.row(i - 1) + s);
+            const Lanes bond = values.at(i - 1, s);
             const real3 along = ((worth(i - 1) - Lanes(2.0) / bond) / bond) * (r - p);
             addToAtom(gradient, place.atom, s, along);
             addToAtom(gradient, place.bond, s, Lanes(-1.0) * along);
             if (i < 2)
                 continue;
             const int j = numParticles - 1 + i - 2;
-            const Lanes angle = Lanes::load(values.row(j) + s);
+            const Lanes angle = values.at(j, s);
             const Lanes angleWorth = worth(j) - COS(angle) / SIN(angle);
             const real3 g = loadAtom(positions, place.angle, s);
             const real3 outer = angleWorth * angleGradient(r, p, g);
@@ -178,13 +176,13 @@ void InternalFlowBlock::backpropagateCoordinates(int count) {
 void InternalFlowBlock::storePositions(int count, double* out) const {
     for (int s = 0; s < count; s++)
         for (int i = 0; i < 3 * numParticles; i++)
-            out[(size_t)s * 3 * numParticles + i] = positions.row(i)[s];
+            out[(size_t)s * 3 * numParticles + i] = positions.scalar(i, s);
 }
 
 void InternalFlowBlock::storeGradient(int count, double* out) const {
     for (int s = 0; s < count; s++)
         for (int i = 0; i < 3 * numParticles; i++)
-            out[(size_t)s * 3 * numParticles + i] = reverse->gradient.row(i)[s];
+            out[(size_t)s * 3 * numParticles + i] = reverse->gradient.scalar(i, s);
 }
 
 void InternalFlowBlock::loadPositions(int count, int columns, const double* in) {
@@ -196,9 +194,9 @@ void InternalFlowBlock::loadPositions(int count, int columns, const double* in) 
         for (int i = 0; i < 3 * numParticles; i++) {
             const double x = source[i] - source[i % 3];
             allFinite = allFinite && std::isfinite(x);
-            positions.row(i)[s] = (Scalar)x;
+            positions.scalar(i, s) = (Scalar)x;
         }
-        finite.row(0)[s] = allFinite;
+        finite.scalar(0, s) = allFinite;
     }
 }
 

@@ -28,15 +28,22 @@ namespace LANE_NAMESPACE {
 using Scalar = LANE_SCALAR;
 constexpr int LANES = LANE_BYTES / sizeof(Scalar);
 typedef Scalar Vector __attribute__((vector_size(LANE_BYTES)));
+typedef Scalar UnalignedVector __attribute__((vector_size(LANE_BYTES), aligned(sizeof(Scalar))));
+
+/** The same number in all lanes. A difference, since adding zero is an operation that the compiler must keep:
+ * -0 + 0 is 0. */
+inline Vector broadcast(Scalar s) {
+    return s - Vector{};
+}
 
 /** A number for each of LANES samples. */
 struct Lanes {
     Vector v;
     Lanes() = default;
     Lanes(Vector v) : v(v) {}
-    Lanes(double s) : v(Vector{} + (Scalar)s) {}
-    static Lanes load(const Scalar* p) { return *(const Vector*)p; }
-    void store(Scalar* p) const { *(Vector*)p = v; }
+    Lanes(double s) : v(broadcast((Scalar)s)) {}
+    static Lanes load(const Scalar* p) { return (Vector) * (const UnalignedVector*)p; }
+    void store(Scalar* p) const { *(UnalignedVector*)p = v; }
 };
 
 /** True or false for each of LANES samples. */
@@ -92,7 +99,7 @@ Vector LANE_UNARY(sin)(Vector);
 Vector LANE_UNARY(cos)(Vector);
 Vector LANE_BINARY(atan2)(Vector, Vector);
 }
-inline Lanes EXP(Lanes a) {
+inline Lanes exponential(Lanes a) {
     return LANE_UNARY(exp)(a.v);
 }
 inline Lanes LOG(Lanes a) {
@@ -108,7 +115,7 @@ inline Lanes ATAN2(Lanes y, Lanes x) {
     return LANE_BINARY(atan2)(y.v, x.v);
 }
 #else
-inline Lanes EXP(Lanes a) {
+inline Lanes exponential(Lanes a) {
     return applyToEach<std::exp>(a);
 }
 inline Lanes LOG(Lanes a) {
@@ -127,6 +134,32 @@ inline Lanes ATAN2(Lanes y, Lanes x) {
     return result;
 }
 #endif
+
+/**
+ * e^a = 2^n e^r with |r| <= log(2)/2. Exponentials are most of what a flow does besides matrix products, and
+ * a call to a vector function makes its caller save every vector register, so in single precision they are
+ * written out, to 1e-7 of the result, with the polynomial of Moshier's Cephes library. Arguments beyond the
+ * range of normal numbers are taken as its ends.
+ */
+inline Lanes EXP(Lanes a) {
+    if constexpr (sizeof(Scalar) == 4) {
+        const Lanes lowest = -86.6, highest = 88.0;
+        a = SELECT(a < lowest, lowest, a);
+        a = SELECT(a > highest, highest, a);
+        // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the lowest bits.
+        const Lanes shift = 12582912.0, shifted = a * Lanes(1.44269504088896341) + shift;
+        const Lanes n = shifted - shift;
+        const Lanes r = a - n * Lanes(0.693359375) + n * Lanes(2.12194440e-4);
+        Lanes y = Lanes(1.9875691500e-4) * r + Lanes(1.3981999507e-3);
+        y = y * r + Lanes(8.3334519073e-3);
+        y = y * r + Lanes(4.1665795894e-2);
+        y = y * r + Lanes(1.6666665459e-1);
+        y = y * r + Lanes(5.0000001201e-1);
+        y = y * (r * r) + r + Lanes(1.0);
+        return (Vector)((Mask)y.v + ((Mask)shifted.v << 23));
+    } else
+        return exponential(a);
+}
 
 // One instruction where there is one; the compiler does not find it from a loop over lanes.
 #if defined(__AVX512F__)
@@ -166,7 +199,8 @@ inline Lanes FLOOR(Lanes a) {
 
 using real = Lanes;
 
-#define DEVICE [[maybe_unused]] static inline
+// Always, so that what a caller knows about an argument (see withConstantBins) is known inside too.
+#define DEVICE [[maybe_unused, gnu::always_inline]] static inline
 #include "shared/real3.h"
 
 #include "shared/boxMuller.cc"

@@ -28,7 +28,7 @@ import numpy as np
 import openmm
 
 from openmmflow.blocks import BLOCK, fill_in_blocks
-from openmmflow.quantities import configurations, conformation, mask, per_sample, sample_indices, values_and_unit
+from openmmflow.quantities import configurations, conformation, integer, mask, per_sample, sample_indices, values_and_unit
 from openmmflow.dcd import save_dcd
 %}
 

@@ -193,4 +193,91 @@ TEST(HashSystem, DependsOnTheBoxOfAPeriodicSystem) {
     EXPECT_NE(hash, FlowBuilder::hashSystem(*system));
 }
 
+/** A molecule with these atoms (element, position in nm); atoms nearer than 0.17 nm are bonded. */
+Molecule makeMolecule(const vector<pair<int, Vec3>>& atoms) {
+    Molecule molecule;
+    for (const auto& [element, position] : atoms) {
+        for (size_t i = 0; i < molecule.positions.size(); i++) {
+            const Vec3 d = position - molecule.positions[i];
+            const bool hydrogens = element == 1 && molecule.atomicNumbers[i] == 1;
+            if (!hydrogens && sqrt(d.dot(d)) < (element == 1 || molecule.atomicNumbers[i] == 1 ? 0.13 : 0.17))
+                molecule.bonds.push_back({(int)i, (int)molecule.positions.size()});
+        }
+        molecule.atomicNumbers.push_back(element);
+        molecule.positions.push_back(position);
+    }
+    return molecule;
+}
+
+/** A chain of `length` double-bonded carbons with a hydrogen and another atom at each end, `twist` from cis.
+ */
+Molecule makeCumulene(int length, int substituent, double twist) {
+    vector<pair<int, Vec3>> atoms;
+    for (int i = 0; i < length; i++)
+        atoms.push_back({6, Vec3(0.131 * i, 0, 0)});
+    const double last = 0.131 * (length - 1);
+    for (auto [element, side] : {pair{substituent, 1}, {1, -1}}) {
+        const double r = side * (element == 1 ? 0.09 : 0.115);
+        atoms.push_back({element, Vec3(-0.055, r, 0)});
+        atoms.push_back({element, Vec3(last + 0.055, r * cos(twist), r * sin(twist))});
+    }
+    return makeMolecule(atoms);
+}
+
+string kindsOfRestrictions(const Molecule& molecule) {
+    string kinds;
+    const Flow flow = FlowBuilder::createInternal(molecule);
+    for (const json& restriction : json::parse(flow.getMetadata().at("restrictions")))
+        kinds += restriction.at("kind").get<string>() + " ";
+    return kinds;
+}
+
+TEST(Restrictions, TellTheAxesAndEndsOfCumulenes) {
+    EXPECT_EQ(kindsOfRestrictions(makeCumulene(3, 9, M_PI / 2)), "axis ");
+    EXPECT_EQ(kindsOfRestrictions(makeCumulene(4, 9, 0)), "cis ");
+    EXPECT_EQ(kindsOfRestrictions(makeCumulene(4, 9, M_PI)), "trans ");
+    EXPECT_EQ(kindsOfRestrictions(makeCumulene(3, 1, M_PI / 2)), "") << "allene itself has one isomer";
+}
+
+TEST(Restrictions, ATwistedDoubleBondIsHeldInItsPlaneOrNotAtAll) {
+    for (double degrees : {10, 30, 44, 50, 58, 130, 140, 170}) {
+        const Flow flow = FlowBuilder::createInternal(makeCumulene(2, 9, degrees * M_PI / 180));
+        const auto& coordinates = dynamic_cast<const InternalFlowModel&>(flow.getModel()).getCoordinates();
+        for (size_t i = 0; i < coordinates.torsionKinds.size(); i++)
+            if (coordinates.torsionKinds[i] == InternalCoordinates::TorsionKind::CisTrans) {
+                EXPECT_NEAR(fabs(sin(coordinates.torsionLower[i])), 1, 1e-9) << degrees;
+            }
+    }
+}
+
+TEST(Restrictions, ATiltedSquarePlanarCentreHasNoHand) {
+    const double tilt = 12 * M_PI / 180;
+    vector<pair<int, Vec3>> atoms = {{78, Vec3()}};
+    for (int i = 0; i < 4; i++)
+        atoms.push_back({17, 0.16
+                                 * Vec3(cos(tilt) * cos(i * M_PI / 2), cos(tilt) * sin(i * M_PI / 2),
+                                        (i % 2 == 0 ? 1 : -1) * sin(tilt))});
+    const Flow flow = FlowBuilder::createInternal(makeMolecule(atoms));
+    const auto& coordinates = dynamic_cast<const InternalFlowModel&>(flow.getModel()).getCoordinates();
+    for (auto kind : coordinates.torsionKinds)
+        EXPECT_NE(kind, InternalCoordinates::TorsionKind::Chiral);
+}
+
+TEST(Restrictions, TellCentresThatAreCisOrTransInARing) {
+    // 1,3-difluorocyclobutane: neither carbon has four different neighbours.
+    auto make = [](bool second) {
+        vector<pair<int, Vec3>> atoms = {
+            {6, Vec3(0.11, 0, 0)}, {6, Vec3(0, 0.11, 0)}, {6, Vec3(-0.11, 0, 0)}, {6, Vec3(0, -0.11, 0)}};
+        for (int i = 0; i < 4; i++) {
+            const Vec3 outward = atoms[i].second * (0.06 / 0.11);
+            atoms.push_back(
+                {i == 0 || (second && i == 2) ? 9 : 1, atoms[i].second + outward + Vec3(0, 0, 0.09)});
+            atoms.push_back({1, atoms[i].second + outward - Vec3(0, 0, 0.09)});
+        }
+        return makeMolecule(atoms);
+    };
+    EXPECT_EQ(kindsOfRestrictions(make(true)), "stereocentre stereocentre ");
+    EXPECT_EQ(kindsOfRestrictions(make(false)), "");
+}
+
 }  // namespace

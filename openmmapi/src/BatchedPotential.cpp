@@ -111,8 +111,11 @@ public:
                 for (size_t i = 0; i < positions.size(); i++)
                     for (int j = 0; j < 3; j++)
                         forces[3 * i + j] = state.getForces()[i][j];
-        } catch (const OpenMMException&) {
-            // OpenMM refuses this configuration: it stays NaN, and the others are not affected.
+        } catch (const OpenMMException& e) {
+            // A coordinate or an energy that becomes NaN on the way concerns this configuration only, which
+            // stays NaN. All else, such as a fault in a PythonForce, would be hidden by going on.
+            if (string(e.what()).find("NaN") == string::npos)
+                throw;
         }
     }
 

@@ -22,7 +22,7 @@ const double narrowMargin = 10 * degree;
  */
 const double minChiralTorsion = 10 * degree;
 /** A double bond that the reference conformation twists further than this is not held planar. */
-const double maxTwist = 60 * degree;
+const double maxTwist = 45 * degree;
 /** In rings up to this size nothing rotates or puckers far. */
 const int maxStiffRing = 4;
 /** Pyramids of these elements (amines, carbanions, hydronium) turn inside out; those of phosphorus or sulfur

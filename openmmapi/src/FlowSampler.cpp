@@ -67,6 +67,18 @@ void checkRange(long long count, uint64_t first) {
                               + to_string(first) + ".");
 }
 
+/** Move the centre of geometry of each configuration to the origin. */
+void moveToOrigin(vector<double>& positions, int numParticles) {
+    for (size_t start = 0; start < positions.size(); start += 3 * numParticles)
+        for (int j = 0; j < 3; j++) {
+            double centre = 0;
+            for (int i = 0; i < numParticles; i++)
+                centre += positions[start + 3 * i + j] / numParticles;
+            for (int i = 0; i < numParticles; i++)
+                positions[start + 3 * i + j] -= centre;
+        }
+}
+
 string format(double value) {
     char text[32];
     return string(text, to_chars(text, text + sizeof(text), value).ptr);
@@ -223,17 +235,18 @@ WeightedEnsemble FlowSampler::sampleToFile(const string& path, long long count, 
     return ensemble;
 }
 
-WeightedEnsemble FlowSampler::reweight(const vector<double>& positions) {
+WeightedEnsemble FlowSampler::reweight(vector<double> positions, long long firstFrame) {
     vector<double> logQ = impl->context.computeLogDensity(positions);
     for (size_t k = 0; k < logQ.size(); k++)
         if (!isfinite(logQ[k]))
-            throw OpenMMException("Frame " + to_string(k)
+            throw OpenMMException("Frame " + to_string(firstFrame + k)
                                   + (isnan(logQ[k])
                                          ? " has a position that is not a finite number."
                                          : " lies outside the flow's support, so that it cannot have been "
                                            "drawn from this flow: remove it or use the flow that made it."));
+    moveToOrigin(positions, impl->numParticles);
     vector<double> reducedPotentials = impl->computeReducedPotentials(positions, logQ);
-    return impl->makeEnsemble(positions, std::move(logQ), std::move(reducedPotentials));
+    return impl->makeEnsemble(std::move(positions), std::move(logQ), std::move(reducedPotentials));
 }
 
 }  // namespace OpenMMFlow

@@ -24,6 +24,9 @@ const double minDistance = 0.03;
 const double maxBondLength = 0.5;
 /** An atom with two neighbours at a wider angle is linear. */
 const double linearAngle = 160 * degree;
+/** An atom with four neighbours is tetrahedral unless one angle is wider: strained rings and vibration stay
+ * below. */
+const double widestTetrahedralAngle = 150 * degree;
 /** An atom with three neighbours is planar if its angles sum to more than this: amines have 330, amides 350
  * to 360. */
 const double planarAngleSum = 345 * degree;
@@ -243,6 +246,11 @@ MolecularGraph::Shape MolecularGraph::findShape(int atom) const {
             return conjugated || sum > planarAngleSum ? Shape::Trigonal : Shape::Pyramidal;
         }
         case 4:
+            // Square-planar and see-saw centres have neighbours on opposite sides; a tilt is no hand.
+            for (int i : n)
+                for (int j : n)
+                    if (i < j && getAngle(i, atom, j) > widestTetrahedralAngle)
+                        return Shape::Other;
             return Shape::Tetrahedral;
         default:
             return Shape::Other;

@@ -1,5 +1,6 @@
 #include "Stereochemistry.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <tuple>
@@ -62,6 +63,56 @@ Restriction describeCentre(const MolecularGraph& graph, int centre) {
     return result;
 }
 
+/** Whether an atom has two equal neighbours, which are the two arms of a ring, and all others differ: then it
+ * and another such atom of the ring are cis or trans to each other. */
+bool hasEqualRingArms(const MolecularGraph& graph, int centre) {
+    const vector<int>& n = graph.getNeighbors(centre);
+    int numEqual = 0, numInRing = 0;
+    for (size_t a = 0; a < n.size(); a++)
+        for (size_t b = 0; b < a; b++)
+            if (graph.getRank(n[a]) == graph.getRank(n[b])) {
+                numEqual++;
+                numInRing += graph.getRingSize(centre, n[a]) > 0 && graph.getRingSize(centre, n[b]) > 0;
+            }
+    return numEqual == 1 && numInRing == 1;
+}
+
+/** Whether the substituents at both ends of a cumulene, which begins with the bond from `end` to `next`,
+ * differ. */
+bool hasIsomers(const MolecularGraph& graph, int end, int next) {
+    auto substituentsDiffer = [&](int atom, int chain) {
+        vector<int> others = graph.getNeighbors(atom);
+        others.erase(find(others.begin(), others.end(), chain));
+        return allDiffer(graph, others);
+    };
+    int before = end, atom = next;
+    while (graph.getShape(atom) == MolecularGraph::Shape::Linear) {
+        const vector<int>& n = graph.getNeighbors(atom);
+        const int after = n[0] == before ? n[1] : n[0];
+        before = atom;
+        atom = after;
+    }
+    return substituentsDiffer(end, next) && substituentsDiffer(atom, before);
+}
+
+/** The atoms at the two ends of a cumulene, whose torsion the reference conformation fixes. */
+Restriction describeCumulene(const MolecularGraph& graph, const InternalCoordinates::Placement& placement) {
+    const string first = graph.getName(placement.atom), last = graph.getName(placement.torsion);
+    const double angle = graph.getTorsion(placement.atom, placement.bond, placement.angle, placement.torsion);
+    const bool perpendicular = fabs(sin(angle)) > fabs(cos(angle));
+    Restriction result = {perpendicular    ? "axis"
+                          : cos(angle) > 0 ? "cis"
+                                           : "trans",
+                          {placement.atom, placement.bond, placement.angle, placement.torsion},
+                          ""};
+    result.description = "The double bonds between " + graph.getName(placement.bond) + " and " + last
+                         + " are held: "
+                         + (perpendicular ? first + " and " + last + " keep the hand of their axis."
+                                          : first + " and " + last + " lie on "
+                                                + (cos(angle) > 0 ? "the same side." : "opposite sides."));
+    return result;
+}
+
 Restriction describeDoubleBond(const MolecularGraph& graph, const vector<int>& atoms) {
     bool cis = cos(graph.getTorsion(atoms[0], atoms[1], atoms[2], atoms[3])) > 0;
     return {cis ? "cis" : "trans", atoms,
@@ -75,16 +126,26 @@ Restriction describeDoubleBond(const MolecularGraph& graph, const vector<int>& a
 vector<Restriction> OpenMMFlow::findRestrictions(const MolecularGraph& graph,
                                                  const InternalCoordinates& coordinates) {
     vector<Restriction> result;
-    set<int> centres;
+    set<int> centres, relative;
     set<pair<int, int>> bonds;
     for (size_t i = 0; i < coordinates.torsionKinds.size(); i++) {
         const InternalCoordinates::Placement& placement = coordinates.placements[i + 3];
         int p = placement.bond, g = placement.angle;
-        if (coordinates.torsionKinds[i] == Kind::Chiral && allDiffer(graph, graph.getNeighbors(p)))
-            centres.insert(p);
+        if (coordinates.torsionKinds[i] == Kind::Chiral) {
+            if (allDiffer(graph, graph.getNeighbors(p)))
+                centres.insert(p);
+            else if (hasEqualRingArms(graph, p))
+                relative.insert(p);
+        }
+        if (coordinates.torsionKinds[i] == Kind::CisTrans && !graph.isBonded(g, placement.torsion)
+            && hasIsomers(graph, p, g))
+            result.push_back(describeCumulene(graph, placement));
         if (coordinates.torsionKinds[i] == Kind::CisTrans && graph.isBonded(g, placement.torsion))
             bonds.insert({min(p, g), max(p, g)});
     }
+    // One such centre alone is no stereocentre: a mirror image is the molecule itself.
+    if (relative.size() > 1)
+        centres.insert(relative.begin(), relative.end());
     for (int centre : centres)
         result.push_back(describeCentre(graph, centre));
     for (auto [p, g] : bonds) {

@@ -40,6 +40,9 @@ WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<
             this->reducedPotentials[i] = infinity;
         logWeights[i] =
             isfinite(this->reducedPotentials[i]) ? -this->reducedPotentials[i] - this->logQ[i] : -infinity;
+        if (logWeights[i] == infinity)
+            throw OpenMMException("Sample " + to_string(i)
+                                  + " has an infinite weight: its reduced potential and its log q are no energies and densities of a molecule.");
     }
 }
 
@@ -110,9 +113,9 @@ void WeightedEnsemble::addSampleRange(const SampleRange& range) {
 }
 
 void WeightedEnsemble::append(const WeightedEnsemble& other) {
-    if (other.getNumSamples() == 0)
+    if (other.numParticles == 0)
         return;
-    if (getNumSamples() == 0) {
+    if (numParticles == 0) {
         *this = other;
         return;
     }
@@ -124,7 +127,7 @@ void WeightedEnsemble::append(const WeightedEnsemble& other) {
         throw OpenMMException("The ensembles have the temperatures " + to_string(temperature) + " and "
                               + to_string(other.temperature)
                               + " K: reweight one of them to the temperature of the other.");
-    if (positions.empty() != other.positions.empty())
+    if (hasPositions() != other.hasPositions() && getNumSamples() > 0 && other.getNumSamples() > 0)
         throw OpenMMException("Only one of the ensembles holds positions: load both with them.");
     for (const char* key : {"flow", "system"}) {
         const auto mine = as_const(metadata).find(key), theirs = other.metadata.find(key);

@@ -117,6 +117,9 @@ WeightedEnsemble::Estimate WeightedEnsemble::computeExpectation(const vector<dou
             sumOfSquares += pow(weights.values[i] / weights.sum * (values[i] - average), 2);
     if (weights.sum == 0)
         return {notANumber, notANumber};
+    // A single sample says nothing of its spread.
+    if (count_if(weights.values.begin(), weights.values.end(), [](double w) { return w > 0; }) < 2)
+        return {average, notANumber};
     return {average, deltaMethodError(sumOfSquares, values.size())};
 }
 

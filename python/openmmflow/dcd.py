@@ -19,7 +19,11 @@ def save_dcd(path, ensemble, topology=None):
         require_atoms_of(topology, ensemble)
     if len(ensemble) == 0:
         raise OpenMMException("A DCD file cannot be empty, and there is no sample in this ensemble.")
-    if np.ptp(ensemble.log_weights) > 1e-9:
+    if not np.isfinite(ensemble.log_weights).any():
+        raise OpenMMException("No sample of this ensemble has a positive weight: there is nothing to save.")
+    with np.errstate(invalid="ignore"):
+        equal = np.ptp(ensemble.log_weights) <= 1e-9
+    if not equal:
         warnings.warn("A DCD file holds no weights: resample() the ensemble first.", stacklevel=3)
     path = Path(path)
     temporary = path.with_name(path.name + ".part")

@@ -41,9 +41,20 @@ def sample_indices(count, seed, first):
     return count, seed, first
 
 
-def per_sample(values, name):
-    """Return dimensionless numbers, one a sample, as a contiguous float64 array."""
-    return _numbers(values, unit.dimensionless, name)
+def per_sample(values, count, name):
+    """Return dimensionless numbers, one for each of `count` samples, as a contiguous float64 array."""
+    array = _numbers(values, unit.dimensionless, name)
+    if array.shape != (count,):
+        raise OpenMMException(f"{name} have shape {array.shape} where ({count},) is needed: one a sample.")
+    return array
+
+
+def integer(value, minimum, maximum, name):
+    """Return anything that is an integer as an int, checked."""
+    value = operator.index(value)
+    if not minimum <= value <= maximum:
+        raise OpenMMException(f"The {name} must lie in {minimum} to {maximum}, and {value} does not.")
+    return value
 
 
 def conformation(positions, num_particles):
@@ -74,6 +85,9 @@ def mask(region, count):
 
 
 def _numbers(values, value_unit, name):
+    if isinstance(values, list | tuple) and any(unit.is_quantity(value) for value in values):
+        # numpy would read these as bare numbers, whatever their units.
+        return np.stack([_numbers(value, value_unit, name) for value in values])
     if unit.is_quantity(values):
         if not values.unit.is_compatible(value_unit):
             raise OpenMMException(f"{name} are in {values.unit} where {value_unit} or a multiple is needed.")

@@ -70,6 +70,9 @@ private:
             atoms = list(topology.atoms())
             bonds = list(topology.bonds())
             reference = conformation(positions, len(atoms))
+            data = None if data is None else configurations(data, len(atoms))
+            if data is None and weights is not None:
+                raise openmm.OpenMMException("There are weights but no data that they belong to.")
             empty = np.zeros(0)
             return FlowBuilder._createInternal(
                 [0 if atom.element is None else atom.element.atomic_number for atom in atoms],
@@ -77,14 +80,14 @@ private:
                 np.array([(bond[0].index, bond[1].index) for bond in bonds], dtype=np.intc),
                 [int(bond.order or 0) for bond in bonds],
                 reference,
-                empty if data is None else configurations(data, len(atoms)),
-                empty if weights is None else weights,
-                couplings,
-                hidden,
-                blocks,
-                bins,
+                empty if data is None else data,
+                empty if weights is None else per_sample(weights, len(data), "Weights"),
+                integer(couplings, 1, 2**31 - 1, "number of couplings"),
+                integer(hidden, 1, 2**31 - 1, "number of hidden units"),
+                integer(blocks, 0, 2**31 - 1, "number of blocks"),
+                integer(bins, 1, 2**31 - 1, "number of bins"),
                 activation,
-                seed,
+                integer(seed, 0, 2**32 - 1, "seed"),
             )
     %}
 }

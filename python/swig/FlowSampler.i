@@ -39,9 +39,9 @@ public:
         ReleaseInterpreter release;
         return $self->sampleToFile(path, count, seed, first, PythonProgress(progress));
     }
-    WeightedEnsemble _reweight(const std::vector<double>& positions) {
+    WeightedEnsemble _reweight(const std::vector<double>& positions, long long first) {
         ReleaseInterpreter release;
-        return $self->reweight(positions);
+        return $self->reweight(positions, first);
     }
 
     %pythoncode %{
@@ -109,7 +109,7 @@ public:
             ensemble = None
             for start in range(0, max(len(positions), 1), BLOCK):
                 with self._lock:
-                    part = self._reweight(positions[start : start + BLOCK])
+                    part = self._reweight(positions[start : start + BLOCK], start)
                 if ensemble is None:
                     ensemble = part
                 else:

@@ -15,6 +15,7 @@ namespace OpenMMFlow {
 
 %rename(_resample) WeightedEnsemble::resample;
 %rename(_append) WeightedEnsemble::append;
+%rename(_slice) WeightedEnsemble::slice;
 %rename(_computeExpectation) WeightedEnsemble::computeExpectation;
 %rename(_computeFreeEnergyDifference) WeightedEnsemble::computeFreeEnergyDifference;
 
@@ -91,8 +92,8 @@ public:
             temperature : K or Quantity
             """
             positions = configurations(positions, None)
-            log_q = per_sample(log_q, "Values of log q")
-            reduced_potentials = per_sample(reduced_potentials, "Reduced potentials")
+            log_q = per_sample(log_q, len(positions), "Values of log q")
+            reduced_potentials = per_sample(reduced_potentials, len(positions), "Reduced potentials")
             return WeightedEnsemble(positions.shape[1], temperature, positions, log_q, reduced_potentials)
 
         @property
@@ -142,6 +143,11 @@ public:
             """Draw `count` configurations with probability proportional to weight; each then has weight 1."""
             count, seed, _ = sample_indices(count, seed, 0)
             return self._resample(count, seed)
+
+        def slice(self, start, end):
+            """Return the samples start ... end-1 as an ensemble."""
+            limits = (integer(value, 0, len(self), "limits of a slice") for value in (start, end))
+            return self._slice(*limits)
 
         def append(self, other):
             """Add the samples of another ensemble of the same flow, System and temperature."""

@@ -59,7 +59,7 @@ public:
         PyErr_Fetch(&type, &value, &traceback);
         if (function != Py_None) {
             PyObject* result = PyObject_CallFunction(function, "LL", done, total);
-            proceed = proceed && result != NULL && result != Py_False;
+            proceed = proceed && result != NULL && (result == Py_None || PyObject_IsTrue(result) == 1);
             Py_XDECREF(result);
         }
         if (type != NULL)

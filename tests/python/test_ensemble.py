@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openmm import app, unit
 
-from openmmflow import WeightedEnsemble
+from openmmflow import FlowSampler, WeightedEnsemble
 
 
 def make(count=500, seed=0, spread=0.7):
@@ -175,3 +175,25 @@ def test_units_of_arrays():
 def test_dcd_of_nothing(ensemble, tmp_path):
     with pytest.raises(openmm.OpenMMException, match="cannot be empty"):
         ensemble.slice(0, 0).save(tmp_path / "empty.dcd")
+
+
+def test_empty_ensembles_are_checked_too(sampler, system, flow):
+    other = FlowSampler(system, flow, 350, "Reference").sample(5)
+    with pytest.raises(openmm.OpenMMException, match="temperatures"):
+        WeightedEnsemble.merge([sampler.sample(0), other])
+    assert len(WeightedEnsemble.merge([sampler.sample(0), sampler.sample(5)])) == 5
+
+
+def test_numpy_integers_and_shapes(ensemble):
+    assert len(ensemble.slice(np.int64(2), np.int64(7))) == 5
+    with pytest.raises(openmm.OpenMMException, match="log q"):
+        WeightedEnsemble.fromArrays(ensemble.positions[:4], np.zeros((2, 2)), np.zeros(4), 300)
+
+
+def test_no_trajectory_of_nothing(tmp_path, ensemble):
+    empty = WeightedEnsemble.fromArrays(ensemble.positions[:3], ensemble.log_q[:3], np.full(3, np.inf), 300)
+    with pytest.raises(openmm.OpenMMException, match="positive weight"):
+        empty.save(tmp_path / "empty.dcd")
+    one = WeightedEnsemble.fromArrays(ensemble.positions[:2], np.zeros(2), [1.0, np.inf], 300)
+    value, error = one.expectation([5.0, 7.0])
+    assert value == 5.0 and np.isnan(error)

@@ -148,3 +148,41 @@ def test_sample_indices_out_of_range(sampler, tmp_path):
     assert len(sampler.propose(10, first=2**64 - 11)[1]) == 10
     with pytest.raises(openmm.OpenMMException, match="no DCD file"):
         sampler.sampleToFile(tmp_path / "out.dcd", 10)
+
+
+def test_reweight_names_the_frame_and_ignores_the_centre(sampler):
+    positions = sampler.sample(20, seed=2).positions
+    drawn = sampler.reweight(positions)
+    moved = sampler.reweight(positions + [1.0, -2.0, 3.0])
+    np.testing.assert_allclose(moved.log_weights, drawn.log_weights, atol=1e-6)
+    np.testing.assert_allclose(moved.positions, drawn.positions, atol=1e-9)
+    many = np.repeat(positions[:1], 8200, axis=0)
+    many[8197] = 0
+    with pytest.raises(openmm.OpenMMException, match="Frame 8197 "):
+        sampler.reweight(many)
+
+
+def test_lists_of_quantities_keep_their_unit(sampler):
+    positions = sampler.sample(4, seed=2).positions
+    frames = [unit.Quantity(frame * 10, unit.angstrom) for frame in positions]
+    np.testing.assert_allclose(
+        sampler.reweight(frames).log_weights, sampler.reweight(positions).log_weights, atol=1e-6
+    )
+
+
+def test_progress_stops_at_anything_false(sampler):
+    for answer, expected in ((np.False_, 4096), (0, 4096), (None, 5000), (True, 5000)):
+        assert len(sampler.sample(5000, progress=lambda done, total, answer=answer: answer)) == expected
+
+
+def test_failing_force_is_an_error(topology, flow):
+    system = openmm.System()
+    for _ in range(4):
+        system.addParticle(1.0)
+
+    def fail(state):
+        raise IndexError("a fault of the user's")
+
+    system.addForce(openmm.PythonForce(fail))
+    with pytest.raises(openmm.OpenMMException):
+        openmmflow.FlowSampler(system, flow, 300, "Reference").sample(10)

@@ -13,11 +13,11 @@
 namespace OpenMMFlow {
 
 /**
- * A FlowContext binds a Flow to a Platform, as a Context binds a System to one: it draws samples and computes densities,
- * in batches.
+ * A FlowContext binds a Flow to a Platform, as a Context binds a System to one: it draws samples and computes
+ * densities, in batches.
  *
- * Arrays are flat, with the sample as the slowest index: positions are (count, N, 3) in nm. Calls on one FlowContext must
- * not overlap in time; different FlowContexts are independent.
+ * Arrays are flat, with the sample as the slowest index: positions are (count, N, 3) in nm. Calls on one
+ * FlowContext must not overlap in time; different FlowContexts are independent.
  */
 class FlowContext {
 public:
@@ -28,11 +28,13 @@ public:
      *
      * @param flow         the Flow to evaluate
      * @param platform     the Platform to evaluate it on
-     * @param properties   "Precision": single, mixed or double, and "Threads": the number of threads, where the Platform
-     *                     knows these
-     * @throws OpenMM::OpenMMException if the Platform has no kernel for this Flow, or does not know a property
+     * @param properties   "Precision": single, mixed or double, and "Threads": the number of threads, where
+     * the Platform knows these
+     * @throws OpenMM::OpenMMException if the Platform has no kernel for this Flow, or does not know a
+     * property
      */
-    FlowContext(const Flow& flow, OpenMM::Platform& platform, const std::map<std::string, std::string>& properties = {});
+    FlowContext(const Flow& flow, OpenMM::Platform& platform,
+                const std::map<std::string, std::string>& properties = {});
     ~FlowContext();
     FlowContext(const FlowContext&) = delete;
     FlowContext& operator=(const FlowContext&) = delete;
@@ -41,33 +43,37 @@ public:
     /** Get the platform properties in effect, defaults included. */
     std::map<std::string, std::string> getProperties() const;
     /**
-     * Draw samples. Sample k of a seed is the same sample whatever the batch size, the number of threads or the
-     * platform (to 1e-9 nm in double precision, 1e-4 nm in single).
+     * Draw samples. Sample k of a seed is the same sample whatever the batch size, the number of threads or
+     * the platform (to 1e-9 nm in double precision, 1e-4 nm in single).
      *
      * @param count      how many samples to draw
      * @param positions  (count, N, 3): on exit, the positions in nm, their centre of geometry at the origin
-     * @param logQ       (count): on exit, log q in nm^-(3N-3); +infinity marks a sample outside the flow's support, whose
-     *                   importance weight is zero. For augmented flows: log q(x,a) - log pi(a|x) with the sample's own a
+     * @param logQ       (count): on exit, log q in nm^-(3N-3); +infinity marks a sample outside the flow's
+     * support, whose importance weight is zero. For augmented flows: log q(x,a) - log pi(a|x) with the
+     * sample's own a
      * @param seed       the seed
      * @param first      the index of the first sample
      */
     void sample(long long count, std::vector<double>& positions, std::vector<double>& logQ, uint64_t seed = 0,
                 uint64_t first = 0);
     /**
-     * Compute log q of configurations. Their centres need not be at the origin: log q is invariant to translation.
+     * Compute log q of configurations. Their centres need not be at the origin: log q is invariant to
+     * translation.
      *
      * @param positions   (count, N, 3) in nm
-     * @param draws       for augmented flows, the number of draws of a that estimate the marginal; others ignore it
+     * @param draws       for augmented flows, the number of draws of a that estimate the marginal; others
+     * ignore it
      * @param seed        for augmented flows, the seed of those draws
      * @return (count): log q in nm^-(3N-3); -infinity outside the support, NaN where a position is not finite
      */
-    std::vector<double> computeLogDensity(const std::vector<double>& positions, int draws = 1, uint64_t seed = 0);
+    std::vector<double> computeLogDensity(const std::vector<double>& positions, int draws = 1,
+                                          uint64_t seed = 0);
     /**
      * Compute log q of configurations and its gradient.
      *
      * @param positions   (count, N, 3) in nm
      * @param logQ        (count): on exit, log q
-     * @param gradient    (count, N, 3): on exit, the gradient of log q in 1/nm
+     * @param gradient    (count, N, 3): on exit, the gradient of log q in 1/nm; NaN where log q is not finite
      */
     void computeLogDensityGradient(const std::vector<double>& positions, std::vector<double>& logQ,
                                    std::vector<double>& gradient, int draws = 1, uint64_t seed = 0);

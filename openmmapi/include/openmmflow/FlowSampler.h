@@ -82,11 +82,13 @@ public:
     /**
      * Weight configurations that were drawn from this flow: log q and energies are computed anew.
      *
-     * @param positions   (count, N, 3) in nm
+     * @param positions    (count, N, 3) in nm. The ensemble holds them with their centres at the origin,
+     * where they are evaluated
+     * @param firstFrame   the number of the first of them, for messages
      * @throws OpenMM::OpenMMException if a configuration lies outside the flow's support, since it cannot
      * have been drawn from it
      */
-    WeightedEnsemble reweight(const std::vector<double>& positions);
+    WeightedEnsemble reweight(std::vector<double> positions, long long firstFrame = 0);
 
 private:
     struct Implementation;

@@ -93,7 +93,7 @@ public:
      * @param values   (count): the value of the quantity for each sample. Values of samples of weight zero
      *                 are ignored
      * @return the average, with the standard error of the ratio estimator (delta method); NaN if all weights
-     *         are zero
+     *         are zero, the error also if only one is not
      */
     Estimate computeExpectation(const std::vector<double>& values) const;
     /**

@@ -232,7 +232,7 @@ double ReferenceInternalFlow::transform(vector<double> z, const double* q, doubl
 double ReferenceInternalFlow::computeLogDensity(const double* positions, double* gradient) const {
     const int numCoordinates = coordinates.getNumCoordinates();
     if (gradient != nullptr)
-        fill(gradient, gradient + 3 * numParticles, 0.0);
+        fill(gradient, gradient + 3 * numParticles, numeric_limits<double>::quiet_NaN());
     for (int i = 0; i < 3 * numParticles; i++)
         if (!isfinite(positions[i]))
             return numeric_limits<double>::quiet_NaN();
@@ -293,6 +293,7 @@ double ReferenceInternalFlow::computeLogDensity(const double* positions, double*
 void ReferenceInternalFlow::backpropagateCoordinates(const double* positions,
                                                      const vector<double>& valueAdjoint,
                                                      double* gradient) const {
+    fill(gradient, gradient + 3 * numParticles, 0.0);
     const double* bondAdjoint = valueAdjoint.data();
     const double* angleAdjoint = bondAdjoint + numParticles - 1;
     const double* torsionAdjoint = angleAdjoint + numParticles - 2;

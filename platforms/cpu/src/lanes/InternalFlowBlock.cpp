@@ -267,6 +267,10 @@ void InternalFlowBlock::computeLogDensity(int count, const double* positionsIn, 
     }
     backpropagateCoordinates(columns);
     storeGradient(count, gradient);
+    for (int s = 0; s < count; s++)
+        if (!std::isfinite(logQ[s]))
+            std::fill_n(gradient + (size_t)s * 3 * numParticles, 3 * numParticles,
+                        std::numeric_limits<double>::quiet_NaN());
 }
 
 }  // namespace LANE_NAMESPACE

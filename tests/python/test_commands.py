@@ -129,7 +129,8 @@ def test_torch_is_not_imported():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_ctrl_c_keeps_what_was_done(files):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interruption_keeps_what_was_done(files, number):
     output = files / "e.safetensors"
     process = start(
         "sample", files / "flow.safetensors", files / "system.xml", "-T", 300, "-n", 10**9, "-o", output,
@@ -140,7 +141,7 @@ def test_ctrl_c_keeps_what_was_done(files):
     while not any(path.stat().st_size > 10**5 for path in files.iterdir() if path.name not in known):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130, error
     assert "Traceback" not in error and "Stopped" in error
@@ -149,3 +150,26 @@ def test_ctrl_c_keeps_what_was_done(files):
     assert abs(ensemble.log_partition_function[0] - peroxide.log_partition_function()) < 0.5
     assert {path.name for path in files.iterdir()} == known | {"e.safetensors"}
     assert os.path.getsize(output) > 0
+
+
+def test_inputs_are_not_overwritten(files):
+    flow, system = files / "flow.safetensors", files / "system.xml"
+    for target in (flow, system):
+        before = target.read_bytes()
+        result = run("sample", flow, system, "-T", 300, "-n", 10, "-o", target)
+        assert result.exit_code == 1 and "also an input" in result.output
+        assert target.read_bytes() == before
+
+
+def test_reweight_keeps_the_weights(files):
+    result = run(
+        "reweight",
+        files / "flow.safetensors",
+        files / "system.xml",
+        files / "topology.pdb",
+        "-T",
+        300,
+        "-o",
+        files / "a.dcd",
+    )
+    assert result.exit_code == 1 and "lose the weights" in result.output

@@ -1,6 +1,8 @@
 """The command line, `openmm-flow`: one module for each command, imported when it is called."""
 
 import importlib
+import signal
+import threading
 
 import click
 from openmm import OpenMMException
@@ -33,6 +35,10 @@ class Commands(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
     def invoke(self, context):
+        # What a queue's time limit and a closed terminal send: like Ctrl-C, they leave what was done.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.default_int_handler)
         try:
             return super().invoke(context)
         except (OpenMMException, OSError) as error:

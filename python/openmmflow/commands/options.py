@@ -1,8 +1,18 @@
 """Options that several commands have."""
 
+import os
+
 import click
+from openmm import OpenMMException
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False)
+
+
+def refuse_to_overwrite(output, inputs):
+    """Raise OpenMMException if the file to write is one of the files to read."""
+    for path in inputs:
+        if path is not None and os.path.exists(output) and os.path.samefile(path, output):
+            raise OpenMMException(f"The output {output} is also an input: choose another name.")
 
 
 def platform_options(command):

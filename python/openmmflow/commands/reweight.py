@@ -1,8 +1,15 @@
 """`openmm-flow reweight`."""
 
 import click
+from openmm import OpenMMException
 
-from openmmflow.commands.options import EXISTING_FILE, make_sampler, platform_options, temperature_option
+from openmmflow.commands.options import (
+    EXISTING_FILE,
+    make_sampler,
+    platform_options,
+    refuse_to_overwrite,
+    temperature_option,
+)
 
 
 @click.command()
@@ -34,6 +41,9 @@ def reweight(flow, system, positions, temperature, topology, output, platform, p
     from openmmflow.commands.progress import progress_bar
     from openmmflow.commands.trajectories import load_positions
 
+    refuse_to_overwrite(output, (flow, system, positions, topology))
+    if output.lower().endswith(".dcd"):
+        raise OpenMMException(f"{output} would lose the weights: write a .safetensors file, and resample it.")
     sampler = make_sampler(
         load_system(system), openmmflow.Flow.load(flow), temperature, platform, precision, threads
     )

@@ -2,7 +2,13 @@
 
 import click
 
-from openmmflow.commands.options import EXISTING_FILE, make_sampler, platform_options, temperature_option
+from openmmflow.commands.options import (
+    EXISTING_FILE,
+    make_sampler,
+    platform_options,
+    refuse_to_overwrite,
+    temperature_option,
+)
 
 
 @click.command()
@@ -45,6 +51,7 @@ def sample(flow, system, temperature, count, output, seed, first, platform, prec
     from openmmflow.commands.inputs import load_system
     from openmmflow.commands.progress import progress_bar
 
+    refuse_to_overwrite(output, (flow, system))
     sampler = make_sampler(
         load_system(system), openmmflow.Flow.load(flow), temperature, platform, precision, threads
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from openmm import OpenMMException
 
-from openmmflow.commands.options import EXISTING_FILE
+from openmmflow.commands.options import EXISTING_FILE, refuse_to_overwrite
 
 # What the configuration file may hold. Settings of `training` are those of FlowTrainerOptions, in snake case.
 INPUTS = ("system", "topology", "temperature", "data", "output")
@@ -65,8 +65,7 @@ def train(system, topology, config, data, temperature, output, samples, time_bud
 
     The flow learns from data, by maximum likelihood: give as many uncorrelated configurations as you have,
     from simulations that have visited every state (what the data lack, the flow will lack). The progress bar
-    shows
-    the average negative log likelihood (NLL) of frames that were held out and, from time to time, the
+    shows the average negative log likelihood (NLL) of frames that were held out and, from time to time, the
     effective sample size (ESS) of the flow's proposals. When the data are few, --refine trains on with the
     flow's own samples, reweighted with the energy.
 
@@ -98,6 +97,13 @@ def train(system, topology, config, data, temperature, output, samples, time_bud
             )
     if not settings.get("data"):
         raise click.UsageError("There is nothing to learn from: name a trajectory with --data.")
+    refuse_to_overwrite(
+        settings["output"], (config, settings["system"], settings["topology"], *settings["data"])
+    )
+    try:
+        import openmmflow.training  # noqa: F401
+    except ImportError as error:
+        raise OpenMMException(str(error)) from error
     flow, checkpoints = run_training(settings)
     flow.save(settings["output"])
     for checkpoint in checkpoints:

@@ -163,7 +163,7 @@ def _states(ensemble, states, angles, reference):
     for index, state in enumerate(states):
         row = {"name": state["name"], "reference": "", "deviation": "", "bad": False}
         if index == origin:
-            rows.append(row | {"value": "0", "reference": "0" if known else ""})
+            rows.append(row | {"value": "0", "reference": "0" if state["name"] in known else ""})
             continue
         value, error = ensemble.free_energy_difference(assigned == origin, assigned == index)
         row["value"] = f"{value:.3f} \u00b1 {error:.3f}"

@@ -1,4 +1,4 @@
-# OpenMM::OpenMM and OpenMM::CPU, from OPENMM_DIR (a prefix made by OpenMM's own install or by conda), or from the openmm
+# OpenMM::OpenMM, from OPENMM_DIR (a prefix made by OpenMM's own install or by conda), or from the openmm
 # package that the Python interpreter finds (the wheel from PyPI).
 if(NOT OPENMM_DIR)
     execute_process(

@@ -13,9 +13,7 @@ namespace LANE_NAMESPACE {
  *
  * The weights lie as the product reads them, in panels of PANEL outputs, input by input. The sums of a panel
  * for TILE samples fill the registers from the first input to the last, so that a weight is read once for
- * TILE samples, and what follows a product (an activation, a sum) is done before they leave the registers. A
- * library multiplies matrices of any shape, which costs it two copies a product and ends in memory: see
- * benchmarks/products.cpp.
+ * TILE samples, and what follows a product (an activation, a sum) is done before they leave the registers.
  */
 class PanelMatrix {
 public:

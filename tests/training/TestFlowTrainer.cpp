@@ -249,6 +249,23 @@ TEST(FlowTrainer, StopsEarlyWhenItOverfits) {
     EXPECT_EQ(last.step - 4 * options.validationInterval, provenance["best_step"]);
 }
 
+TEST(FlowTrainer, NeverReturnsWhatIsWorseThanItsInput) {
+    const Sample data = draw(getTruth(), 1000, 11);
+    // The truth can only be lost, with steps as large as these.
+    FlowTrainerOptions options = makeShortOptions();
+    options.learningRate = 0.1;
+    FlowTrainerProgress last;
+    const Flow flow = FlowTrainer(getTruth(), options)
+                          .train(data.positions, {}, {}, "", [&](const FlowTrainerProgress& progress) {
+                              last = progress;
+                              return true;
+                          });
+    EXPECT_GT(last.validationNLL, last.bestValidationNLL + 0.1);
+    // But for the round-off of single precision.
+    EXPECT_NEAR(averageLogQ(getTruth(), data.positions), averageLogQ(flow, data.positions), 1e-5);
+    EXPECT_EQ(0, nlohmann::json::parse(flow.getMetadata().at("training"))["best_step"]);
+}
+
 TEST(FlowTrainer, LimitsOnEpochsAndTime) {
     const Sample data = draw(getTruth(), 1000, 8);
     FlowTrainerOptions options = makeShortOptions();

@@ -195,6 +195,8 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
     TrainingState state = !checkpoint.empty() && std::filesystem::exists(checkpoint)
                               ? TrainingState::load(checkpoint, identity, module.getParameters())
                               : TrainingState::begin(module.getParameters());
+    if (state.step == 0)
+        state.recordValidation(impl->validate(module, state.average, validation));
     state.parameters.set_requires_grad(true);
     const int64_t firstStep = state.step;
     const double earlierSeconds = state.seconds;
@@ -216,20 +218,11 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
         state.seconds = earlierSeconds + secondsSince(start);
 
         FlowTrainerProgress report;
-        report.trainingNLL = state.trainingNLLSum / (double)state.trainingNLLCount;
+        report.trainingNLL = state.getTrainingNLL();
         const bool last = state.step == totalSteps;
         const bool validated = last || state.step % options.validationInterval == 0;
         if (validated) {
-            state.validationNLL = impl->validate(module, state.average, validation);
-            state.validationsSinceBest++;
-            if (state.validationNLL < state.bestValidationNLL) {
-                state.bestValidationNLL = state.validationNLL;
-                state.bestTrainingNLL = report.trainingNLL;
-                state.best.copy_(state.average);
-                state.bestStep = state.step;
-                state.validationsSinceBest = 0;
-            }
-            state.trainingNLLSum = state.trainingNLLCount = 0;
+            state.recordValidation(impl->validate(module, state.average, validation));
             state.finished = last || (options.patience > 0 && state.validationsSinceBest >= options.patience);
         }
         if (impl->system && (state.finished || state.step % options.targetInterval == 0))
@@ -261,8 +254,6 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
             lastCheckpoint = Clock::now();
         }
     }
-    // A run that was stopped before its first validation has no best weights but the latest.
-    const Tensor& result = std::isfinite(state.bestValidationNLL) ? state.best : state.average;
-    return Flow(module.createModel(result), impl->flow.getMetadata())
+    return Flow(module.createModel(state.best), impl->flow.getMetadata())
         .withMetadata("training", describeTraining(options, data, state, totalSteps));
 }

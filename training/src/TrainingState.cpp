@@ -1,5 +1,6 @@
 #include "TrainingState.h"
 
+#include <cmath>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -54,6 +55,20 @@ TrainingState TrainingState::begin(const Tensor& parameters) {
     state.average = parameters.clone();
     state.best = parameters.clone();
     return state;
+}
+
+void TrainingState::recordValidation(double nll) {
+    validationNLL = nll;
+    validationsSinceBest++;
+    if (std::isfinite(nll) && !(nll >= bestValidationNLL)) {
+        bestValidationNLL = nll;
+        bestTrainingNLL = getTrainingNLL();
+        best.copy_(average);
+        bestStep = step;
+        validationsSinceBest = 0;
+    }
+    trainingNLLSum = 0;
+    trainingNLLCount = 0;
 }
 
 void TrainingState::save(const std::string& path, const std::map<std::string, std::string>& identity) const {

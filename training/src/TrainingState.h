@@ -1,7 +1,6 @@
 #ifndef OPENMMFLOW_TRAININGSTATE_H_
 #define OPENMMFLOW_TRAININGSTATE_H_
 
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -17,7 +16,8 @@ struct TrainingState {
      * average. */
     at::Tensor parameters, firstMoment, secondMoment, average, best;
     int64_t step = 0, skippedSteps = 0, skippedInARow = 0, bestStep = 0, validationsSinceBest = 0;
-    double validationNLL = std::numeric_limits<double>::quiet_NaN(), bestValidationNLL = INFINITY;
+    double validationNLL = std::numeric_limits<double>::quiet_NaN();
+    double bestValidationNLL = std::numeric_limits<double>::quiet_NaN();
     double bestTrainingNLL = std::numeric_limits<double>::quiet_NaN();
     /** Over the steps since the last validation. */
     double trainingNLLSum = 0;
@@ -28,6 +28,10 @@ struct TrainingState {
     bool finished = false;
 
     static TrainingState begin(const at::Tensor& parameters);
+    /** The average over the steps since the last validation; NaN if there were none. */
+    double getTrainingNLL() const { return trainingNLLSum / (double)trainingNLLCount; }
+    /** Note the likelihood of the averaged weights, and keep these if they are the best so far. */
+    void recordValidation(double nll);
     /**
      * Write to a file, atomically.
      *

@@ -23,7 +23,10 @@ def short(**settings):
 
 @pytest.fixture(scope="module")
 def positions():
-    return peroxide.make_positions(500, seed=3)
+    # The half in which the hydrogens are far apart: the untrained flow, with any torsion, is not yet right.
+    positions = peroxide.make_positions(1000, seed=3)
+    distances = np.linalg.norm(positions[:, 0] - positions[:, 3], axis=1)
+    return positions[distances > np.median(distances)]
 
 
 def test_arrays_of_any_kind_give_the_same_flow(positions):

@@ -65,9 +65,9 @@ struct FlowTrainerProgress {
     long long samples = 0;
     double epoch = 0;
     double learningRate = 0;
-    /** The average over the steps since the last validation. */
+    /** The average over the steps since the last validation; NaN if there were none. */
     double trainingNLL = 0;
-    /** Of the averaged weights; NaN before the first validation. */
+    /** Of the averaged weights; the best may be that of the flow which training started from. */
     double validationNLL = 0, bestValidationNLL = 0;
     /** Of proposals of the averaged weights; NaN without a target, and before the first estimate. */
     double effectiveSampleFraction = 0, paretoK = 0;
@@ -81,13 +81,14 @@ struct FlowTrainerProgress {
  * 1412.6980).
  *
  * Some of the data are held out, in whole blocks, and the result is the exponential moving average of the
- * weights at the step where its likelihood of these was best. A run which writes a checkpoint and is killed
+ * weights at the step where its likelihood of these was best: never worse, on these, than the flow to start
+ * from. A run which writes a checkpoint and is killed
  * continues from there when train() is called again with the same arguments, and ends with exactly the
  * weights that an uninterrupted run would have had (on the same number of threads).
  */
 class FlowTrainer {
 public:
-    /** Called about once a second and after each validation. Returning false ends training after a last
+    /** Called about once a second and after each validation but that of the flow to start from. Returning false ends training after a last
      * checkpoint. */
     using Progress = std::function<bool(const FlowTrainerProgress&)>;
     /**

@@ -266,6 +266,16 @@ TEST(FlowTrainer, NeverReturnsWhatIsWorseThanItsInput) {
     EXPECT_EQ(0, nlohmann::json::parse(flow.getMetadata().at("training"))["best_step"]);
 }
 
+TEST(FlowTrainer, ValidatesOnTheBlocksThatAreNamed) {
+    const Sample data = draw(getTruth(), 1000, 12);
+    FlowTrainerOptions options = makeShortOptions();
+    options.maxSamples = 64 * 5;
+    const Flow flow = FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, "", {}, {3, 5});
+    const auto provenance = nlohmann::json::parse(flow.getMetadata().at("training"));
+    EXPECT_EQ((vector<int>{3, 5}), provenance["held_out_blocks"]);
+    EXPECT_NEAR(2.0 / 50 * (double)data.logQ.size(), provenance["validation_frames"], 2);
+}
+
 TEST(FlowTrainer, LimitsOnEpochsAndTime) {
     const Sample data = draw(getTruth(), 1000, 8);
     FlowTrainerOptions options = makeShortOptions();
@@ -333,6 +343,8 @@ TEST(FlowTrainer, RefusesTheCheckpointOfAnotherRun) {
     vector<double> positions = data.positions;
     positions.resize(3 * N * 200);
     EXPECT_ERROR("another data", FlowTrainer(makeUntrained(), options).train(positions, {}, {}, checkpoint));
+    EXPECT_ERROR("held-out blocks", FlowTrainer(makeUntrained(), options)
+                                        .train(data.positions, {}, {}, checkpoint, {}, {3, 5}));
     options.learningRate *= 2;
     EXPECT_ERROR("another options",
                  FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint));

@@ -6,10 +6,12 @@
 #include <set>
 
 #include "BatchOrder.h"
+#include "ExpectError.h"
 #include "RandomFlow.h"
 #include "TrainingData.h"
 
 using namespace OpenMMFlow;
+using tests::expectError;
 using namespace std;
 
 namespace {
@@ -45,7 +47,7 @@ TEST(TrainingData, HoldsOutWholeBlocks) {
     for (int i = 0; i < count; i++)
         blocks.push_back((i * 7) % 10 * 1000 - 3);
     for (uint32_t seed : {0u, 1u}) {
-        TrainingData data = prepareTrainingData(getModel(), makeFrames(count), {}, blocks, 0.25, 1000, seed);
+        TrainingData data = prepareTrainingData(getModel(), makeFrames(count), {}, blocks, {0.25, 1000, seed});
         EXPECT_EQ(10, data.numBlocks);
         EXPECT_EQ(90, data.validation.numFrames);
         EXPECT_EQ(210, data.training.numFrames);
@@ -61,9 +63,30 @@ TEST(TrainingData, HoldsOutWholeBlocks) {
     }
 }
 
+TEST(TrainingData, HoldsOutTheBlocksThatAreNamed) {
+    const vector<double> frames = makeFrames(100);
+    vector<int64_t> blocks;
+    for (int i = 0; i < 100; i++)
+        blocks.push_back(7 * (i / 10));
+    const TrainingData data = prepareTrainingData(getModel(), frames, {}, blocks, {0.5, 1000, 0, {63, 14, 63}});
+    EXPECT_EQ((vector<int64_t>{14, 63}), data.heldOutBlocks);
+    set<int> expected;
+    for (int i = 0; i < 10; i++)
+        expected.insert({20 + i, 90 + i});
+    EXPECT_EQ(expected, getFrames(data.validation));
+    EXPECT_EQ(80, data.training.numFrames);
+    EXPECT_EQ((vector<int64_t>{49}),
+              prepareTrainingData(getModel(), frames, {}, {}, {0.5, 1000, 0, {49}}).heldOutBlocks);
+    auto hold = [&](const vector<int64_t>& heldOut) {
+        prepareTrainingData(getModel(), frames, {}, blocks, {0.5, 1000, 0, heldOut});
+    };
+    expectError([&] { hold({7, 8}); }, "Block 8");
+    expectError([&] { hold({0, 7, 14, 21, 28, 35, 42, 49, 56, 63}); }, "All blocks");
+}
+
 TEST(TrainingData, CutsOneTrajectoryIntoPieces) {
     const int count = 1000;
-    TrainingData data = prepareTrainingData(getModel(), makeFrames(count), {}, {}, 0.1, 1000, 0);
+    TrainingData data = prepareTrainingData(getModel(), makeFrames(count), {}, {}, {0.1, 1000, 0});
     EXPECT_EQ(100, data.validation.numFrames);
     // Five pieces of 20 neighbours each: there are at most five gaps.
     int gaps = 0, last = -2;
@@ -79,7 +102,7 @@ TEST(TrainingData, WeightsAverageToOne) {
     vector<double> weights;
     for (int i = 0; i < count; i++)
         weights.push_back(i % 4);
-    TrainingData data = prepareTrainingData(getModel(), makeFrames(count), weights, {}, 0.2, 1000, 0);
+    TrainingData data = prepareTrainingData(getModel(), makeFrames(count), weights, {}, {0.2, 1000, 0});
     EXPECT_EQ(75, data.training.numFrames + data.validation.numFrames);
     for (const auto* part : {&data.training, &data.validation}) {
         double sum = 0;
@@ -91,7 +114,7 @@ TEST(TrainingData, WeightsAverageToOne) {
 }
 
 TEST(TrainingData, ValidatesOnALimitedNumberOfFrames) {
-    TrainingData data = prepareTrainingData(getModel(), makeFrames(1000), {}, {}, 0.4, 100, 0);
+    TrainingData data = prepareTrainingData(getModel(), makeFrames(1000), {}, {}, {0.4, 100, 0});
     EXPECT_LE(data.validation.numFrames, 100);
     EXPECT_GE(data.validation.numFrames, 90);
     EXPECT_EQ(600, data.training.numFrames);
@@ -99,7 +122,7 @@ TEST(TrainingData, ValidatesOnALimitedNumberOfFrames) {
 
 TEST(TrainingData, HashTellsDataApart) {
     auto hash = [](const vector<double>& positions, const vector<double>& weights) {
-        return prepareTrainingData(getModel(), positions, weights, {}, 0.2, 100, 0).hash;
+        return prepareTrainingData(getModel(), positions, weights, {}, {0.2, 100, 0}).hash;
     };
     const vector<double> frames = makeFrames(100);
     EXPECT_EQ(hash(frames, {}), hash(frames, {}));

@@ -127,7 +127,8 @@ public:
 
 %extend FlowTrainer {
     Flow _train(const std::vector<double>& positions, const std::vector<double>& weights,
-                const std::vector<long long>& blocks, const std::string& path, PyObject* progress) {
+                const std::vector<long long>& blocks, const std::string& path, PyObject* progress,
+                const std::vector<long long>& heldOutBlocks) {
         PyThreadState* state = PyEval_SaveThread();
         struct Restore {
             PyThreadState* state;
@@ -136,7 +137,7 @@ public:
         Flow flow = [&] {
             Restore restore{state};
             return $self->train(positions, weights, {blocks.begin(), blocks.end()}, path,
-                                PythonTrainingProgress(progress));
+                                PythonTrainingProgress(progress), {heldOutBlocks.begin(), heldOutBlocks.end()});
         }();
         if (PyErr_Occurred())
             throw std::runtime_error("interrupted");
@@ -144,7 +145,9 @@ public:
     }
 
     %pythoncode %{
-        def train(self, positions, weights=None, blocks=None, progress=None, checkpoint=None):
+        def train(
+            self, positions, weights=None, blocks=None, progress=None, checkpoint=None, heldOutBlocks=None
+        ):
             """Train.
 
             Parameters
@@ -159,6 +162,8 @@ public:
                 called with a FlowTrainerProgress about once a second; when it returns False, training ends
             checkpoint : path, optional
                 the file for checkpoints; when it exists, training continues from there
+            heldOutBlocks : sequence of int, optional
+                the blocks for validation; without them, they are chosen at random
 
             Returns
             -------
@@ -171,6 +176,7 @@ public:
                 np.zeros(0, np.int64) if blocks is None else np.asarray(blocks),
                 "" if checkpoint is None else checkpoint,
                 progress,
+                np.zeros(0, np.int64) if heldOutBlocks is None else np.asarray(heldOutBlocks),
             )
     %}
 }

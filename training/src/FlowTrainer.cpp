@@ -173,15 +173,15 @@ void FlowTrainer::setTarget(const OpenMM::System& system, double temperature) {
 
 Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<double>& weights,
                         const std::vector<int64_t>& blocks, const std::string& checkpoint,
-                        const Progress& progress) {
+                        const Progress& progress, const std::vector<int64_t>& heldOutBlocks) {
     const FlowTrainerOptions& options = impl->options;
     const Clock::time_point start = Clock::now();
     if (options.threads > 0)
         at::set_num_threads(options.threads);
     const at::ScalarType type = options.precision == "double" ? at::kDouble : at::kFloat;
     const TrainingData data =
-        prepareTrainingData(*impl->model, positions, weights, blocks, options.validationFraction,
-                            options.maxValidationFrames, options.seed);
+        prepareTrainingData(*impl->model, positions, weights, blocks,
+                            {options.validationFraction, options.maxValidationFrames, options.seed, heldOutBlocks});
     const Frames training(data.training, type), validation(data.validation, type);
     const InternalFlowModule module(impl->model, type, InternalFlowModule::Splines::Shared);
     BatchOrder order(data.training.numFrames, options.batchSize, options.seed);
@@ -191,7 +191,10 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
     const int64_t totalSteps = std::max<int64_t>(1, (int64_t)(maxSamples / options.batchSize));
 
     const std::map<std::string, std::string> identity{
-        {"flow", impl->flow.getHash()}, {"data", data.hash}, {"options", describeSchedule(options)}};
+        {"flow", impl->flow.getHash()},
+        {"data", data.hash},
+        {"options", describeSchedule(options)},
+        {"choice of held-out blocks", describeHeldOutBlocks(data)}};
     TrainingState state = !checkpoint.empty() && std::filesystem::exists(checkpoint)
                               ? TrainingState::load(checkpoint, identity, module.getParameters())
                               : TrainingState::begin(module.getParameters());

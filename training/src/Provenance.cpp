@@ -43,6 +43,10 @@ std::string OpenMMFlow::describeSchedule(const FlowTrainerOptions& options) {
     return scheduleToJson(options).dump();
 }
 
+std::string OpenMMFlow::describeHeldOutBlocks(const TrainingData& data) {
+    return Json(data.heldOutBlocks).dump();
+}
+
 std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, const TrainingData& data,
                                          const TrainingState& state, int64_t totalSteps) {
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
@@ -54,6 +58,7 @@ std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, cons
                 {"training_frames", data.training.numFrames},
                 {"validation_frames", data.validation.numFrames},
                 {"blocks", data.numBlocks},
+                {"held_out_blocks", data.heldOutBlocks},
                 {"data_hash", data.hash},
                 {"options", scheduleToJson(options)},
                 {"steps", state.step},

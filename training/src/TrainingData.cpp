@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "BatchOrder.h"
 #include "Hash.h"
@@ -41,31 +43,36 @@ static void checkArrays(int N, const std::vector<double>& positions, const std::
         throw OpenMMException("All weights are zero.");
 }
 
-/** Choose which frames are held out. */
-static std::vector<char> chooseHeldOut(size_t frames, const std::vector<int64_t>& blocks, double fraction,
-                                       uint32_t seed, int64_t& numBlocks) {
-    const size_t defaultBlocks = 50;
-    std::map<int64_t, std::vector<size_t>> members;
-    for (size_t i = 0; i < frames; i++)
-        members[blocks.empty() ? (int64_t)(i * defaultBlocks / frames) : blocks[i]].push_back(i);
-    numBlocks = (int64_t)members.size();
-    if (numBlocks < 2)
+/** The block of a frame: without blocks, one of 50 pieces of equal length. */
+static int64_t getBlock(size_t frame, size_t frames, const std::vector<int64_t>& blocks) {
+    return blocks.empty() ? (int64_t)(frame * 50 / frames) : blocks[frame];
+}
+
+/** The blocks that are held out, of those that have so many frames each. */
+static std::set<int64_t> chooseHeldOut(const std::map<int64_t, size_t>& sizes, size_t frames,
+                                       const ValidationSplit& split) {
+    if (sizes.size() < 2)
         throw OpenMMException(
             frames == 1
                 ? "One frame is not enough to train on."
                 : "All frames belong to one block, so that none can be held out for validation; give more "
                   "blocks, or none to have the trajectory cut into pieces.");
-    std::vector<const std::vector<size_t>*> list;
-    for (const auto& block : members)
-        list.push_back(&block.second);
-    std::vector<char> heldOut(frames, 0);
+    std::set<int64_t> heldOut(split.blocks.begin(), split.blocks.end());
+    for (int64_t block : heldOut)
+        if (sizes.count(block) == 0)
+            throw OpenMMException("Block " + std::to_string(block)
+                                  + " cannot be held out, since no frame belongs to it; name blocks of the data.");
+    if (heldOut.size() == sizes.size())
+        throw OpenMMException("All blocks are held out; leave some to train on.");
+    if (!heldOut.empty())
+        return heldOut;
+    const std::vector<std::pair<int64_t, size_t>> list(sizes.begin(), sizes.end());
     size_t count = 0;
     // Stream ~0 is none of the epochs, whose orders have the same seed.
-    const std::vector<int64_t> order = makePermutation(numBlocks, seed, ~0u);
-    for (int64_t i = 0; i < numBlocks - 1 && count < fraction * frames; i++) {
-        for (size_t frame : *list[order[i]])
-            heldOut[frame] = 1;
-        count += list[order[i]]->size();
+    const std::vector<int64_t> order = makePermutation((int64_t)list.size(), split.seed, ~0u);
+    for (size_t i = 0; i + 1 < list.size() && count < split.fraction * frames; i++) {
+        heldOut.insert(list[order[i]].first);
+        count += list[order[i]].second;
     }
     return heldOut;
 }
@@ -73,16 +80,23 @@ static std::vector<char> chooseHeldOut(size_t frames, const std::vector<int64_t>
 TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
                                              const std::vector<double>& positions,
                                              const std::vector<double>& weights,
-                                             const std::vector<int64_t>& blocks, double validationFraction,
-                                             int64_t maxValidationFrames, uint32_t seed) {
+                                             const std::vector<int64_t>& blocks,
+                                             const ValidationSplit& split) {
     const InternalCoordinates& internal = model.getCoordinates();
     const int N = internal.getNumParticles(), D = internal.getNumCoordinates();
     checkArrays(N, positions, weights, blocks);
     const size_t frames = positions.size() / (3 * N);
     TrainingData data;
-    const std::vector<char> heldOut = chooseHeldOut(frames, blocks, validationFraction, seed, data.numBlocks);
-    const size_t numHeldOut = std::count(heldOut.begin(), heldOut.end(), 1);
-    const size_t stride = std::max<size_t>(1, (numHeldOut + maxValidationFrames - 1) / maxValidationFrames);
+    std::map<int64_t, size_t> sizes;
+    for (size_t i = 0; i < frames; i++)
+        sizes[getBlock(i, frames, blocks)]++;
+    const std::set<int64_t> heldOutBlocks = chooseHeldOut(sizes, frames, split);
+    data.numBlocks = (int64_t)sizes.size();
+    data.heldOutBlocks.assign(heldOutBlocks.begin(), heldOutBlocks.end());
+    size_t numHeldOut = 0;
+    for (int64_t block : heldOutBlocks)
+        numHeldOut += sizes[block];
+    const size_t stride = std::max<size_t>(1, (numHeldOut + split.maxFrames - 1) / split.maxFrames);
 
     size_t validationIndex = 0;
     for (size_t i = 0; i < frames; i++) {
@@ -95,9 +109,10 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
             throw OpenMMException("Frame " + std::to_string(i) + " is outside the support of the flow: "
                                   + internal.describeViolation(frame));
         const double weight = weights.empty() ? 1.0 : weights[i];
-        if (weight == 0 || (heldOut[i] && validationIndex++ % stride != 0))
+        const bool heldOut = heldOutBlocks.count(getBlock(i, frames, blocks)) != 0;
+        if (weight == 0 || (heldOut && validationIndex++ % stride != 0))
             continue;
-        TrainingData::Part& part = heldOut[i] ? data.validation : data.training;
+        TrainingData::Part& part = heldOut ? data.validation : data.training;
         double logJacobian = 0;
         for (int j = 0; j < N - 1; j++)
             logJacobian -= 2 * std::log(values[j]);

@@ -24,19 +24,30 @@ struct TrainingData {
     };
     Part training, validation;
     int64_t numBlocks = 0;
+    /** In ascending order. */
+    std::vector<int64_t> heldOutBlocks;
     /** A hash of everything that was given. */
     std::string hash;
 };
 
+/** Which blocks are held out, and how many of their frames are used. */
+struct ValidationSplit {
+    /** About this fraction of the frames, in blocks chosen at random: if `blocks` is empty. */
+    double fraction;
+    int64_t maxFrames;
+    uint32_t seed;
+    std::vector<int64_t> blocks = {};
+};
+
 /**
- * Measure and check frames, and hold out about `validationFraction` of them: whole blocks, chosen at random.
+ * Measure and check frames, and hold some of them out: whole blocks.
  *
  * @throws OpenMM::OpenMMException, a sentence which names the frame, for data that make no sense for this
  * model
  */
 TrainingData prepareTrainingData(const InternalFlowModel& model, const std::vector<double>& positions,
                                  const std::vector<double>& weights, const std::vector<int64_t>& blocks,
-                                 double validationFraction, int64_t maxValidationFrames, uint32_t seed);
+                                 const ValidationSplit& split);
 
 }  // namespace OpenMMFlow
 

@@ -174,14 +174,14 @@ def run_training(settings):
     options = settings["training"]
     stages = []
     flow = _stage(
-        flow, system, temperature, options, (positions, weights, blocks), settings["output"], stages
+        flow, system, temperature, options, (positions, weights, blocks), settings["output"], stages, None
     )
     refinement = {"rounds": 0, "proposals": 1000000, "training": {}, **settings["refinement"]}
     for _ in range(refinement["rounds"]):
         own = _own_samples(flow, system, temperature, refinement["proposals"], len(stages))
-        data = _join((positions, weights, blocks), own)
+        data, held_out = _join((positions, weights, blocks), own, stages[0]["held_out_blocks"])
         round_options = {**options, **refinement["training"]}
-        flow = _stage(flow, system, temperature, round_options, data, settings["output"], stages)
+        flow = _stage(flow, system, temperature, round_options, data, settings["output"], stages, held_out)
     checkpoints = [_checkpoint(settings["output"], stage) for stage in range(len(stages))]
     return flow.withMetadata("training", json.dumps(stages)), checkpoints
 
@@ -206,20 +206,25 @@ def _own_samples(flow, system, temperature, count, stage):
     return ensemble.resample(max(1, int(count * ensemble.effective_sample_fraction)), seed=stage).positions
 
 
-def _join(data, own):
+def _join(data, own, held_out):
+    """Return data and own samples as (positions, weights, blocks), and the blocks that are held out of them.
+
+    What a stage validates on must be new to the flow that it starts from, so that data once held out stay so.
+    """
     import numpy as np
 
     positions, weights, blocks = data
     # Neighbours among resampled configurations may be copies: a block keeps them on one side of the split.
     own_blocks = blocks.max() + 1 + np.arange(len(own)) * 50 // len(own)
-    return (
+    joined = (
         np.concatenate([positions, own]),
         None if weights is None else np.concatenate([weights / weights.mean(), np.ones(len(own))]),
         np.concatenate([blocks, own_blocks]),
     )
+    return joined, [*held_out, *np.unique(own_blocks)[::10].tolist()]
 
 
-def _stage(flow, system, temperature, options, data, output, stages):
+def _stage(flow, system, temperature, options, data, output, stages, held_out):
     """Train on some data; add what it says of itself to `stages`."""
     from openmmflow.training import FlowTrainer
 
@@ -229,7 +234,7 @@ def _stage(flow, system, temperature, options, data, output, stages):
     checkpoint = _checkpoint(output, len(stages))
     with _training_bar(f"Stage {len(stages) + 1}") as progress:
         try:
-            flow = trainer.train(positions, weights, blocks, progress, checkpoint)
+            flow = trainer.train(positions, weights, blocks, progress, checkpoint, held_out)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"Stopped: run the same command again to continue from {checkpoint}."

@@ -43,6 +43,10 @@ def test_learns_and_refines(config, folder):
     stages = json.loads(flow.metadata["training"])
     assert len(stages) == 2
     assert stages[1]["validation_frames"] + stages[1]["training_frames"] > 6000
+    # Data held out of the first stage stay so, beside every tenth of 50 blocks of own samples.
+    first, second = (stage["held_out_blocks"] for stage in stages)
+    assert [block for block in second if block < 20] == first and len(first) == 2
+    assert [block for block in second if block >= 20] == [20, 30, 40, 50, 60]
     assert flow.metadata["temperature"] == "300 K"
     assert not list(folder.glob("*.checkpoint"))
 
@@ -68,7 +72,7 @@ def test_an_interrupted_run_continues(config, folder, monkeypatch):
         def progress(report):
             raise KeyboardInterrupt
 
-        return original(self, *arguments[:3], progress, arguments[4])
+        return original(self, *arguments[:3], progress, *arguments[4:])
 
     with monkeypatch.context() as patch:
         patch.setattr(training.FlowTrainer, "train", interrupted)

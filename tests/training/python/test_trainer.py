@@ -1,5 +1,7 @@
 """openmmflow.training: what Python adds to FlowTrainer."""
 
+import json
+
 import numpy as np
 import peroxide
 import pytest
@@ -63,6 +65,15 @@ def test_progress_ends_training(positions, tmp_path):
     assert len(seen) == 1 and seen[0] < 60
     resumed = FlowTrainer(make_flow(positions), short()).train(positions, checkpoint=checkpoint)
     assert resumed.hash == FlowTrainer(make_flow(positions), short()).train(positions).hash
+
+
+def test_blocks_to_hold_out(positions):
+    trainer = FlowTrainer(make_flow(positions), short())
+    blocks = np.arange(500) // 50
+    flow = trainer.train(positions, blocks=blocks, heldOutBlocks=[2, 7])
+    assert json.loads(flow.metadata["training"])["held_out_blocks"] == [2, 7]
+    with pytest.raises(OpenMMException, match="Block 10"):
+        trainer.train(positions, blocks=blocks, heldOutBlocks=[10])
 
 
 def test_exceptions_of_progress_are_raised(positions):

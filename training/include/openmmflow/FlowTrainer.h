@@ -33,8 +33,8 @@ struct FlowTrainerOptions {
     /** The decay, per step, of the exponential moving average of the weights. The average is what is
      * validated and returned. */
     double averagingDecay = 0.998;
-    /** The fraction of the frames that are held out: whole blocks, since neighbouring frames are correlated.
-     */
+    /** The fraction of the frames that are held out: whole blocks, since neighbouring frames are correlated. Of no
+     * effect when train() is told which blocks to hold out. */
     double validationFraction = 0.1;
     /** Validate on no more frames than this, evenly spread over those held out. */
     int maxValidationFrames = 16384;
@@ -122,14 +122,16 @@ public:
      * @param checkpoint   the file to which checkpoints are written, and from which training resumes if it
      * exists; empty for none
      * @param progress     called during training
+     * @param heldOutBlocks   the blocks to hold out (of those 50, numbered from 0, if `blocks` is empty); empty: chosen
+     * at random, as many as make up the validation fraction
      * @return the trained Flow; its metadata say how it was made ("training", as JSON)
      * @throws OpenMM::OpenMMException if the data make no sense (wrong number of particles, NaN, outside the
-     * flow's support), if the checkpoint is of another flow, other data or other options, or if training
+     * flow's support), if the blocks to hold out do not exist or are all there are, if the checkpoint is of another flow, other data or other options, or if training
      * diverges
      */
     Flow train(const std::vector<double>& positions, const std::vector<double>& weights = {},
                const std::vector<int64_t>& blocks = {}, const std::string& checkpoint = "",
-               const Progress& progress = {});
+               const Progress& progress = {}, const std::vector<int64_t>& heldOutBlocks = {});
 
 private:
     struct Implementation;

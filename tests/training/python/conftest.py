@@ -4,7 +4,20 @@ import numpy as np
 import openmm
 import peroxide
 import pytest
+from click.testing import CliRunner
 from openmm import app
+
+from openmmflow.commands import main
+
+CONFIGURATION = """
+system: system.xml
+topology: topology.pdb
+temperature: 300
+data: data.npz
+output: trained.safetensors
+flow: {couplings: 4, hidden: 24, blocks: 1}
+training: {batch_size: 128, max_samples: 60000, learning_rate: 3.0e-3, threads: 1, target_samples: 500}
+"""
 
 
 @pytest.fixture
@@ -16,6 +29,20 @@ def folder(tmp_path):
     positions = peroxide.make_positions(6000, seed=2)
     np.savez(tmp_path / "data.npz", positions=positions, weights=torsion_weights(positions))
     return tmp_path
+
+
+@pytest.fixture
+def run():
+    """`openmm-flow train` as a function of its arguments."""
+    return lambda *arguments: CliRunner().invoke(main, ["train", *map(str, arguments)])
+
+
+@pytest.fixture
+def config(folder):
+    """A configuration file in the folder."""
+    path = folder / "train.yaml"
+    path.write_text(CONFIGURATION)
+    return path
 
 
 def torsion_weights(positions):

@@ -1,38 +1,15 @@
 """`openmm-flow train`, from files to a flow."""
 
 import json
+import sys
 
 import numpy as np
 import peroxide
-import pytest
-from click.testing import CliRunner
 
 import openmmflow
-from openmmflow.commands import main
-
-CONFIGURATION = """
-system: system.xml
-topology: topology.pdb
-temperature: 300
-data: data.npz
-output: trained.safetensors
-flow: {couplings: 4, hidden: 24, blocks: 1}
-training: {batch_size: 128, max_samples: 60000, learning_rate: 3.0e-3, threads: 1, target_samples: 500}
-"""
 
 
-def run(*arguments):
-    return CliRunner().invoke(main, ["train", *map(str, arguments)])
-
-
-@pytest.fixture
-def config(folder):
-    path = folder / "train.yaml"
-    path.write_text(CONFIGURATION)
-    return path
-
-
-def test_learns_and_refines(config, folder):
+def test_learns_and_refines(run, config, folder):
     result = run("--config", config, "--refine", 1)
     assert result.exit_code == 0, result.output
     flow = openmmflow.Flow.load(folder / "trained.safetensors")
@@ -51,7 +28,7 @@ def test_learns_and_refines(config, folder):
     assert not list(folder.glob("*.checkpoint"))
 
 
-def test_command_line_alone(folder):
+def test_command_line_alone(run, folder):
     result = run(
         folder / "system.xml", folder / "topology.pdb", "-T", 300, "--data", folder / "data.npz",
         "-o", folder / "flow.safetensors", "--samples", 2000, "--threads", 1, "--seed", 3,
@@ -60,7 +37,7 @@ def test_command_line_alone(folder):
     assert openmmflow.Flow.load(folder / "flow.safetensors").num_particles == 4
 
 
-def test_an_interrupted_run_continues(config, folder, monkeypatch):
+def test_an_interrupted_run_continues(run, config, folder, monkeypatch):
     assert run("--config", config, "--samples", 6400).exit_code == 0
     expected = openmmflow.Flow.load(folder / "trained.safetensors").hash
 
@@ -83,36 +60,71 @@ def test_an_interrupted_run_continues(config, folder, monkeypatch):
     assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
 
 
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("data: missing.npz", "missing.npz"),
-        ("trainin: {}", "no setting trainin"),
-        ("training: {batchsize: 3}", "no setting batchsize"),
-        ("training: {batch_size: many}", "cannot be 'many'"),
-        ("flow: {width: 3}", "no setting width"),
-        ("flow: 3", "table"),
-        ("refinement: {round: 3}", "no setting round"),
-        ("a: [", "not a YAML file"),
-    ],
-)
-def test_configurations_that_make_no_sense(config, text, message):
-    name = text.split(":")[0]
-    lines = [line for line in CONFIGURATION.splitlines() if not line.startswith(name + ":")]
-    config.write_text("\n".join([*lines, text]))
-    result = run("--config", config)
-    assert result.exit_code == 1 and message in result.output, result.output
-    assert "Traceback" not in result.output
-
-
-def test_what_is_missing_is_named(folder):
+def test_what_is_missing_is_named(run, folder):
     result = run(folder / "system.xml", folder / "topology.pdb", "-T", 300)
     assert result.exit_code == 2 and "--data" in result.output
     result = run(folder / "system.xml", folder / "topology.pdb", "--data", folder / "data.npz")
     assert result.exit_code == 2 and "temperature" in result.output
 
 
-def test_data_of_another_molecule(folder):
+def test_data_of_another_molecule(run, folder):
     np.savez(folder / "data.npz", positions=np.random.default_rng(0).normal(size=(10, 5, 3)))
     result = run(folder / "system.xml", folder / "topology.pdb", "-T", 300, "--data", folder / "data.npz")
     assert result.exit_code == 1 and "(count, 4, 3)" in result.output
+
+
+def test_a_budget_ends_a_stage_for_good(run, config, folder, monkeypatch):
+    from openmmflow.training import FlowTrainer
+
+    original = FlowTrainer.train
+    trained = []
+
+    def killed_in_the_second_stage(self, positions, *arguments):
+        trained.append(len(positions))
+        if len(trained) == 2:
+            raise MemoryError
+        return original(self, positions, *arguments)
+
+    config.write_text(config.read_text() + "refinement: {proposals: 3000}\n")
+    arguments = ("--config", config, "--refine", 1, "--samples", 10**7, "--time-budget", 0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(FlowTrainer, "train", killed_in_the_second_stage)
+        assert isinstance(run(*arguments).exception, MemoryError)
+    first = openmmflow.Flow.load(folder / "trained.safetensors.stage-1.flow")
+    assert not (folder / "trained.safetensors.stage-1.checkpoint").exists()
+
+    def no_samples(*arguments, **keywords):
+        raise AssertionError("own samples are drawn once")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(openmmflow.FlowSampler, "sample", no_samples)
+        result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    stages = json.loads(openmmflow.Flow.load(folder / "trained.safetensors").metadata["training"])
+    assert stages[:1] == json.loads(first.metadata["training"])
+    assert stages[1]["training_frames"] + stages[1]["validation_frames"] == trained[1]
+    assert not list(folder.glob("*.stage-*"))
+
+
+def test_files_of_another_run_are_refused(run, config, folder, monkeypatch):
+    def interrupted(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    config.write_text(config.read_text() + "refinement: {proposals: 3000}\n")
+    arguments = ("--config", config, "--refine", 1, "--samples", 1280)
+    with monkeypatch.context() as patch:
+        patch.setattr(openmmflow.FlowSampler, "sample", interrupted)
+        result = run(*arguments)
+    assert result.exit_code == 130 and "run the same command again" in result.output
+    result = run(*arguments, "--seed", 5)
+    assert result.exit_code == 1 and "other data or settings" in result.output
+    # More threads are no other settings.
+    assert run(*arguments, "--threads", 2).exit_code == 0
+
+
+def test_without_the_training_package(run, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openmmflow_training", None)
+    monkeypatch.delitem(sys.modules, "openmmflow.training", raising=False)
+    result = run(folder / "system.xml", folder / "topology.pdb", "-T", 300, "--data", folder / "data.npz")
+    assert result.exit_code == 1 and "pip install openmm-flow-training" in result.output
+    assert isinstance(result.exception, SystemExit) and len(result.output.splitlines()) == 1

@@ -1,0 +1,90 @@
+"""What `openmm-flow train` keeps beside its output until the flow is complete."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from openmm import OpenMMException
+
+import openmmflow
+
+
+class TrainingFiles:
+    """The files of one run, named after its output, so that an interrupted run goes on where it was.
+
+    A stage of training has a checkpoint while it goes on and its flow when it is completed. Own samples are kept as
+    well: drawn again on another machine they would differ by round-off, and so would all that follows.
+
+    Parameters
+    ----------
+    output : str
+        the path of the final flow
+    run : str
+        what identifies the run: files of another run are refused
+    """
+
+    def __init__(self, output, run):
+        self.output, self.run = output, run
+
+    def checkpoint(self, stage):
+        """Return the path of the checkpoint of a stage, which FlowTrainer writes."""
+        return f"{self.output}.stage-{stage}.checkpoint"
+
+    def _flow(self, stage):
+        return f"{self.output}.stage-{stage}.flow"
+
+    def _samples(self, stage):
+        return f"{self.output}.stage-{stage}.samples"
+
+    def load_flow(self, stage):
+        """Return the flow of a stage and what is known of this stage and those before; None if not completed."""
+        if not os.path.exists(self._flow(stage)):
+            return None
+        flow = openmmflow.Flow.load(self._flow(stage))
+        stages = json.loads(flow.metadata.get("training", "[{}]"))
+        self._check(stages[-1], self._flow(stage))
+        return flow, stages
+
+    def save_flow(self, stage, flow, stages):
+        """Complete a stage: its flow takes the place of its checkpoint."""
+        stages[-1]["run"] = self.run
+        flow.withMetadata("training", json.dumps(stages)).save(self._flow(stage))
+        Path(self.checkpoint(stage)).unlink()
+
+    def load_samples(self, stage):
+        """Return the positions of the own samples of a stage and what is known of them; None if not yet drawn."""
+        if not os.path.exists(self._samples(stage)):
+            return None
+        try:
+            with np.load(self._samples(stage), allow_pickle=False) as file:
+                positions, record = file["positions"], json.loads(str(file["record"]))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise OpenMMException(
+                f"{self._samples(stage)} is damaged; delete it to draw samples anew."
+            ) from error
+        self._check(record, self._samples(stage))
+        return positions, record
+
+    def save_samples(self, stage, positions, record):
+        """Keep own samples; `record` says how they were drawn."""
+        temporary = self._samples(stage) + ".tmp"
+        with open(temporary, "wb") as file:
+            np.savez(file, positions=positions, record=json.dumps({**record, "run": self.run}))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._samples(stage))
+
+    def delete(self, stages):
+        """Delete the files of so many stages."""
+        for stage in range(1, stages + 1):
+            for path in (self.checkpoint(stage), self._flow(stage), self._samples(stage)):
+                Path(path).unlink(missing_ok=True)
+
+    def _check(self, record, path):
+        if record.get("run") != self.run:
+            raise OpenMMException(
+                f"{path} is of a run with other data or settings; delete {self.output}.stage-* to start anew, or "
+                "name another output."
+            )

@@ -1,0 +1,168 @@
+"""The settings of `openmm-flow train`, from a YAML file and the command line, checked before any data are read."""
+
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from openmm import OpenMMException
+
+INPUTS = ("system", "topology", "temperature", "data", "output")
+TABLES = ("flow", "training", "refinement")
+# The settings of an internal-coordinate flow: text, or a whole number with its upper limit.
+FLOW = {
+    "couplings": 2**31 - 1,
+    "hidden": 2**31 - 1,
+    "blocks": 2**31 - 1,
+    "bins": 2**31 - 1,
+    "activation": str,
+    "seed": 2**32 - 1,
+}
+REFINEMENT = ("rounds", "proposals", "training")
+
+
+@dataclass
+class TrainingSettings:
+    """What a run of `openmm-flow train` does. `training` and `refined_training` are FlowTrainerOptions."""
+
+    system: str
+    topology: str
+    temperature: float
+    data: list
+    output: str
+    flow: dict
+    training: object
+    rounds: int
+    proposals: int
+    refined_training: object
+
+
+def read_settings(path):
+    """Return a YAML file as a dict with each of TABLES; paths in it are relative to the file."""
+    import yaml
+
+    try:
+        settings = yaml.safe_load(Path(path).read_text()) or {}
+    except yaml.MarkedYAMLError as error:
+        raise OpenMMException(
+            f"{path} is not a YAML file: {error.problem} in line {error.problem_mark.line + 1}."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OpenMMException(f"{path} is not a YAML file, or not one in UTF-8.") from error
+    settings = _table(settings, (*INPUTS, *TABLES), str(path))
+    for name in TABLES:
+        settings[name] = _table(settings.get(name), None, name)
+    folder = Path(path).parent
+    for name in ("system", "topology", "output"):
+        if name in settings:
+            settings[name] = str(folder / _convert(settings[name], str, name))
+    if "data" in settings:
+        files = settings["data"] if isinstance(settings["data"], list) else [settings["data"]]
+        settings["data"] = [str(folder / _convert(file, str, "data")) for file in files]
+    return settings
+
+
+def check_settings(settings):
+    """Return TrainingSettings from what read_settings() returned.
+
+    What only the library can tell, such as the range of an option, is not checked here.
+    """
+    for name in ("system", "topology"):
+        _check_file(settings[name])
+    for path in settings["data"]:
+        _check_file(path)
+    _check_output(settings["output"])
+    temperature = _convert(settings["temperature"], float, "temperature")
+    if temperature <= 0:
+        raise OpenMMException(f"The temperature must be positive, and {temperature:g} K is not.")
+    refinement = _table(settings["refinement"], REFINEMENT, "refinement")
+    training = settings["training"]
+    refined_training = {**training, **_table(refinement.get("training"), None, "refinement.training")}
+    return TrainingSettings(
+        **{name: settings[name] for name in ("system", "topology", "data", "output")},
+        temperature=temperature,
+        flow={
+            name: _convert(value, str, f"flow.{name}")
+            if FLOW[name] is str
+            else _whole(value, f"flow.{name}", 0, FLOW[name])
+            for name, value in _table(settings["flow"], FLOW, "flow").items()
+        },
+        training=_make_options(training, "training"),
+        rounds=_whole(refinement.get("rounds", 0), "refinement.rounds", 0, 1000),
+        proposals=_whole(refinement.get("proposals", 1000000), "refinement.proposals", 1, 10**9),
+        refined_training=_make_options(refined_training, "refinement.training"),
+    )
+
+
+def _table(settings, names, where):
+    """Return a table of settings without those that have no value."""
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise OpenMMException(f"{where} must be a table of settings, and {settings!r} is not one.")
+    for name in settings:
+        if names is not None and name not in names:
+            raise OpenMMException(f"{where} has no setting {name}; there are {', '.join(names)}.")
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _make_options(table, where):
+    """Return FlowTrainerOptions from settings in snake case."""
+    from openmmflow.training import FlowTrainerOptions
+
+    camel = {re.sub("[A-Z]", lambda c: "_" + c[0].lower(), name): name for name in FlowTrainerOptions.names()}
+    options = FlowTrainerOptions()
+    for name, value in _table(table, camel, where).items():
+        value = _convert(value, type(getattr(options, camel[name])), f"{where}.{name}")
+        try:
+            setattr(options, camel[name], value)
+        except (TypeError, OverflowError):
+            raise OpenMMException(
+                f"The setting {where}.{name} cannot be {value}: it is out of range."
+            ) from None
+    return options
+
+
+def _convert(value, kind, name):
+    if kind is str:
+        if isinstance(value, str):
+            return value
+        raise OpenMMException(f"The setting {name} must be a text, and {value!r} is not.")
+    # YAML 1.1 takes a number such as 1e4, without a point, for a text.
+    try:
+        number = float(value) if isinstance(value, str) else value
+        valid = not isinstance(number, bool) and math.isfinite(number)
+    except (TypeError, ValueError, OverflowError):
+        valid = False
+    if not valid:
+        raise OpenMMException(f"The setting {name} must be a number, and {value!r} is not.")
+    if kind is int and number != int(number):
+        raise OpenMMException(f"The setting {name} must be a whole number, and {value!r} is not.")
+    return kind(number)
+
+
+def _whole(value, name, minimum, maximum):
+    number = _convert(value, int, name)
+    if not minimum <= number <= maximum:
+        raise OpenMMException(
+            f"The setting {name} must lie in {minimum} ... {maximum}, and {number} does not."
+        )
+    return number
+
+
+def _check_file(path):
+    if not os.path.isfile(path):
+        raise OpenMMException(f"There is no file {path}; name one that exists.")
+
+
+def _check_output(path):
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise OpenMMException(
+            f"There is no folder {folder} for the output; create it, or name another output."
+        )
+    if os.path.isdir(path):
+        raise OpenMMException(f"The output {path} is a folder; name a file.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OpenMMException(f"The folder {folder} of the output is not writable; name another output.")

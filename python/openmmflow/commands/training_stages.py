@@ -1,0 +1,179 @@
+"""The stages of `openmm-flow train`: likelihood of the data first, then of the data and the flow's own samples."""
+
+import hashlib
+import json
+import math
+from contextlib import contextmanager
+
+import click
+import numpy as np
+
+import openmmflow
+from openmmflow.commands.inputs import load_system, load_topology
+from openmmflow.commands.progress import progress_bar
+from openmmflow.commands.training_files import TrainingFiles
+from openmmflow.commands.trajectories import load_training_data
+from openmmflow.training import FlowTrainer
+
+# Options that say when to stop and what to report, not what a step does.
+INCIDENTAL = {"checkpointInterval", "targetInterval", "targetSamples", "threads", "timeBudget"}
+
+
+def run_training(settings):
+    """Train as TrainingSettings say, and write the flow."""
+    system = load_system(settings.system)
+    openmmflow.FlowBuilder.checkSystem(system)
+    topology, reference = load_topology(settings.topology)
+    # The library refuses what makes no sense before the data are read, which may take long.
+    untrained = openmmflow.createInternalFlow(topology, reference, **settings.flow)
+    for options in (settings.training, settings.refined_training):
+        FlowTrainer(untrained, options).setTarget(system, settings.temperature)
+    data = load_training_data(settings.data, settings.topology)
+    positions, weights, blocks = data
+    flow = openmmflow.createInternalFlow(topology, reference, positions, weights, **settings.flow)
+    flow = flow.withMetadata("temperature", f"{settings.temperature:g} K")
+    flow = flow.withMetadata("system", openmmflow.FlowBuilder.hashSystem(system))
+    click.echo(f"Data         {len(positions)} frames in {len(set(blocks.tolist()))} blocks")
+    stages = TrainingStages(settings, system, TrainingFiles(settings.output, _identify(settings, flow, data)))
+    try:
+        flow = stages.run(flow, data)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("Stopped: run the same command again to go on from here.") from None
+    flow.save(settings.output)
+    stages.files.delete(1 + settings.rounds)
+
+
+def _identify(settings, flow, data):
+    """Return a hash of all that the stages depend on, but for how many there are."""
+    described = {
+        "flow": [flow.hash, flow.metadata["system"], settings.temperature],
+        "proposals": settings.proposals,
+        "options": [
+            {name: getattr(options, name) for name in options.names() if name not in INCIDENTAL}
+            for options in (settings.training, settings.refined_training)
+        ],
+    }
+    digest = hashlib.blake2b(json.dumps(described).encode(), digest_size=8)
+    for array in data:
+        if array is not None:
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+class TrainingStages:
+    """Runs the stages that are not completed yet.
+
+    A stage is completed when it has used its samples, when patience or the time budget is at an end; its flow is
+    then kept among the files. Ctrl-C leaves a checkpoint and kill the latest one, from which the stage goes on.
+    """
+
+    def __init__(self, settings, system, files):
+        self.settings, self.system, self.files = settings, system, files
+
+    def run(self, flow, data):
+        """Return the flow of the last stage; its metadata tell of all."""
+        flow, stages = self._stage(1, flow, self.settings.training, data, None, [])
+        held_out = stages[0]["held_out_blocks"]
+        for stage in range(2, 2 + self.settings.rounds):
+            own, record = self._own_samples(stage, flow)
+            joined, joined_held_out = _join(data, own, held_out)
+            flow, stages = self._stage(
+                stage,
+                flow,
+                self.settings.refined_training,
+                joined,
+                joined_held_out,
+                stages,
+                own_samples=record,
+            )
+        return flow
+
+    def _stage(self, stage, flow, options, data, held_out, earlier, **provenance):
+        completed = self.files.load_flow(stage)
+        if completed is None:
+            trained = self._train(stage, flow, options, data, held_out)
+            summary = json.loads(trained.metadata["training"])
+            self.files.save_flow(stage, trained, [*earlier, {**summary, **provenance}])
+            completed = self.files.load_flow(stage)
+        _report(stage, completed[1][-1])
+        return completed
+
+    def _train(self, stage, flow, options, data, held_out):
+        positions, weights, blocks = data
+        trainer = FlowTrainer(flow, options)
+        trainer.setTarget(self.system, self.settings.temperature)
+        with _training_bar(f"Stage {stage}") as progress:
+            return trainer.train(positions, weights, blocks, progress, self.files.checkpoint(stage), held_out)
+
+    def _own_samples(self, stage, flow):
+        """Return samples of the flow, resampled by weight (as many as there are effective ones), and their record."""
+        drawn = self.files.load_samples(stage)
+        if drawn is None:
+            count = self.settings.proposals
+            # A seed that no one is likely to use for the evaluation of the result.
+            seed = 2**32 + stage - 1
+            sampler = openmmflow.FlowSampler(self.system, flow, self.settings.temperature)
+            with progress_bar("proposals") as progress:
+                ensemble = sampler.sample(count, seed=seed, progress=progress)
+            kept = max(1, int(count * ensemble.effective_sample_fraction))
+            record = {
+                "proposals": count,
+                "seed": seed,
+                "kept": kept,
+                "effective_sample_fraction": ensemble.effective_sample_fraction,
+                "pareto_k": ensemble.pareto_k,
+            }
+            self.files.save_samples(stage, ensemble.resample(kept, seed=stage - 1).positions, record)
+            drawn = self.files.load_samples(stage)
+        record = drawn[1]
+        click.echo(
+            f"Own samples  {record['kept']} of {record['proposals']} proposals, "
+            f"ESS {100 * record['effective_sample_fraction']:.1f} %, Pareto k {record['pareto_k']:.2f}"
+        )
+        return drawn
+
+
+def _join(data, own, held_out):
+    """Return data and own samples as (positions, weights, blocks), and the blocks that are held out of them.
+
+    What a stage validates on must be new to the flow that it starts from, so that data once held out stay so.
+    """
+    positions, weights, blocks = data
+    # Neighbours among resampled configurations may be copies: a block keeps them on one side of the split.
+    own_blocks = blocks.max() + 1 + np.arange(len(own)) * 50 // len(own)
+    joined = (
+        np.concatenate([positions, own]),
+        None if weights is None else np.concatenate([weights / weights.mean(), np.ones(len(own))]),
+        np.concatenate([blocks, own_blocks]),
+    )
+    return joined, [*held_out, *np.unique(own_blocks)[::10].tolist()]
+
+
+def _report(stage, summary):
+    nll, ess = summary["validation_nll"], summary["effective_sample_fraction"]
+    click.echo(
+        f"Stage {stage}      {summary['steps']} steps"
+        + ("" if nll is None else f", validation NLL {nll:.3f}")
+        + ("" if ess is None else f", ESS {100 * ess:.1f} %")
+    )
+
+
+@contextmanager
+def _training_bar(title):
+    """Yield a function of FlowTrainerProgress that draws a bar on a terminal's stderr."""
+    from tqdm import tqdm
+
+    with tqdm(desc=title, unit=" frames", unit_scale=True, disable=None, leave=False) as bar:
+
+        def show(progress):
+            if bar.total is None:
+                bar.total = progress.totalSteps * (progress.samples // progress.step)
+                bar.initial = bar.n = progress.samples
+            text = f"NLL {progress.trainingNLL:.3f}, held out {progress.validationNLL:.3f}"
+            if not math.isnan(progress.effectiveSampleFraction):
+                text += f", ESS {100 * progress.effectiveSampleFraction:.0f} %"
+            bar.set_postfix_str(text, refresh=False)
+            bar.update(progress.samples - bar.n)
+
+        yield show

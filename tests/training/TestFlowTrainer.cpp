@@ -9,10 +9,15 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
+
+#include <ATen/Parallel.h>
 
 #include "RandomFlow.h"
+#include "openmm/HarmonicBondForce.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/FlowContext.h"
+#include "openmmflow/FlowSampler.h"
 
 using namespace OpenMM;
 using namespace OpenMMFlow;
@@ -274,6 +279,85 @@ TEST(FlowTrainer, ValidatesOnTheBlocksThatAreNamed) {
     const auto provenance = nlohmann::json::parse(flow.getMetadata().at("training"));
     EXPECT_EQ((vector<int>{3, 5}), provenance["held_out_blocks"]);
     EXPECT_NEAR(2.0 / 50 * (double)data.logQ.size(), provenance["validation_frames"], 2);
+}
+
+TEST(FlowTrainer, TellsHowItEnded) {
+    const Sample data = draw(getTruth(), 1000, 13);
+    auto train = [&](const FlowTrainerOptions& options, const FlowTrainer::Progress& progress = {}) {
+        const Flow flow = FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, "", progress);
+        return nlohmann::json::parse(flow.getMetadata().at("training"));
+    };
+    FlowTrainerOptions options = makeShortOptions();
+    const auto provenance = train(options);
+    EXPECT_EQ("all samples used", provenance["ended"]);
+    EXPECT_EQ(makeUntrained().getHash(), provenance["initial_flow"]);
+    EXPECT_EQ(1, provenance["threads"]);
+    EXPECT_EQ(0, provenance["time_budget"]);
+    EXPECT_EQ(0, provenance["target_proposals"]);
+    EXPECT_TRUE(provenance["pareto_k"].is_null());
+    EXPECT_EQ(0u, string(provenance["torch_version"]).find("2."));
+    EXPECT_EQ("callback", train(options, [](const FlowTrainerProgress&) { return false; })["ended"]);
+    options.learningRate = 0.1;
+    options.patience = 1;
+    EXPECT_EQ("patience", train(options)["ended"]);
+    options = makeShortOptions();
+    options.maxSamples = 1000000000;
+    options.timeBudget = 0.1;
+    EXPECT_EQ("time budget", train(options, [&](const FlowTrainerProgress& progress) {
+                  EXPECT_LE(progress.secondsLeft, 0.1);
+                  EXPECT_GE(progress.secondsLeft, 0);
+                  return true;
+              })["ended"]);
+}
+
+TEST(FlowTrainer, EstimatesTheTargetForTheFlowThatItReturns) {
+    const Sample data = draw(getTruth(), 500, 14);
+    System system;
+    for (int i = 0; i < N; i++)
+        system.addParticle(1);
+    auto* bonds = new HarmonicBondForce();
+    for (int i = 1; i < N; i++)
+        bonds->addBond(i - 1, i, 0.15, 1e4);
+    system.addForce(bonds);
+    FlowTrainerOptions options = makeShortOptions();
+    options.targetSamples = 300;
+    options.targetInterval = 10;
+    // The returned flow is that which training started from, since steps are much too large.
+    options.learningRate = 0.3;
+    FlowTrainer trainer(getTruth(), options);
+    trainer.setTarget(system, 300);
+    for (bool stop : {false, true}) {
+        long long step = 0;
+        double reported = 0;
+        const Flow flow = trainer.train(data.positions, {}, {}, "", [&](const FlowTrainerProgress& progress) {
+            step = progress.step;
+            reported = progress.effectiveSampleFraction;
+            return !stop;
+        });
+        const auto provenance = nlohmann::json::parse(flow.getMetadata().at("training"));
+        EXPECT_EQ(0, provenance["best_step"]);
+        EXPECT_EQ(300, provenance["target_proposals"]);
+        const WeightedEnsemble expected = FlowSampler(system, flow, 300).sample(300, 0, step * 300);
+        EXPECT_NEAR(expected.getEffectiveSampleFraction(), provenance["effective_sample_fraction"], 1e-9);
+        EXPECT_NEAR(expected.getParetoK(), provenance["pareto_k"], 1e-6);
+        EXPECT_NE(reported, provenance["effective_sample_fraction"]);
+    }
+}
+
+TEST(FlowTrainer, LeavesTheNumberOfThreadsAsItWas) {
+    const Sample data = draw(getTruth(), 200, 15);
+    FlowTrainerOptions options = makeShortOptions();
+    options.maxSamples = 64 * 2;
+    const int before = at::get_num_threads();
+    at::set_num_threads(1);
+    for (int threads : {0, 3}) {
+        options.threads = threads;
+        const Flow flow = FlowTrainer(makeUntrained(), options).train(data.positions);
+        EXPECT_EQ(threads == 0 ? thread::hardware_concurrency() : 3,
+                  nlohmann::json::parse(flow.getMetadata().at("training"))["threads"]);
+        EXPECT_EQ(1, at::get_num_threads());
+    }
+    at::set_num_threads(before);
 }
 
 TEST(FlowTrainer, LimitsOnEpochsAndTime) {

@@ -8,12 +8,13 @@
 #include <optional>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
 #include "BatchOrder.h"
+#include "CheckOptions.h"
 #include "InternalFlowModule.h"
 #include "Provenance.h"
+#include "ThreadCount.h"
 #include "TrainingData.h"
 #include "TrainingState.h"
 #include "openmm/OpenMMException.h"
@@ -23,33 +24,6 @@
 using namespace OpenMMFlow;
 using at::Tensor;
 using OpenMM::OpenMMException;
-
-static void checkOptions(const FlowTrainerOptions& options) {
-    auto require = [](bool condition, const char* sentence) {
-        if (!condition)
-            throw OpenMMException(sentence);
-    };
-    require(options.batchSize > 0, "The batch size must be positive.");
-    require(options.learningRate > 0 && std::isfinite(options.learningRate),
-            "The learning rate must be positive.");
-    require(options.warmupSteps >= 0, "The number of warm-up steps must not be negative.");
-    require(options.maxSamples > 0, "The number of training samples must be positive.");
-    require(options.maxEpochs >= 0 && options.timeBudget >= 0,
-            "The limits on epochs and time must be positive, or 0 for none.");
-    require(options.maxGradientNorm > 0, "The largest gradient norm must be positive.");
-    require(options.averagingDecay >= 0 && options.averagingDecay < 1,
-            "The decay of the average must be in [0, 1).");
-    require(options.validationFraction > 0 && options.validationFraction < 1,
-            "The validation fraction must be between 0 and 1.");
-    require(options.maxValidationFrames > 0, "The number of validation frames must be positive.");
-    require(options.validationInterval > 0 && options.targetInterval > 0 && options.targetSamples > 0,
-            "The intervals of validation and of the effective sample size must be positive.");
-    require(options.patience >= 0, "The patience must not be negative.");
-    require(options.checkpointInterval >= 0, "The interval between checkpoints must not be negative.");
-    require(options.threads >= 0, "The number of threads must not be negative.");
-    require(options.precision == "single" || options.precision == "double",
-            "The precision of training must be \"single\" or \"double\".");
-}
 
 static Tensor toTensor(const std::vector<double>& values, at::IntArrayRef shape, at::ScalarType type) {
     return at::from_blob(const_cast<double*>(values.data()), shape, at::kDouble).to(type, false, true);
@@ -101,7 +75,13 @@ struct FlowTrainer::Implementation {
     }
     double validate(const InternalFlowModule& module, const Tensor& parameters, const Frames& frames) const;
     void update(TrainingState& state, double learningRate) const;
-    void estimateTarget(const InternalFlowModule& module, const Tensor& parameters, TrainingState& state) const;
+    TargetEstimate estimateTarget(const InternalFlowModule& module, const Tensor& parameters, int64_t step) const;
+    std::map<std::string, std::string> getSamplerProperties() const {
+        std::map<std::string, std::string> properties;
+        if (options.threads > 0)
+            properties["Threads"] = std::to_string(options.threads);
+        return properties;
+    }
 };
 
 double FlowTrainer::Implementation::validate(const InternalFlowModule& module, const Tensor& parameters,
@@ -145,13 +125,14 @@ void FlowTrainer::Implementation::update(TrainingState& state, double learningRa
     state.average.lerp_(state.parameters, 1 - decay);
 }
 
-void FlowTrainer::Implementation::estimateTarget(const InternalFlowModule& module, const Tensor& parameters,
-                                                 TrainingState& state) const {
-    FlowSampler sampler(*system, Flow(module.createModel(parameters)), temperature);
-    WeightedEnsemble ensemble =
-        sampler.sample(options.targetSamples, options.seed, state.step * options.targetSamples);
-    state.effectiveSampleFraction = ensemble.getEffectiveSampleFraction();
-    state.paretoK = ensemble.getParetoK();
+/** Of these weights; nothing without a target. */
+TargetEstimate FlowTrainer::Implementation::estimateTarget(const InternalFlowModule& module,
+                                                           const Tensor& parameters, int64_t step) const {
+    if (!system)
+        return {};
+    FlowSampler sampler(*system, Flow(module.createModel(parameters)), temperature, getSamplerProperties());
+    WeightedEnsemble ensemble = sampler.sample(options.targetSamples, options.seed, step * options.targetSamples);
+    return {options.targetSamples, ensemble.getEffectiveSampleFraction(), ensemble.getParetoK()};
 }
 
 FlowTrainer::FlowTrainer(const Flow& flow, const FlowTrainerOptions& options)
@@ -166,7 +147,7 @@ const FlowTrainerOptions& FlowTrainer::getOptions() const {
 void FlowTrainer::setTarget(const OpenMM::System& system, double temperature) {
     std::unique_ptr<OpenMM::System> copy(OpenMM::XmlSerializer::clone<OpenMM::System>(system));
     // Creating a sampler checks that System, flow and temperature belong together.
-    FlowSampler(*copy, impl->flow, temperature);
+    FlowSampler(*copy, impl->flow, temperature, impl->getSamplerProperties());
     impl->system = std::move(copy);
     impl->temperature = temperature;
 }
@@ -176,8 +157,7 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
                         const Progress& progress, const std::vector<int64_t>& heldOutBlocks) {
     const FlowTrainerOptions& options = impl->options;
     const Clock::time_point start = Clock::now();
-    if (options.threads > 0)
-        at::set_num_threads(options.threads);
+    const ThreadCount threads(options.threads);
     const at::ScalarType type = options.precision == "double" ? at::kDouble : at::kFloat;
     const TrainingData data =
         prepareTrainingData(*impl->model, positions, weights, blocks,
@@ -204,8 +184,8 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
     const int64_t firstStep = state.step;
     const double earlierSeconds = state.seconds;
     Clock::time_point lastCheckpoint = start, lastProgress = start;
-    bool stop = false;
-    while (!stop && !state.finished) {
+    const char* stopped = nullptr;
+    while (stopped == nullptr && !state.finished) {
         const double learningRate = impl->getLearningRate(state.step, totalSteps);
         const Tensor indices = at::tensor(order.getBatch(state.step), at::kLong);
         state.parameters.mutable_grad().reset();
@@ -222,17 +202,17 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
 
         FlowTrainerProgress report;
         report.trainingNLL = state.getTrainingNLL();
-        const bool last = state.step == totalSteps;
+        const bool last = state.step >= totalSteps;
         const bool validated = last || state.step % options.validationInterval == 0;
         if (validated) {
             state.recordValidation(impl->validate(module, state.average, validation));
             state.finished = last || (options.patience > 0 && state.validationsSinceBest >= options.patience);
         }
-        if (impl->system && (state.finished || state.step % options.targetInterval == 0))
-            impl->estimateTarget(module, state.finished ? state.best : state.average, state);
+        if (!state.finished && state.step % options.targetInterval == 0)
+            state.target = impl->estimateTarget(module, state.average, state.step);
         if (options.timeBudget > 0 && secondsSince(start) > options.timeBudget)
-            stop = true;
-        if (progress && (validated || stop || secondsSince(lastProgress) > 1)) {
+            stopped = "time budget";
+        if (progress && (validated || stopped != nullptr || secondsSince(lastProgress) > 1)) {
             lastProgress = Clock::now();
             report.step = state.step;
             report.totalSteps = totalSteps;
@@ -241,22 +221,31 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
             report.learningRate = learningRate;
             report.validationNLL = state.validationNLL;
             report.bestValidationNLL = state.bestValidationNLL;
-            report.effectiveSampleFraction = state.effectiveSampleFraction;
-            report.paretoK = state.paretoK;
+            report.effectiveSampleFraction = state.target.effectiveSampleFraction;
+            report.paretoK = state.target.paretoK;
             report.skippedSteps = state.skippedSteps;
             report.samplesPerSecond =
                 (double)(state.step - firstStep) * options.batchSize / secondsSince(start);
             report.secondsLeft =
                 (double)(totalSteps - state.step) * options.batchSize / report.samplesPerSecond;
+            if (options.timeBudget > 0)
+                report.secondsLeft =
+                    std::clamp(options.timeBudget - secondsSince(start), 0.0, report.secondsLeft);
             if (!progress(report))
-                stop = true;
+                stopped = "callback";
         }
         if (!checkpoint.empty()
-            && (stop || state.finished || secondsSince(lastCheckpoint) > options.checkpointInterval)) {
+            && (stopped != nullptr || state.finished || secondsSince(lastCheckpoint) > options.checkpointInterval)) {
             state.save(checkpoint, identity);
             lastCheckpoint = Clock::now();
         }
     }
+    TrainingOutcome outcome;
+    outcome.initialFlow = impl->flow.getHash();
+    outcome.threads = at::get_num_threads();
+    outcome.totalSteps = totalSteps;
+    outcome.ended = !state.finished ? stopped : state.step >= totalSteps ? "all samples used" : "patience";
+    outcome.target = impl->estimateTarget(module, state.best, state.step);
     return Flow(module.createModel(state.best), impl->flow.getMetadata())
-        .withMetadata("training", describeTraining(options, data, state, totalSteps));
+        .withMetadata("training", describeTraining(options, data, state, outcome));
 }

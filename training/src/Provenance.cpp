@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <nlohmann/json.hpp>
+#include <torch/headeronly/version.h>
 
 #include "openmmflow/Version.h"
 
@@ -48,13 +49,14 @@ std::string OpenMMFlow::describeHeldOutBlocks(const TrainingData& data) {
 }
 
 std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, const TrainingData& data,
-                                         const TrainingState& state, int64_t totalSteps) {
+                                         const TrainingState& state, const TrainingOutcome& outcome) {
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     std::tm utc;
     gmtime_r(&now, &utc);
     char date[32];
     std::strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &utc);
     return Json{{"objective", "maximum likelihood"},
+                {"initial_flow", outcome.initialFlow},
                 {"training_frames", data.training.numFrames},
                 {"validation_frames", data.validation.numFrames},
                 {"blocks", data.numBlocks},
@@ -62,15 +64,21 @@ std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, cons
                 {"data_hash", data.hash},
                 {"options", scheduleToJson(options)},
                 {"steps", state.step},
-                {"total_steps", totalSteps},
+                {"total_steps", outcome.totalSteps},
+                {"ended", outcome.ended},
                 {"best_step", state.bestStep},
                 {"skipped_steps", state.skippedSteps},
                 {"training_nll", state.bestTrainingNLL},
                 {"validation_nll", state.bestValidationNLL},
-                {"effective_sample_fraction", state.effectiveSampleFraction},
+                {"effective_sample_fraction", outcome.target.effectiveSampleFraction},
+                {"pareto_k", outcome.target.paretoK},
+                {"target_proposals", outcome.target.proposals},
+                {"threads", outcome.threads},
+                {"time_budget", options.timeBudget},
                 {"seconds", state.seconds},
                 {"date", date},
                 {"version", OPENMMFLOW_VERSION},
+                {"torch_version", TORCH_VERSION},
                 {"machine", describeMachine()}}
         .dump();
 }

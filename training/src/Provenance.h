@@ -15,9 +15,21 @@ std::string describeSchedule(const FlowTrainerOptions& options);
 /** The blocks that are held out, as JSON. */
 std::string describeHeldOutBlocks(const TrainingData& data);
 
+/** How a run ended. */
+struct TrainingOutcome {
+    /** The hash of the flow that training started from. */
+    std::string initialFlow;
+    int threads = 0;
+    int64_t totalSteps = 0;
+    /** Why there were no more steps. */
+    std::string ended;
+    /** Of the flow that training returns. */
+    TargetEstimate target;
+};
+
 /** How a flow was trained, as JSON: for its metadata. */
 std::string describeTraining(const FlowTrainerOptions& options, const TrainingData& data,
-                             const TrainingState& state, int64_t totalSteps);
+                             const TrainingState& state, const TrainingOutcome& outcome);
 
 }  // namespace OpenMMFlow
 

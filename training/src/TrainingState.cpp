@@ -39,8 +39,9 @@ void forEachNumber(State& state, Visit visit) {
     visit(state.bestTrainingNLL);
     visit(state.trainingNLLSum);
     visit(state.trainingNLLCount);
-    visit(state.effectiveSampleFraction);
-    visit(state.paretoK);
+    visit(state.target.proposals);
+    visit(state.target.effectiveSampleFraction);
+    visit(state.target.paretoK);
     visit(state.seconds);
     visit(state.finished);
 }

@@ -10,6 +10,13 @@
 
 namespace OpenMMFlow {
 
+/** How well proposals cover the target; without a target there are none, and the rest is NaN. */
+struct TargetEstimate {
+    int proposals = 0;
+    double effectiveSampleFraction = std::numeric_limits<double>::quiet_NaN();
+    double paretoK = std::numeric_limits<double>::quiet_NaN();
+};
+
 /** Everything that the rest of a training run depends on. */
 struct TrainingState {
     /** Flat tensors: the weights, the two moments of Adam, the average of the weights, and the best such
@@ -22,8 +29,8 @@ struct TrainingState {
     /** Over the steps since the last validation. */
     double trainingNLLSum = 0;
     int64_t trainingNLLCount = 0;
-    double effectiveSampleFraction = std::numeric_limits<double>::quiet_NaN();
-    double paretoK = std::numeric_limits<double>::quiet_NaN();
+    /** The latest, of the average at its time. */
+    TargetEstimate target;
     double seconds = 0;
     bool finished = false;
 

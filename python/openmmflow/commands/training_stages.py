@@ -94,7 +94,8 @@ class TrainingStages:
         if completed is None:
             trained = self._train(stage, flow, options, data, held_out)
             summary = json.loads(trained.metadata["training"])
-            self.files.save_flow(stage, trained, [*earlier, {**summary, **provenance}])
+            summary |= {"data_files": self.settings.data, "flow_seed": self.settings.flow.get("seed", 0), **provenance}
+            self.files.save_flow(stage, trained, [*earlier, summary])
             completed = self.files.load_flow(stage)
         _report(stage, completed[1][-1])
         return completed
@@ -113,7 +114,13 @@ class TrainingStages:
             count = self.settings.proposals
             # A seed that no one is likely to use for the evaluation of the result.
             seed = 2**32 + stage - 1
-            sampler = openmmflow.FlowSampler(self.system, flow, self.settings.temperature)
+            threads = self.settings.training.threads
+            sampler = openmmflow.FlowSampler(
+                self.system,
+                flow,
+                self.settings.temperature,
+                properties={"Threads": threads} if threads > 0 else {},
+            )
             with progress_bar("proposals") as progress:
                 ensemble = sampler.sample(count, seed=seed, progress=progress)
             kept = max(1, int(count * ensemble.effective_sample_fraction))

@@ -104,6 +104,11 @@ def test_a_budget_ends_a_stage_for_good(run, config, folder, monkeypatch):
     assert stages[:1] == json.loads(first.metadata["training"])
     assert stages[1]["training_frames"] + stages[1]["validation_frames"] == trained[1]
     assert not list(folder.glob("*.stage-*"))
+    assert [stage["ended"] for stage in stages] == ["time budget"] * 2
+    assert stages[0]["data_files"] == [str(folder / "data.npz")] and stages[0]["flow_seed"] == 0
+    own = stages[1]["own_samples"]
+    assert own["proposals"] == 3000 and own["kept"] + 6000 == trained[1] and own["seed"] > 2**32
+    assert stages[1]["target_proposals"] == 500 and stages[1]["pareto_k"] < 1
 
 
 def test_files_of_another_run_are_refused(run, config, folder, monkeypatch):

@@ -26,7 +26,8 @@ struct FlowTrainerOptions {
     long long maxSamples = 1000000;
     /** How often to go through the data at most; 0 for no such limit. */
     double maxEpochs = 0;
-    /** Stop after this many seconds (of this call; a resumed run starts anew); 0 for no such limit. */
+    /** Stop after this many seconds (of this call; a resumed run starts anew), with a last checkpoint from which
+     * another call continues; 0 for no such limit. */
     double timeBudget = 0;
     /** Gradients with a larger norm are scaled down to it. */
     double maxGradientNorm = 10;
@@ -50,8 +51,8 @@ struct FlowTrainerOptions {
     int targetSamples = 4096;
     /** "single" or "double". */
     std::string precision = "single";
-    /** The number of threads; 0 for one per core. Another number of threads changes the result by round-off.
-     */
+    /** The number of threads, also of the proposals; 0 for one per core. Another number of threads changes the
+     * result by round-off. */
     int threads = 0;
     /** Determines the order of the frames and which blocks are held out. */
     unsigned int seed = 0;
@@ -69,11 +70,14 @@ struct FlowTrainerProgress {
     double trainingNLL = 0;
     /** Of the averaged weights; the best may be that of the flow which training started from. */
     double validationNLL = 0, bestValidationNLL = 0;
-    /** Of proposals of the averaged weights; NaN without a target, and before the first estimate. */
+    /** Of proposals of the averaged weights at the latest estimate; NaN without a target, and before the first
+     * estimate. */
     double effectiveSampleFraction = 0, paretoK = 0;
     /** Steps that were skipped because the gradient was not finite. */
     long long skippedSteps = 0;
-    double samplesPerSecond = 0, secondsLeft = 0;
+    double samplesPerSecond = 0;
+    /** Until all samples are used or the time budget is; early stopping cannot be foreseen. */
+    double secondsLeft = 0;
 };
 
 /**
@@ -105,8 +109,8 @@ public:
     FlowTrainer& operator=(const FlowTrainer&) = delete;
     const FlowTrainerOptions& getOptions() const;
     /**
-     * Report the effective sample size of the flow against a System during training. This changes the report
-     * only.
+     * Report the effective sample size of the flow against a System during training, and note that of the
+     * trained flow in its metadata. This changes nothing else.
      *
      * @param system        the System
      * @param temperature   the temperature in K

@@ -1,0 +1,35 @@
+#include "CheckOptions.h"
+
+#include <cmath>
+
+#include "openmm/OpenMMException.h"
+
+using namespace OpenMMFlow;
+using OpenMM::OpenMMException;
+
+void OpenMMFlow::checkOptions(const FlowTrainerOptions& options) {
+    auto require = [](bool condition, const char* sentence) {
+        if (!condition)
+            throw OpenMMException(sentence);
+    };
+    require(options.batchSize > 0, "The batch size must be positive.");
+    require(options.learningRate > 0 && std::isfinite(options.learningRate),
+            "The learning rate must be positive.");
+    require(options.warmupSteps >= 0, "The number of warm-up steps must not be negative.");
+    require(options.maxSamples > 0, "The number of training samples must be positive.");
+    require(options.maxEpochs >= 0 && options.timeBudget >= 0,
+            "The limits on epochs and time must be positive, or 0 for none.");
+    require(options.maxGradientNorm > 0, "The largest gradient norm must be positive.");
+    require(options.averagingDecay >= 0 && options.averagingDecay < 1,
+            "The decay of the average must be in [0, 1).");
+    require(options.validationFraction > 0 && options.validationFraction < 1,
+            "The validation fraction must be between 0 and 1.");
+    require(options.maxValidationFrames > 0, "The number of validation frames must be positive.");
+    require(options.validationInterval > 0 && options.targetInterval > 0 && options.targetSamples > 0,
+            "The intervals of validation and of the effective sample size must be positive.");
+    require(options.patience >= 0, "The patience must not be negative.");
+    require(options.checkpointInterval >= 0, "The interval between checkpoints must not be negative.");
+    require(options.threads >= 0, "The number of threads must not be negative.");
+    require(options.precision == "single" || options.precision == "double",
+            "The precision of training must be \"single\" or \"double\".");
+}

@@ -11,17 +11,21 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "ExpectError.h"
 #include "RandomFlow.h"
 #include "openmm/HarmonicBondForce.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/FlowContext.h"
 #include "openmmflow/FlowSampler.h"
+#include "openmmflow/internal/TensorFile.h"
 
 using namespace OpenMM;
 using namespace OpenMMFlow;
 using namespace std;
+using tests::expectError;
 
 namespace {
 
@@ -109,22 +113,6 @@ private:
     void remove() { filesystem::remove(path); }
     filesystem::path path;
 };
-
-template <typename Function>
-string getError(Function function) {
-    try {
-        function();
-    } catch (const OpenMMException& e) {
-        return e.what();
-    }
-    return "no error";
-}
-
-#define EXPECT_ERROR(part, ...)                                          \
-    {                                                                    \
-        const string error = getError([&] { __VA_ARGS__; });             \
-        EXPECT_NE(string::npos, error.find(part)) << "found: " << error; \
-    }
 
 }  // namespace
 
@@ -383,37 +371,37 @@ TEST(FlowTrainer, RefusesDataThatMakeNoSense) {
     const Sample data = draw(getTruth(), 100, 9);
     const size_t frames = data.logQ.size();
     FlowTrainer trainer(makeUntrained(), makeShortOptions());
-    EXPECT_ERROR("There are no frames", trainer.train({}));
-    EXPECT_ERROR("4 particles", trainer.train(vector<double>(15)));
+    expectError([&] { trainer.train({}); }, "There are no frames");
+    expectError([&] { trainer.train(vector<double>(15)); }, "4 particles");
     vector<double> positions = data.positions;
     positions[3 * N * 7 + 1] = NAN;
-    EXPECT_ERROR("Frame 7", trainer.train(positions));
+    expectError([&] { trainer.train(positions); }, "Frame 7");
     positions = data.positions;
     for (int i = 0; i < 3; i++)
         positions[3 * N * 5 + 3 + i] = positions[3 * N * 5 + i];
-    EXPECT_ERROR("Frame 5", trainer.train(positions));
-    EXPECT_ERROR("weights", trainer.train(data.positions, {1.0}));
-    EXPECT_ERROR("blocks", trainer.train(data.positions, {}, {1}));
+    expectError([&] { trainer.train(positions); }, "Frame 5");
+    expectError([&] { trainer.train(data.positions, {1.0}); }, "weights");
+    expectError([&] { trainer.train(data.positions, {}, {1}); }, "blocks");
     vector<double> weights(frames, 1.0);
     weights[3] = -1;
-    EXPECT_ERROR("frame 3", trainer.train(data.positions, weights));
-    EXPECT_ERROR("All weights are zero", trainer.train(data.positions, vector<double>(frames, 0.0)));
-    EXPECT_ERROR("one block", trainer.train(data.positions, {}, vector<int64_t>(frames, 3)));
+    expectError([&] { trainer.train(data.positions, weights); }, "frame 3");
+    expectError([&] { trainer.train(data.positions, vector<double>(frames, 0.0)); }, "All weights are zero");
+    expectError([&] { trainer.train(data.positions, {}, vector<int64_t>(frames, 3)); }, "one block");
 }
 
 TEST(FlowTrainer, RefusesOptionsThatMakeNoSense) {
-    auto refuses = [](auto change) {
+    auto refuses = [](auto change, const string& message) {
         FlowTrainerOptions options;
         change(options);
-        return getError([&] { FlowTrainer(makeUntrained(), options); }) != "no error";
+        expectError([&] { FlowTrainer(makeUntrained(), options); }, message);
     };
-    EXPECT_TRUE(refuses([](auto& options) { options.batchSize = 0; }));
-    EXPECT_TRUE(refuses([](auto& options) { options.learningRate = -1; }));
-    EXPECT_TRUE(refuses([](auto& options) { options.learningRate = NAN; }));
-    EXPECT_TRUE(refuses([](auto& options) { options.validationFraction = 1; }));
-    EXPECT_TRUE(refuses([](auto& options) { options.averagingDecay = 1; }));
-    EXPECT_TRUE(refuses([](auto& options) { options.precision = "half"; }));
-    EXPECT_FALSE(refuses([](auto&) {}));
+    refuses([](auto& options) { options.batchSize = 0; }, "batch size");
+    refuses([](auto& options) { options.learningRate = -1; }, "learning rate");
+    refuses([](auto& options) { options.learningRate = NAN; }, "learning rate");
+    refuses([](auto& options) { options.validationFraction = 1; }, "validation fraction");
+    refuses([](auto& options) { options.averagingDecay = 1; }, "decay");
+    refuses([](auto& options) { options.precision = "half"; }, "precision");
+    EXPECT_NO_THROW(FlowTrainer(makeUntrained(), FlowTrainerOptions()));
 }
 
 TEST(FlowTrainer, RefusesTheCheckpointOfAnotherRun) {
@@ -422,17 +410,57 @@ TEST(FlowTrainer, RefusesTheCheckpointOfAnotherRun) {
     FlowTrainerOptions options = makeShortOptions();
     options.maxSamples = 64 * 5;
     FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint);
-    EXPECT_ERROR("another flow",
-                 FlowTrainer(makeUntrained(2), options).train(data.positions, {}, {}, checkpoint));
+    expectError([&] { FlowTrainer(makeUntrained(2), options).train(data.positions, {}, {}, checkpoint); }, "another flow");
     vector<double> positions = data.positions;
     positions.resize(3 * N * 200);
-    EXPECT_ERROR("another data", FlowTrainer(makeUntrained(), options).train(positions, {}, {}, checkpoint));
-    EXPECT_ERROR("held-out blocks", FlowTrainer(makeUntrained(), options)
-                                        .train(data.positions, {}, {}, checkpoint, {}, {3, 5}));
+    expectError([&] { FlowTrainer(makeUntrained(), options).train(positions, {}, {}, checkpoint); }, "another data");
+    expectError([&] { FlowTrainer(makeUntrained(), options)
+                                        .train(data.positions, {}, {}, checkpoint, {}, {3, 5}); }, "another choice of held-out blocks");
     options.learningRate *= 2;
-    EXPECT_ERROR("another options",
-                 FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint));
+    expectError([&] { FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint); }, "another learning_rate (0.001, now 0.002);");
     getTruth().save(checkpoint);
-    EXPECT_ERROR("not a training checkpoint",
-                 FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint));
+    expectError([&] { FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint); }, "not a training checkpoint");
+}
+
+TEST(FlowTrainer, RefusesACheckpointOfImpossibleNumbers) {
+    const Sample data = draw(getTruth(), 300, 16);
+    TemporaryFile checkpoint;
+    FlowTrainerOptions options = makeShortOptions();
+    options.maxSamples = 64 * 20;
+    options.patience = 0;
+    auto train = [&] { FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint); };
+    train();
+    const TensorFile good = TensorFile::load(checkpoint);
+    const int64_t count = good.getShape("numbers")[0], parameters = good.getShape("average")[0];
+    const vector<double> numbers = good.getAnyReals("numbers", {count});
+    ASSERT_EQ(20, numbers[0]);
+    for (double value : {-1000.0, 0.5, (double)NAN, (double)INFINITY, 1e300, 21.0, 1e15})
+        for (int i = 0; i < 5; i++) {
+            vector<double> changed = numbers;
+            changed[i] = value;
+            TensorFile bad = good;
+            bad.setReals("numbers", {count}, changed);
+            bad.save(checkpoint);
+            if (value != 21 || i != 4)
+                expectError(train, string(checkpoint));
+        }
+    for (const char* name : {"parameters", "first_moment", "second_moment", "average", "best"}) {
+        TensorFile bad = good;
+        bad.setReals(name, {parameters}, vector<double>(parameters, NAN));
+        bad.save(checkpoint);
+        expectError(train, name);
+    }
+    TensorFile bad = good;
+    bad.setReals("second_moment", {parameters}, vector<double>(parameters, -1));
+    bad.save(checkpoint);
+    expectError(train, string(checkpoint));
+    good.save(checkpoint);
+    EXPECT_NO_THROW(train());
+}
+
+TEST(FlowTrainer, SaysInOneSentenceWhatTorchSaysInMany) {
+    const Sample data = draw(getTruth(), 300, 17);
+    auto fail = [](const FlowTrainerProgress&) { return at::empty({1LL << 60}).numel() > 0; };
+    expectError([&] { FlowTrainer(makeUntrained(), makeShortOptions()).train(data.positions, {}, {}, "", fail); },
+                "Torch could not go on");
 }

@@ -9,6 +9,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <c10/util/Exception.h>
 
 #include "BatchOrder.h"
 #include "CheckOptions.h"
@@ -75,6 +76,9 @@ struct FlowTrainer::Implementation {
     }
     double validate(const InternalFlowModule& module, const Tensor& parameters, const Frames& frames) const;
     void update(TrainingState& state, double learningRate) const;
+    Flow train(const std::vector<double>& positions, const std::vector<double>& weights,
+               const std::vector<int64_t>& blocks, const std::string& checkpoint, const Progress& progress,
+               const std::vector<int64_t>& heldOutBlocks) const;
     TargetEstimate estimateTarget(const InternalFlowModule& module, const Tensor& parameters, int64_t step) const;
     std::map<std::string, std::string> getSamplerProperties() const {
         std::map<std::string, std::string> properties;
@@ -155,44 +159,57 @@ void FlowTrainer::setTarget(const OpenMM::System& system, double temperature) {
 Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<double>& weights,
                         const std::vector<int64_t>& blocks, const std::string& checkpoint,
                         const Progress& progress, const std::vector<int64_t>& heldOutBlocks) {
-    const FlowTrainerOptions& options = impl->options;
+    try {
+        return impl->train(positions, weights, blocks, checkpoint, progress, heldOutBlocks);
+    } catch (const c10::Error& error) {
+        std::string reason = error.what_without_backtrace();
+        reason = reason.substr(0, reason.find_first_of(".\n"));
+        throw OpenMMException("Torch could not go on (" + reason
+                              + "); if memory is short, choose a smaller batch size or fewer frames.");
+    }
+}
+
+Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
+                                        const std::vector<double>& weights,
+                                        const std::vector<int64_t>& blocks, const std::string& checkpoint,
+                                        const Progress& progress,
+                                        const std::vector<int64_t>& heldOutBlocks) const {
     const Clock::time_point start = Clock::now();
     const ThreadCount threads(options.threads);
     const at::ScalarType type = options.precision == "double" ? at::kDouble : at::kFloat;
     const TrainingData data =
-        prepareTrainingData(*impl->model, positions, weights, blocks,
+        prepareTrainingData(*model, positions, weights, blocks,
                             {options.validationFraction, options.maxValidationFrames, options.seed, heldOutBlocks});
     const Frames training(data.training, type), validation(data.validation, type);
-    const InternalFlowModule module(impl->model, type, InternalFlowModule::Splines::Shared);
+    const InternalFlowModule module(model, type, InternalFlowModule::Splines::Shared);
     BatchOrder order(data.training.numFrames, options.batchSize, options.seed);
     double maxSamples = (double)options.maxSamples;
     if (options.maxEpochs > 0)
         maxSamples = std::min(maxSamples, options.maxEpochs * (double)data.training.numFrames);
     const int64_t totalSteps = std::max<int64_t>(1, (int64_t)(maxSamples / options.batchSize));
 
-    const std::map<std::string, std::string> identity{
-        {"flow", impl->flow.getHash()},
-        {"data", data.hash},
-        {"options", describeSchedule(options)},
-        {"choice of held-out blocks", describeHeldOutBlocks(data)}};
+    std::map<std::string, std::string> identity = describeSchedule(options);
+    identity["flow"] = flow.getHash();
+    identity["data"] = data.hash;
+    identity["choice of held-out blocks"] = describeHeldOutBlocks(data);
     TrainingState state = !checkpoint.empty() && std::filesystem::exists(checkpoint)
-                              ? TrainingState::load(checkpoint, identity, module.getParameters())
+                              ? TrainingState::load(checkpoint, identity, module.getParameters(), totalSteps)
                               : TrainingState::begin(module.getParameters());
     if (state.step == 0)
-        state.recordValidation(impl->validate(module, state.average, validation));
+        state.recordValidation(validate(module, state.average, validation));
     state.parameters.set_requires_grad(true);
     const int64_t firstStep = state.step;
     const double earlierSeconds = state.seconds;
     Clock::time_point lastCheckpoint = start, lastProgress = start;
     const char* stopped = nullptr;
     while (stopped == nullptr && !state.finished) {
-        const double learningRate = impl->getLearningRate(state.step, totalSteps);
+        const double learningRate = getLearningRate(state.step, totalSteps);
         const Tensor indices = at::tensor(order.getBatch(state.step), at::kLong);
         state.parameters.mutable_grad().reset();
         const Tensor logQ = module.logDensity(state.parameters, training.getBatch(indices));
         const Tensor loss = -(logQ * training.weights.index_select(0, indices)).mean();
         loss.backward();
-        impl->update(state, learningRate);
+        update(state, learningRate);
         if (double value = loss.item<double>(); std::isfinite(value)) {
             state.trainingNLLSum += value - training.logJacobian;
             state.trainingNLLCount++;
@@ -205,11 +222,11 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
         const bool last = state.step >= totalSteps;
         const bool validated = last || state.step % options.validationInterval == 0;
         if (validated) {
-            state.recordValidation(impl->validate(module, state.average, validation));
+            state.recordValidation(validate(module, state.average, validation));
             state.finished = last || (options.patience > 0 && state.validationsSinceBest >= options.patience);
         }
         if (!state.finished && state.step % options.targetInterval == 0)
-            state.target = impl->estimateTarget(module, state.average, state.step);
+            state.target = estimateTarget(module, state.average, state.step);
         if (options.timeBudget > 0 && secondsSince(start) > options.timeBudget)
             stopped = "time budget";
         if (progress && (validated || stopped != nullptr || secondsSince(lastProgress) > 1)) {
@@ -241,11 +258,11 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
         }
     }
     TrainingOutcome outcome;
-    outcome.initialFlow = impl->flow.getHash();
+    outcome.initialFlow = flow.getHash();
     outcome.threads = at::get_num_threads();
     outcome.totalSteps = totalSteps;
     outcome.ended = !state.finished ? stopped : state.step >= totalSteps ? "all samples used" : "patience";
-    outcome.target = impl->estimateTarget(module, state.best, state.step);
-    return Flow(module.createModel(state.best), impl->flow.getMetadata())
+    outcome.target = estimateTarget(module, state.best, state.step);
+    return Flow(module.createModel(state.best), flow.getMetadata())
         .withMetadata("training", describeTraining(options, data, state, outcome));
 }

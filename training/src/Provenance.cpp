@@ -40,8 +40,12 @@ static std::string describeMachine() {
     return processor + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores";
 }
 
-std::string OpenMMFlow::describeSchedule(const FlowTrainerOptions& options) {
-    return scheduleToJson(options).dump();
+std::map<std::string, std::string> OpenMMFlow::describeSchedule(const FlowTrainerOptions& options) {
+    std::map<std::string, std::string> schedule;
+    const Json json = scheduleToJson(options);
+    for (const auto& [name, value] : json.items())
+        schedule[name] = value.dump();
+    return schedule;
 }
 
 std::string OpenMMFlow::describeHeldOutBlocks(const TrainingData& data) {

@@ -1,6 +1,7 @@
 #ifndef OPENMMFLOW_PROVENANCE_H_
 #define OPENMMFLOW_PROVENANCE_H_
 
+#include <map>
 #include <string>
 
 #include "TrainingData.h"
@@ -9,8 +10,8 @@
 
 namespace OpenMMFlow {
 
-/** The options on which the weights depend, as JSON. */
-std::string describeSchedule(const FlowTrainerOptions& options);
+/** The options on which the weights depend, each as JSON. */
+std::map<std::string, std::string> describeSchedule(const FlowTrainerOptions& options);
 
 /** The blocks that are held out, as JSON. */
 std::string describeHeldOutBlocks(const TrainingData& data);

@@ -107,7 +107,7 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
         std::vector<double> values = internal.measure(frame);
         if (!internal.isInSupport(values))
             throw OpenMMException("Frame " + std::to_string(i) + " is outside the support of the flow: "
-                                  + internal.describeViolation(frame));
+                                  + internal.describeViolation(frame) + ".");
         const double weight = weights.empty() ? 1.0 : weights[i];
         const bool heldOut = heldOutBlocks.count(getBlock(i, frames, blocks)) != 0;
         if (weight == 0 || (heldOut && validationIndex++ % stride != 0))

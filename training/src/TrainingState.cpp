@@ -1,6 +1,7 @@
 #include "TrainingState.h"
 
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -26,7 +27,7 @@ void forEachTensor(State& state, Visit visit) {
     visit("best", state.best);
 }
 
-/** Calls visit(member) for each number of a state. */
+/** Calls visit(member) for each number of a state. Those that count or are yes or no are integers. */
 template <typename State, typename Visit>
 void forEachNumber(State& state, Visit visit) {
     visit(state.step);
@@ -44,6 +45,37 @@ void forEachNumber(State& state, Visit visit) {
     visit(state.target.paretoK);
     visit(state.seconds);
     visit(state.finished);
+}
+
+/** In words, what of an identity has another value in the metadata. */
+std::string listDifferences(const std::map<std::string, std::string>& metadata,
+                            const std::map<std::string, std::string>& identity) {
+    // Longer values, such as lists of blocks, would hide what is said.
+    const size_t maxLength = 32;
+    std::string result;
+    for (const auto& [key, value] : identity) {
+        auto found = metadata.find(key);
+        const std::string before = found == metadata.end() ? "none" : found->second;
+        if (before == value)
+            continue;
+        result += (result.empty() ? "" : " and ") + key;
+        if (before.size() <= maxLength && value.size() <= maxLength)
+            result += " (" + before + ", now " + value + ")";
+    }
+    return result;
+}
+
+void readNumber(const TensorFile&, double value, double& number) {
+    number = value;
+}
+
+template <typename Integer>
+void readNumber(const TensorFile& file, double value, Integer& number) {
+    // Doubles hold integers exactly up to here.
+    const double limit = std::is_same_v<Integer, bool> ? 1 : std::is_same_v<Integer, int> ? 0x1p31 - 1 : 0x1p53;
+    if (!(value >= 0 && value <= limit && value == std::floor(value)))
+        file.fail("a count in it is " + std::to_string(value));
+    number = (Integer)value;
 }
 
 }  // namespace
@@ -72,6 +104,13 @@ void TrainingState::recordValidation(double nll) {
     trainingNLLCount = 0;
 }
 
+bool TrainingState::isConsistent(int64_t totalSteps) const {
+    const bool best = std::isnan(bestValidationNLL) || std::isfinite(bestValidationNLL);
+    return step <= totalSteps && skippedSteps <= step && skippedInARow <= skippedSteps && bestStep <= step
+           && trainingNLLCount <= step && validationsSinceBest <= step + 1 && best && seconds >= 0
+           && std::isfinite(seconds) && std::isfinite(trainingNLLSum) && (secondMoment >= 0).all().item<bool>();
+}
+
 void TrainingState::save(const std::string& path, const std::map<std::string, std::string>& identity) const {
     TensorFile file;
     file.getMetadata() = identity;
@@ -89,20 +128,17 @@ void TrainingState::save(const std::string& path, const std::map<std::string, st
 }
 
 TrainingState TrainingState::load(const std::string& path, const std::map<std::string, std::string>& identity,
-                                  const Tensor& parameters) {
+                                  const Tensor& parameters, int64_t totalSteps) {
     TensorFile file = TensorFile::load(path);
     const auto& metadata = file.getMetadata();
     auto format = metadata.find("format");
     if (format == metadata.end() || format->second != FORMAT)
         throw OpenMMException(
             path + " is not a training checkpoint of this version; name another file for the checkpoint.");
-    for (const auto& [key, value] : identity) {
-        auto found = metadata.find(key);
-        if (found == metadata.end() || found->second != value)
-            throw OpenMMException(path + " is the checkpoint of a run with another " + key + " ("
-                                  + (found == metadata.end() ? "none" : found->second) + ", now " + value
-                                  + "); delete it or name another file to start anew.");
-    }
+    const std::string differences = listDifferences(metadata, identity);
+    if (!differences.empty())
+        throw OpenMMException(path + " is the checkpoint of a run with another " + differences
+                              + "; delete it or name another file to start anew.");
     TrainingState state = begin(parameters);
     forEachTensor(state, [&](const char* name, Tensor& tensor) {
         std::vector<double> values = file.getReals(name, {parameters.numel()});
@@ -112,6 +148,8 @@ TrainingState TrainingState::load(const std::string& path, const std::map<std::s
     forEachNumber(state, [&](auto&) { count++; });
     std::vector<double> numbers = file.getAnyReals("numbers", {count});
     const double* next = numbers.data();
-    forEachNumber(state, [&](auto& number) { number = (std::decay_t<decltype(number)>)*next++; });
+    forEachNumber(state, [&](auto& number) { readNumber(file, *next++, number); });
+    if (!state.isConsistent(totalSteps))
+        file.fail("its numbers contradict each other");
     return state;
 }

@@ -49,10 +49,15 @@ struct TrainingState {
      * Read from a file.
      *
      * @param parameters   a tensor of the shape and type of the parameters
-     * @throws OpenMM::OpenMMException if the file is damaged, or its identity another one
+     * @param totalSteps   how many steps the run has at most
+     * @throws OpenMM::OpenMMException if the file is damaged, or its identity another one: the message names what
+     * differs
      */
     static TrainingState load(const std::string& path, const std::map<std::string, std::string>& identity,
-                              const at::Tensor& parameters);
+                              const at::Tensor& parameters, int64_t totalSteps);
+
+private:
+    bool isConsistent(int64_t totalSteps) const;
 };
 
 }  // namespace OpenMMFlow

@@ -113,6 +113,18 @@ TEST(TrainingData, WeightsAverageToOne) {
     }
 }
 
+TEST(TrainingData, IgnoresFramesOfWeightZero) {
+    const int count = 100;
+    vector<double> frames = makeFrames(count), weights(count, 1.0);
+    // Two atoms in one place, and a number that is none.
+    copy_n(&frames[9 * 7], 3, &frames[9 * 7 + 3]);
+    frames[9 * 8] = NAN;
+    expectError([&] { prepareTrainingData(getModel(), frames, weights, {}, {0.2, 1000, 0}); }, "Frame 7");
+    weights[7] = weights[8] = 0;
+    const TrainingData data = prepareTrainingData(getModel(), frames, weights, {}, {0.2, 1000, 0});
+    EXPECT_EQ(98, data.training.numFrames + data.validation.numFrames);
+}
+
 TEST(TrainingData, ValidatesOnALimitedNumberOfFrames) {
     TrainingData data = prepareTrainingData(getModel(), makeFrames(1000), {}, {}, {0.4, 100, 0});
     EXPECT_LE(data.validation.numFrames, 100);
@@ -130,6 +142,10 @@ TEST(TrainingData, HashTellsDataApart) {
     vector<double> changed = frames;
     changed[500] += 1e-9;
     EXPECT_NE(hash(frames, {}), hash(changed, {}));
+    const vector<double> many = makeFrames(5000);
+    changed = many;
+    changed.back() += 1e-9;
+    EXPECT_NE(hash(many, {}), hash(changed, {}));
 }
 
 TEST(BatchOrder, UsesEachFrameOncePerEpoch) {

@@ -25,7 +25,25 @@ import openmm
 import openmmflow
 from openmm import OpenMMException
 
-from openmmflow.quantities import configurations
+from openmmflow.quantities import configurations, per_sample
+
+
+def _integers(values, name, count=None):
+    """Return values of any integer type as int64, (count,) if that is given; none for None."""
+    if values is None:
+        return np.zeros(0, np.int64)
+    array = np.asarray(values)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise OpenMMException(f"{name} are of type {array.dtype}; whole numbers are needed.")
+    if array.ndim != 1 or count not in (None, len(array)):
+        raise OpenMMException(
+            f"{name} have shape {array.shape} where ({'any' if count is None else count},) is needed."
+        )
+    if array.dtype.kind == "u" and array.size > 0 and array.max() > np.iinfo(np.int64).max:
+        raise OpenMMException(f"{name} must be smaller than 2^63, and {array.max()} is not.")
+    return array.astype(np.int64)
 %}
 
 %include <stdint.i>
@@ -53,7 +71,8 @@ public:
             PyObject* argument = SWIG_NewPointerObj(new FlowTrainerProgress(progress),
                                                     SWIG_TypeQuery("OpenMMFlow::FlowTrainerProgress *"), SWIG_POINTER_OWN);
             PyObject* result = PyObject_CallFunctionObjArgs(function, argument, NULL);
-            proceed = result != NULL && result != Py_False;
+            // Nothing is what a function without a return statement returns.
+            proceed = result != NULL && (result == Py_None || PyObject_IsTrue(result) == 1);
             Py_XDECREF(result);
             Py_DECREF(argument);
         }
@@ -73,8 +92,6 @@ def __init__(self, **settings):
     """Create options: the defaults, but for the settings that are named, such as batchSize=256."""
     _training.FlowTrainerOptions_swiginit(self, _training.new_FlowTrainerOptions())
     for name, value in settings.items():
-        if not isinstance(getattr(FlowTrainerOptions, name, None), property):
-            raise OpenMMException(f"There is no training option {name}; there are {', '.join(self.names())}.")
         setattr(self, name, value)
 %}
 
@@ -100,6 +117,11 @@ struct FlowTrainerOptions {
         def names(cls):
             """Return the names of all options."""
             return sorted(name for name in vars(cls) if isinstance(vars(cls)[name], property) and name != "thisown")
+
+        def __setattr__(self, name, value):
+            if name not in ("this", "thisown", *self.names()):
+                raise OpenMMException(f"There is no training option {name}; there are {', '.join(self.names())}.")
+            object.__setattr__(self, name, value)
 
         def __repr__(self):
             settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.names())
@@ -155,11 +177,12 @@ public:
             positions : (count, N, 3), nm or Quantity
             weights : (count,), optional
                 the weight of each frame in the likelihood
-            blocks : (count,) of int, optional
+            blocks : (count,) of any integer type, optional
                 which trajectory, or part of one, each frame belongs to: validation holds out whole blocks. Without
                 them, the frames are one trajectory, which is cut into 50 blocks
             progress : callable, optional
-                called with a FlowTrainerProgress about once a second; when it returns False, training ends
+                called with a FlowTrainerProgress about once a second; when it returns something false other than
+                None, training ends
             checkpoint : path, optional
                 the file for checkpoints; when it exists, training continues from there
             heldOutBlocks : sequence of int, optional
@@ -169,14 +192,14 @@ public:
             -------
             Flow
             """
-            empty = np.zeros(0)
+            positions = configurations(positions, None)
             return self._train(
-                configurations(positions, None),
-                empty if weights is None else np.asarray(weights, dtype=float),
-                np.zeros(0, np.int64) if blocks is None else np.asarray(blocks),
+                positions,
+                np.zeros(0) if weights is None else per_sample(weights, len(positions), "Weights"),
+                _integers(blocks, "Blocks", len(positions)),
                 "" if checkpoint is None else checkpoint,
                 progress,
-                np.zeros(0, np.int64) if heldOutBlocks is None else np.asarray(heldOutBlocks),
+                _integers(heldOutBlocks, "Blocks to hold out"),
             )
     %}
 }

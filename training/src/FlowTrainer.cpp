@@ -38,13 +38,16 @@ double secondsSince(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/** Frames of one part of the data as tensors. */
+/** Frames of one part of the data as tensors, which take the place of its arrays: these are gone afterwards. */
 struct Frames {
-    Frames(const TrainingData::Part& part, at::ScalarType type)
+    Frames(TrainingData::Part& part, at::ScalarType type)
         : coordinates(toTensor(part.coordinates,
                                {part.numFrames, (int64_t)part.coordinates.size() / part.numFrames}, type)),
           weights(toTensor(part.weights, {part.numFrames}, type)),
-          logJacobian(part.logJacobian) {}
+          logJacobian(part.logJacobian) {
+        part.coordinates = {};
+        part.weights = {};
+    }
     /** (D, batch) */
     Tensor getBatch(const Tensor& indices) const {
         return coordinates.index_select(0, indices).t().contiguous();
@@ -177,7 +180,7 @@ Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
     const Clock::time_point start = Clock::now();
     const ThreadCount threads(options.threads);
     const at::ScalarType type = options.precision == "double" ? at::kDouble : at::kFloat;
-    const TrainingData data =
+    TrainingData data =
         prepareTrainingData(*model, positions, weights, blocks,
                             {options.validationFraction, options.maxValidationFrames, options.seed, heldOutBlocks});
     const Frames training(data.training, type), validation(data.validation, type);

@@ -13,9 +13,17 @@
 using namespace OpenMMFlow;
 using OpenMM::OpenMMException;
 
+/** Add an array to a hash in pieces, since the hash takes strings and a copy of all positions would be large. */
 template <typename T>
-static std::string getBytes(const std::vector<T>& values) {
-    return std::string((const char*)values.data(), values.size() * sizeof(T));
+static void addToHash(Hash& hash, const std::vector<T>& values) {
+    const size_t pieceSize = 1 << 16, size = values.size() * sizeof(T);
+    const char* bytes = (const char*)values.data();
+    hash.add(std::to_string(size));
+    std::string piece;
+    for (size_t start = 0; start < size; start += pieceSize) {
+        piece.assign(bytes + start, std::min(pieceSize, size - start));
+        hash.add(piece);
+    }
 }
 
 static void checkArrays(int N, const std::vector<double>& positions, const std::vector<double>& weights,
@@ -41,6 +49,10 @@ static void checkArrays(int N, const std::vector<double>& positions, const std::
     }
     if (!weights.empty() && sum == 0)
         throw OpenMMException("All weights are zero.");
+}
+
+static double getWeight(size_t frame, const std::vector<double>& weights) {
+    return weights.empty() ? 1.0 : weights[frame];
 }
 
 /** The block of a frame: without blocks, one of 50 pieces of equal length. */
@@ -87,19 +99,29 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
     checkArrays(N, positions, weights, blocks);
     const size_t frames = positions.size() / (3 * N);
     TrainingData data;
-    std::map<int64_t, size_t> sizes;
-    for (size_t i = 0; i < frames; i++)
-        sizes[getBlock(i, frames, blocks)]++;
+    std::map<int64_t, size_t> sizes, usedSizes;
+    for (size_t i = 0; i < frames; i++) {
+        const int64_t block = getBlock(i, frames, blocks);
+        sizes[block]++;
+        usedSizes[block] += getWeight(i, weights) > 0;
+    }
     const std::set<int64_t> heldOutBlocks = chooseHeldOut(sizes, frames, split);
     data.numBlocks = (int64_t)sizes.size();
     data.heldOutBlocks.assign(heldOutBlocks.begin(), heldOutBlocks.end());
-    size_t numHeldOut = 0;
-    for (int64_t block : heldOutBlocks)
-        numHeldOut += sizes[block];
+    size_t numUsed = 0, numHeldOut = 0;
+    for (const auto& [block, size] : usedSizes) {
+        numUsed += size;
+        numHeldOut += heldOutBlocks.count(block) != 0 ? size : 0;
+    }
     const size_t stride = std::max<size_t>(1, (numHeldOut + split.maxFrames - 1) / split.maxFrames);
+    data.training.reserve(numUsed - numHeldOut, D);
+    data.validation.reserve((numHeldOut + stride - 1) / stride, D);
 
     size_t validationIndex = 0;
     for (size_t i = 0; i < frames; i++) {
+        const double weight = getWeight(i, weights);
+        if (weight == 0)
+            continue;
         const double* frame = &positions[3 * N * i];
         if (!std::all_of(frame, frame + 3 * N, [](double x) { return std::isfinite(x); }))
             throw OpenMMException("Frame " + std::to_string(i)
@@ -108,9 +130,8 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
         if (!internal.isInSupport(values))
             throw OpenMMException("Frame " + std::to_string(i) + " is outside the support of the flow: "
                                   + internal.describeViolation(frame) + ".");
-        const double weight = weights.empty() ? 1.0 : weights[i];
         const bool heldOut = heldOutBlocks.count(getBlock(i, frames, blocks)) != 0;
-        if (weight == 0 || (heldOut && validationIndex++ % stride != 0))
+        if (heldOut && validationIndex++ % stride != 0)
             continue;
         TrainingData::Part& part = heldOut ? data.validation : data.training;
         double logJacobian = 0;
@@ -137,6 +158,10 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
             weight *= part->numFrames / sum;
         part->logJacobian = part->logJacobian / sum + model.getLogDensityConstant();
     }
-    data.hash = Hash().add(getBytes(positions)).add(getBytes(weights)).add(getBytes(blocks)).toString();
+    Hash hash;
+    addToHash(hash, positions);
+    addToHash(hash, weights);
+    addToHash(hash, blocks);
+    data.hash = hash.toString();
     return data;
 }

@@ -21,6 +21,11 @@ struct TrainingData {
         /** log q(x) minus the log density of the coordinates, averaged over the frames by weight. */
         double logJacobian = 0;
         int64_t numFrames = 0;
+
+        void reserve(size_t frames, size_t numCoordinates) {
+            coordinates.reserve(frames * numCoordinates);
+            weights.reserve(frames);
+        }
     };
     Part training, validation;
     int64_t numBlocks = 0;
@@ -40,7 +45,7 @@ struct ValidationSplit {
 };
 
 /**
- * Measure and check frames, and hold some of them out: whole blocks.
+ * Measure and check frames, and hold some of them out: whole blocks. Frames of weight zero are ignored.
  *
  * @throws OpenMM::OpenMMException, a sentence which names the frame, for data that make no sense for this
  * model

@@ -67,6 +67,26 @@ def test_progress_ends_training(positions, tmp_path):
     assert resumed.hash == FlowTrainer(make_flow(positions), short()).train(positions).hash
 
 
+@pytest.mark.parametrize("false", [0, np.False_, ""])
+def test_anything_false_but_none_ends_training(positions, false):
+    seen = []
+
+    def progress(report):
+        seen.append(report.step)
+        return false
+
+    FlowTrainer(make_flow(positions), short()).train(positions, progress=progress)
+    assert len(seen) == 1
+
+
+def test_blocks_of_any_integer_type(positions):
+    trainer = FlowTrainer(make_flow(positions), short())
+    blocks = np.arange(500) // 50
+    expected = trainer.train(positions, blocks=blocks).hash
+    for other in (blocks.astype(np.uint64), blocks.astype(np.int8), blocks.tolist()):
+        assert trainer.train(positions, blocks=other).hash == expected
+
+
 def test_blocks_to_hold_out(positions):
     trainer = FlowTrainer(make_flow(positions), short())
     blocks = np.arange(500) // 50
@@ -90,8 +110,20 @@ def test_errors(positions):
         trainer.train(positions[0])
     with pytest.raises(OpenMMException, match="4 particles"):
         trainer.train(np.zeros((2, 5, 3)))
-    with pytest.raises(OpenMMException, match="weights"):
-        trainer.train(positions, weights=[1.0, 2.0])
+    for weights in ([1.0, 2.0], np.ones((500, 1)), np.ones((1, 500)), 1.0, []):
+        with pytest.raises(OpenMMException, match=r"\(500,\) is needed"):
+            trainer.train(positions, weights=weights)
+    for blocks in (np.arange(500) / 50, ["a"] * 500, np.zeros(500, bool), [None] * 500):
+        with pytest.raises(OpenMMException, match="whole numbers"):
+            trainer.train(positions, blocks=blocks)
+    with pytest.raises(OpenMMException, match=r"\(500,\) is needed"):
+        trainer.train(positions, blocks=np.zeros((500, 1), int))
+    with pytest.raises(OpenMMException, match="smaller than 2"):
+        trainer.train(positions, blocks=np.full(500, 2**63, np.uint64))
+    with pytest.raises(OpenMMException, match="whole numbers"):
+        trainer.train(positions, heldOutBlocks=[0.5])
+    with pytest.raises(OpenMMException, match="no training option batchsize"):
+        FlowTrainerOptions().batchsize = 3
     with pytest.raises(OpenMMException, match="no training option batchsize"):
         FlowTrainerOptions(batchsize=3)
     with pytest.raises(OpenMMException, match="batch size"):

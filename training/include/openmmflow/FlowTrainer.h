@@ -120,7 +120,8 @@ public:
      * Train.
      *
      * @param positions    (count, N, 3) in nm. Centre and orientation do not matter
-     * @param weights      (count): the weight of each frame in the likelihood; empty for equal weights
+     * @param weights      (count): the weight of each frame in the likelihood; empty for equal weights. A frame of
+     * weight zero is ignored, even where it makes no sense
      * @param blocks       (count): which trajectory, or part of one, each frame belongs to: any integer.
      * Blocks are held out as a whole. Empty for one trajectory, which is then cut into 50 blocks
      * @param checkpoint   the file to which checkpoints are written, and from which training resumes if it

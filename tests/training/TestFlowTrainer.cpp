@@ -242,6 +242,40 @@ TEST(FlowTrainer, StopsEarlyWhenItOverfits) {
     EXPECT_EQ(last.step - 4 * options.validationInterval, provenance["best_step"]);
 }
 
+TEST(FlowTrainer, ResumesExactlyAcrossEarlyStopping) {
+    const Sample data = draw(getTruth(), 100, 18);
+    FlowTrainerOptions options = makeShortOptions();
+    options.maxSamples = 64 * 4000;
+    options.learningRate = 5e-3;
+    options.averagingDecay = 0.9;
+    options.patience = 4;
+    long long end = 0;
+    const Flow uninterrupted =
+        FlowTrainer(makeUntrained(), options)
+            .train(data.positions, {}, {}, "", [&](const FlowTrainerProgress& progress) {
+                end = progress.step;
+                return true;
+            });
+    ASSERT_LT(end, 4000);
+    // Stopped in the middle, and when patience is running out already.
+    TemporaryFile checkpoint;
+    for (long long stop : {end / 2, end - 2 * options.validationInterval})
+        FlowTrainer(makeUntrained(), options)
+            .train(data.positions, {}, {}, checkpoint,
+                   [&](const FlowTrainerProgress& progress) { return progress.step < stop; });
+    const Flow resumed =
+        FlowTrainer(makeUntrained(), options)
+            .train(data.positions, {}, {}, checkpoint, [&](const FlowTrainerProgress& progress) {
+                EXPECT_LE(progress.step, end);
+                return true;
+            });
+    EXPECT_EQ(uninterrupted.getHash(), resumed.getHash());
+    const auto expected = nlohmann::json::parse(uninterrupted.getMetadata().at("training"));
+    const auto found = nlohmann::json::parse(resumed.getMetadata().at("training"));
+    for (const char* key : {"ended", "steps", "best_step", "validation_nll", "training_nll"})
+        EXPECT_EQ(expected[key], found[key]) << key;
+}
+
 TEST(FlowTrainer, NeverReturnsWhatIsWorseThanItsInput) {
     const Sample data = draw(getTruth(), 1000, 11);
     // The truth can only be lost, with steps as large as these.
@@ -410,16 +444,23 @@ TEST(FlowTrainer, RefusesTheCheckpointOfAnotherRun) {
     FlowTrainerOptions options = makeShortOptions();
     options.maxSamples = 64 * 5;
     FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint);
-    expectError([&] { FlowTrainer(makeUntrained(2), options).train(data.positions, {}, {}, checkpoint); }, "another flow");
+    expectError([&] { FlowTrainer(makeUntrained(2), options).train(data.positions, {}, {}, checkpoint); },
+                "another flow");
     vector<double> positions = data.positions;
     positions.resize(3 * N * 200);
-    expectError([&] { FlowTrainer(makeUntrained(), options).train(positions, {}, {}, checkpoint); }, "another data");
-    expectError([&] { FlowTrainer(makeUntrained(), options)
-                                        .train(data.positions, {}, {}, checkpoint, {}, {3, 5}); }, "another choice of held-out blocks");
+    expectError([&] { FlowTrainer(makeUntrained(), options).train(positions, {}, {}, checkpoint); },
+                "another data");
+    expectError(
+        [&] {
+            FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint, {}, {3, 5});
+        },
+        "another choice of held-out blocks");
     options.learningRate *= 2;
-    expectError([&] { FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint); }, "another learning_rate (0.001, now 0.002);");
+    expectError([&] { FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint); },
+                "another learning_rate (0.001, now 0.002);");
     getTruth().save(checkpoint);
-    expectError([&] { FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint); }, "not a training checkpoint");
+    expectError([&] { FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint); },
+                "not a training checkpoint");
 }
 
 TEST(FlowTrainer, RefusesACheckpointOfImpossibleNumbers) {
@@ -461,6 +502,7 @@ TEST(FlowTrainer, RefusesACheckpointOfImpossibleNumbers) {
 TEST(FlowTrainer, SaysInOneSentenceWhatTorchSaysInMany) {
     const Sample data = draw(getTruth(), 300, 17);
     auto fail = [](const FlowTrainerProgress&) { return at::empty({1LL << 60}).numel() > 0; };
-    expectError([&] { FlowTrainer(makeUntrained(), makeShortOptions()).train(data.positions, {}, {}, "", fail); },
-                "Torch could not go on");
+    expectError(
+        [&] { FlowTrainer(makeUntrained(), makeShortOptions()).train(data.positions, {}, {}, "", fail); },
+        "Torch could not go on");
 }

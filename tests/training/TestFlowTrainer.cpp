@@ -504,5 +504,5 @@ TEST(FlowTrainer, SaysInOneSentenceWhatTorchSaysInMany) {
     auto fail = [](const FlowTrainerProgress&) { return at::empty({1LL << 60}).numel() > 0; };
     expectError(
         [&] { FlowTrainer(makeUntrained(), makeShortOptions()).train(data.positions, {}, {}, "", fail); },
-        "Torch could not go on");
+        "allocate memory");
 }

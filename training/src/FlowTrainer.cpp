@@ -26,6 +26,17 @@ using namespace OpenMMFlow;
 using at::Tensor;
 using OpenMM::OpenMMException;
 
+/** The first line of a message as part of a sentence. */
+static std::string toClause(std::string message) {
+    const size_t maxLength = 250;
+    message = message.substr(0, std::min(message.find('\n'), maxLength));
+    for (size_t end; (end = message.find(". ")) != std::string::npos;)
+        message[end] = ';';
+    if (message.ends_with('.'))
+        message.pop_back();
+    return message;
+}
+
 static Tensor toTensor(const std::vector<double>& values, at::IntArrayRef shape, at::ScalarType type) {
     return at::from_blob(const_cast<double*>(values.data()), shape, at::kDouble).to(type, false, true);
 }
@@ -165,9 +176,7 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
     try {
         return impl->train(positions, weights, blocks, checkpoint, progress, heldOutBlocks);
     } catch (const c10::Error& error) {
-        std::string reason = error.what_without_backtrace();
-        reason = reason.substr(0, reason.find_first_of(".\n"));
-        throw OpenMMException("Torch could not go on (" + reason
+        throw OpenMMException("Torch could not go on (" + toClause(error.what_without_backtrace())
                               + "); if memory is short, choose a smaller batch size or fewer frames.");
     }
 }

@@ -15,7 +15,7 @@ using OpenMM::OpenMMException;
 
 namespace {
 
-const char* const FORMAT = "openmm-flow training checkpoint 1";
+const char* const FORMAT = "openmm-flow training checkpoint 2";
 
 /** Calls visit(name, member) for each tensor of a state. */
 template <typename State, typename Visit>

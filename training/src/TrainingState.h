@@ -50,8 +50,8 @@ struct TrainingState {
      *
      * @param parameters   a tensor of the shape and type of the parameters
      * @param totalSteps   how many steps the run has at most
-     * @throws OpenMM::OpenMMException if the file is damaged, or its identity another one: the message names what
-     * differs
+     * @throws OpenMM::OpenMMException if the file is damaged, or its identity another one: the message names
+     * what differs
      */
     static TrainingState load(const std::string& path, const std::map<std::string, std::string>& identity,
                               const at::Tensor& parameters, int64_t totalSteps);

@@ -94,7 +94,11 @@ class TrainingStages:
         if completed is None:
             trained = self._train(stage, flow, options, data, held_out)
             summary = json.loads(trained.metadata["training"])
-            summary |= {"data_files": self.settings.data, "flow_seed": self.settings.flow.get("seed", 0), **provenance}
+            summary |= {
+                "data_files": self.settings.data,
+                "flow_seed": self.settings.flow.get("seed", 0),
+                **provenance,
+            }
             self.files.save_flow(stage, trained, [*earlier, summary])
             completed = self.files.load_flow(stage)
         _report(stage, completed[1][-1])

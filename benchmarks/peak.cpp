@@ -12,6 +12,7 @@
 
 namespace {
 
+// With the two factors they must fit into the 16 registers of AVX2.
 constexpr int CHAINS = 12;
 constexpr long ROUNDS = 3000000;
 

@@ -19,6 +19,7 @@ set(OPENMMFLOW_INSTALL_LIBDIR lib CACHE STRING "Where libraries go, relative to 
 set(OPENMMFLOW_INSTALL_INCLUDEDIR include CACHE STRING "Where headers go, relative to the prefix")
 set(OPENMMFLOW_INSTALL_PLUGINDIR ${OPENMMFLOW_INSTALL_LIBDIR}/plugins)
 set(CMAKE_INSTALL_MESSAGE LAZY)
+
 # openmmflow_library(name [PLUGIN] [COMPONENT component] sources...): a shared library of the project.
 function(openmmflow_library name)
     cmake_parse_arguments(ARG "PLUGIN" "COMPONENT" "SOURCES;RPATH" ${ARGN})

@@ -28,8 +28,17 @@ import numpy as np
 import openmm
 
 from openmmflow.blocks import BLOCK, fill_in_blocks
-from openmmflow.quantities import configurations, conformation, integer, mask, per_sample, sample_indices, values_and_unit
-from openmmflow.dcd import save_dcd
+from openmmflow.quantities import (
+    configurations,
+    conformation,
+    integer,
+    mask,
+    per_sample,
+    random_seed,
+    sample_indices,
+    values_and_unit,
+)
+from openmmflow.dcd import refuse_dcd, save_dcd
 %}
 
 %include <stdint.i>

@@ -95,30 +95,33 @@ bool hasIsomers(const MolecularGraph& graph, int end, int next) {
     return substituentsDiffer(end, next) && substituentsDiffer(atom, before);
 }
 
+/** "cis" or "trans", and the clause that says so of the atoms at the two ends. */
+pair<string, string> describeSides(const MolecularGraph& graph, const vector<int>& atoms) {
+    const bool cis = cos(graph.getTorsion(atoms[0], atoms[1], atoms[2], atoms[3])) > 0;
+    return {cis ? "cis" : "trans", graph.getName(atoms[0]) + " and " + graph.getName(atoms[3]) + " lie on "
+                                       + (cis ? "the same side." : "opposite sides.")};
+}
+
 /** The atoms at the two ends of a cumulene, whose torsion the reference conformation fixes. */
 Restriction describeCumulene(const MolecularGraph& graph, const InternalCoordinates::Placement& placement) {
-    const string first = graph.getName(placement.atom), last = graph.getName(placement.torsion);
-    const double angle = graph.getTorsion(placement.atom, placement.bond, placement.angle, placement.torsion);
-    const bool perpendicular = fabs(sin(angle)) > fabs(cos(angle));
-    Restriction result = {perpendicular    ? "axis"
-                          : cos(angle) > 0 ? "cis"
-                                           : "trans",
-                          {placement.atom, placement.bond, placement.angle, placement.torsion},
-                          ""};
-    result.description = "The double bonds between " + graph.getName(placement.bond) + " and " + last
-                         + " are held: "
-                         + (perpendicular ? first + " and " + last + " keep the hand of their axis."
-                                          : first + " and " + last + " lie on "
-                                                + (cos(angle) > 0 ? "the same side." : "opposite sides."));
-    return result;
+    const vector<int> atoms = {placement.atom, placement.bond, placement.angle, placement.torsion};
+    const double angle = graph.getTorsion(atoms[0], atoms[1], atoms[2], atoms[3]);
+    auto [kind, clause] = describeSides(graph, atoms);
+    if (fabs(sin(angle)) > fabs(cos(angle))) {
+        kind = "axis";
+        clause =
+            graph.getName(atoms[0]) + " and " + graph.getName(atoms[3]) + " keep the hand of their axis.";
+    }
+    return {kind, atoms,
+            "The double bonds between " + graph.getName(atoms[1]) + " and " + graph.getName(atoms[3])
+                + " are held: " + clause};
 }
 
 Restriction describeDoubleBond(const MolecularGraph& graph, const vector<int>& atoms) {
-    bool cis = cos(graph.getTorsion(atoms[0], atoms[1], atoms[2], atoms[3])) > 0;
-    return {cis ? "cis" : "trans", atoms,
-            "The bond " + graph.getName(atoms[1]) + "-" + graph.getName(atoms[2]) + " is "
-                + (cis ? "cis" : "trans") + ": " + graph.getName(atoms[0]) + " and " + graph.getName(atoms[3])
-                + " lie on " + (cis ? "the same side." : "opposite sides.")};
+    const auto [kind, clause] = describeSides(graph, atoms);
+    return {kind, atoms,
+            "The bond " + graph.getName(atoms[1]) + "-" + graph.getName(atoms[2]) + " is " + kind + ": "
+                + clause};
 }
 
 }  // namespace
@@ -137,11 +140,12 @@ vector<Restriction> OpenMMFlow::findRestrictions(const MolecularGraph& graph,
             else if (hasEqualRingArms(graph, p))
                 relative.insert(p);
         }
-        if (coordinates.torsionKinds[i] == Kind::CisTrans && !graph.isBonded(g, placement.torsion)
-            && hasIsomers(graph, p, g))
-            result.push_back(describeCumulene(graph, placement));
-        if (coordinates.torsionKinds[i] == Kind::CisTrans && graph.isBonded(g, placement.torsion))
-            bonds.insert({min(p, g), max(p, g)});
+        if (coordinates.torsionKinds[i] == Kind::CisTrans) {
+            if (graph.isBonded(g, placement.torsion))
+                bonds.insert({min(p, g), max(p, g)});
+            else if (hasIsomers(graph, p, g))
+                result.push_back(describeCumulene(graph, placement));
+        }
     }
     // One such centre alone is no stereocentre: a mirror image is the molecule itself.
     if (relative.size() > 1)

@@ -42,7 +42,8 @@ WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<
             isfinite(this->reducedPotentials[i]) ? -this->reducedPotentials[i] - this->logQ[i] : -infinity;
         if (logWeights[i] == infinity)
             throw OpenMMException("Sample " + to_string(i)
-                                  + " has an infinite weight: its reduced potential and its log q are no energies and densities of a molecule.");
+                                  + " has an infinite weight: its reduced potential and its log q are "
+                                    "no energies and densities of a molecule.");
     }
 }
 

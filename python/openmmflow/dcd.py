@@ -10,6 +10,15 @@ from openmm import OpenMMException
 from openmmflow.topologies import require_atoms_of
 
 
+def refuse_dcd(path):
+    """Raise OpenMMException if the name of a file for a weighted ensemble is that of a trajectory."""
+    if os.fspath(path).lower().endswith(".dcd"):
+        raise OpenMMException(
+            f"{path} would be no DCD file or lose the weights: name a .safetensors file, and save a resampled "
+            "ensemble as DCD."
+        )
+
+
 def save_dcd(path, ensemble, topology=None):
     """Write the positions of an ensemble to a DCD file, under a temporary name until it is complete."""
     # MDTraj takes a second to import, and only trajectories need it. It writes all frames in one call.

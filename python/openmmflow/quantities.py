@@ -29,16 +29,22 @@ def configurations(positions, num_particles):
 
 def sample_indices(count, seed, first):
     """Return the three integers that name samples, from anything that is an integer."""
-    count, seed, first = operator.index(count), operator.index(seed), operator.index(first)
+    count, seed, first = operator.index(count), random_seed(seed), operator.index(first)
     if count < 0:
         raise OpenMMException(f"{count} samples cannot be drawn: give a count of 0 or more.")
-    if not 0 <= seed < 2**64:
-        raise OpenMMException(f"The seed must lie in 0 ... 2^64-1, and {seed} does not.")
     if first < 0 or first + count >= 2**64 or count >= 2**63:
         raise OpenMMException(
             f"Samples are numbered from 0 to 2^64-2: {count} of them cannot start at {first}."
         )
     return count, seed, first
+
+
+def random_seed(seed):
+    """Return anything that is an integer of 64 bits as an int."""
+    seed = operator.index(seed)
+    if not 0 <= seed < 2**64:
+        raise OpenMMException(f"The seed must lie in 0 ... 2^64-1, and {seed} does not.")
+    return seed
 
 
 def per_sample(values, count, name):

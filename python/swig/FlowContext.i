@@ -75,7 +75,7 @@ public:
                 log q in nm^-(3N-3); -infinity outside the support, NaN where a position is not finite
             """
             positions = configurations(positions, self._num_particles)
-            draws, seed = integer(draws, 1, 2**31 - 1, "number of draws"), integer(seed, 0, 2**64 - 1, "seed")
+            draws, seed = integer(draws, 1, 2**31 - 1, "number of draws"), random_seed(seed)
             return fill_in_blocks(
                 lambda start, stop: [self._logDensity(positions[start:stop], draws, seed)],
                 len(positions),
@@ -94,7 +94,7 @@ public:
                 in 1/nm
             """
             positions = configurations(positions, self._num_particles)
-            draws, seed = integer(draws, 1, 2**31 - 1, "number of draws"), integer(seed, 0, 2**64 - 1, "seed")
+            draws, seed = integer(draws, 1, 2**31 - 1, "number of draws"), random_seed(seed)
             return fill_in_blocks(
                 lambda start, stop: self._logDensityGradient(positions[start:stop], draws, seed),
                 len(positions),

@@ -84,10 +84,7 @@ public:
             WeightedEnsemble
                 without its positions, which are in the file
             """
-            if os.fspath(path).lower().endswith(".dcd"):
-                raise openmm.OpenMMException(
-                    f"{path} would be no DCD file: name a .safetensors file, and save a resampled ensemble as DCD."
-                )
+            refuse_dcd(path)
             count, seed, first = sample_indices(count, seed, first)
             with self._lock:
                 return self._sampleToFile(path, count, seed, first, progress)

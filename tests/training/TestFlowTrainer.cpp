@@ -15,7 +15,7 @@
 #include <ATen/Parallel.h>
 
 #include "ExpectError.h"
-#include "RandomFlow.h"
+#include "TrainingRuns.h"
 #include "openmm/HarmonicBondForce.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/FlowContext.h"
@@ -25,54 +25,9 @@
 using namespace OpenMM;
 using namespace OpenMMFlow;
 using namespace std;
-using tests::expectError;
+using namespace OpenMMFlow::tests;
 
 namespace {
-
-const int N = 4;
-
-struct Sample {
-    vector<double> positions, logQ;
-};
-
-/** Frames of a flow that lie inside its support. */
-Sample draw(const Flow& flow, int64_t count, uint64_t seed) {
-    FlowContext context(flow, Platform::getPlatformByName("Reference"));
-    Sample all, inside;
-    context.sample(count, all.positions, all.logQ, seed);
-    for (int64_t i = 0; i < count; i++)
-        if (isfinite(all.logQ[i])) {
-            inside.positions.insert(inside.positions.end(), &all.positions[3 * N * i],
-                                    &all.positions[3 * N * (i + 1)]);
-            inside.logQ.push_back(all.logQ[i]);
-        }
-    return inside;
-}
-
-/** A random flow, smooth enough that a small network can learn it. */
-const Flow& getTruth() {
-    static const Flow truth = [] {
-        const Flow random = makeRandomFlow(N, InternalFlowModel::Activation::SiLU, 21);
-        const auto& model = dynamic_cast<const InternalFlowModel&>(random.getModel());
-        vector<SplineCoupling> couplings = model.getCouplings();
-        for (SplineCoupling& coupling : couplings)
-            for (vector<double>* values : {&coupling.output.weight, &coupling.output.bias})
-                for (double& value : *values)
-                    value *= 0.5;
-        return Flow(make_shared<InternalFlowModel>(model.getCoordinates(), model.getOptions(), couplings));
-    }();
-    return truth;
-}
-
-Flow makeUntrained(unsigned seed = 1) {
-    InternalFlowModel::Configuration configuration;
-    configuration.couplings = 6;
-    configuration.hidden = 32;
-    configuration.blocks = 1;
-    InternalCoordinates coordinates =
-        dynamic_cast<const InternalFlowModel&>(getTruth().getModel()).getCoordinates();
-    return Flow(make_shared<InternalFlowModel>(coordinates, configuration, seed), {{"title", "test"}});
-}
 
 double averageLogQ(const Flow& flow, const vector<double>& positions) {
     FlowContext context(flow, Platform::getPlatformByName("Reference"));
@@ -89,30 +44,6 @@ double average(const vector<double>& values) {
         sum += value;
     return sum / values.size();
 }
-
-FlowTrainerOptions makeShortOptions() {
-    FlowTrainerOptions options;
-    options.batchSize = 64;
-    options.maxSamples = 64 * 120;
-    options.warmupSteps = 10;
-    options.validationInterval = 25;
-    options.threads = 1;
-    return options;
-}
-
-class TemporaryFile {
-public:
-    TemporaryFile()
-        : path(filesystem::temp_directory_path() / ("openmmflow-training-" + to_string(getpid()))) {
-        remove();
-    }
-    ~TemporaryFile() { remove(); }
-    operator string() const { return path; }
-
-private:
-    void remove() { filesystem::remove(path); }
-    filesystem::path path;
-};
 
 }  // namespace
 
@@ -166,69 +97,9 @@ TEST(FlowTrainer, WeightsChangeTheTarget) {
     EXPECT_GT(weighted, unweighted + 0.05);
 }
 
-TEST(FlowTrainer, ResumesExactly) {
-    const Sample data = draw(getTruth(), 1000, 6);
-    for (string precision : {"single", "double"}) {
-        FlowTrainerOptions options = makeShortOptions();
-        options.precision = precision;
-        const Flow uninterrupted = FlowTrainer(makeUntrained(), options).train(data.positions);
-
-        // Killed twice: once at a checkpoint, and once some steps after one, which are lost.
-        TemporaryFile checkpoint;
-        options.checkpointInterval = 0;
-        EXPECT_THROW(FlowTrainer(makeUntrained(), options)
-                         .train(data.positions, {}, {}, checkpoint,
-                                [](const FlowTrainerProgress& progress) {
-                                    if (progress.step >= 50)
-                                        throw runtime_error("killed");
-                                    return true;
-                                }),
-                     runtime_error);
-        options.checkpointInterval = 1e9;
-        EXPECT_THROW(FlowTrainer(makeUntrained(), options)
-                         .train(data.positions, {}, {}, checkpoint,
-                                [](const FlowTrainerProgress& progress) {
-                                    EXPECT_GT(progress.step, 49);
-                                    if (progress.step >= 75)
-                                        throw runtime_error("killed");
-                                    return true;
-                                }),
-                     runtime_error);
-        // Stopped, which writes a checkpoint.
-        long long stopped = 0;
-        FlowTrainer(makeUntrained(), options)
-            .train(data.positions, {}, {}, checkpoint, [&](const FlowTrainerProgress& progress) {
-                stopped = progress.step;
-                return progress.step < 100;
-            });
-        EXPECT_GE(stopped, 100);
-        EXPECT_LT(stopped, 120);
-        long long first = 0;
-        const Flow resumed =
-            FlowTrainer(makeUntrained(), options)
-                .train(data.positions, {}, {}, checkpoint, [&](const FlowTrainerProgress& progress) {
-                    first = first == 0 ? progress.step : first;
-                    return true;
-                });
-        EXPECT_GT(first, stopped);
-        EXPECT_EQ(uninterrupted.getHash(), resumed.getHash());
-        EXPECT_NE(makeUntrained().getHash(), resumed.getHash());
-        // A finished run is not trained any further.
-        EXPECT_EQ(resumed.getHash(),
-                  FlowTrainer(makeUntrained(), options)
-                      .train(data.positions, {}, {}, checkpoint,
-                             [](const FlowTrainerProgress&) -> bool { throw runtime_error("trained"); })
-                      .getHash());
-    }
-}
-
 TEST(FlowTrainer, StopsEarlyWhenItOverfits) {
     const Sample data = draw(getTruth(), 100, 7);
-    FlowTrainerOptions options = makeShortOptions();
-    options.maxSamples = 64 * 4000;
-    options.learningRate = 5e-3;
-    options.averagingDecay = 0.9;
-    options.patience = 4;
+    const FlowTrainerOptions options = makeOverfittingOptions();
     FlowTrainerProgress last;
     const Flow flow = FlowTrainer(makeUntrained(), options)
                           .train(data.positions, {}, {}, "", [&](const FlowTrainerProgress& progress) {
@@ -240,40 +111,6 @@ TEST(FlowTrainer, StopsEarlyWhenItOverfits) {
     EXPECT_LT(last.trainingNLL, last.validationNLL);
     const auto provenance = nlohmann::json::parse(flow.getMetadata().at("training"));
     EXPECT_EQ(last.step - 4 * options.validationInterval, provenance["best_step"]);
-}
-
-TEST(FlowTrainer, ResumesExactlyAcrossEarlyStopping) {
-    const Sample data = draw(getTruth(), 100, 18);
-    FlowTrainerOptions options = makeShortOptions();
-    options.maxSamples = 64 * 4000;
-    options.learningRate = 5e-3;
-    options.averagingDecay = 0.9;
-    options.patience = 4;
-    long long end = 0;
-    const Flow uninterrupted =
-        FlowTrainer(makeUntrained(), options)
-            .train(data.positions, {}, {}, "", [&](const FlowTrainerProgress& progress) {
-                end = progress.step;
-                return true;
-            });
-    ASSERT_LT(end, 4000);
-    // Stopped in the middle, and when patience is running out already.
-    TemporaryFile checkpoint;
-    for (long long stop : {end / 2, end - 2 * options.validationInterval})
-        FlowTrainer(makeUntrained(), options)
-            .train(data.positions, {}, {}, checkpoint,
-                   [&](const FlowTrainerProgress& progress) { return progress.step < stop; });
-    const Flow resumed =
-        FlowTrainer(makeUntrained(), options)
-            .train(data.positions, {}, {}, checkpoint, [&](const FlowTrainerProgress& progress) {
-                EXPECT_LE(progress.step, end);
-                return true;
-            });
-    EXPECT_EQ(uninterrupted.getHash(), resumed.getHash());
-    const auto expected = nlohmann::json::parse(uninterrupted.getMetadata().at("training"));
-    const auto found = nlohmann::json::parse(resumed.getMetadata().at("training"));
-    for (const char* key : {"ended", "steps", "best_step", "validation_nll", "training_nll"})
-        EXPECT_EQ(expected[key], found[key]) << key;
 }
 
 TEST(FlowTrainer, NeverReturnsWhatIsWorseThanItsInput) {
@@ -436,67 +273,6 @@ TEST(FlowTrainer, RefusesOptionsThatMakeNoSense) {
     refuses([](auto& options) { options.averagingDecay = 1; }, "decay");
     refuses([](auto& options) { options.precision = "half"; }, "precision");
     EXPECT_NO_THROW(FlowTrainer(makeUntrained(), FlowTrainerOptions()));
-}
-
-TEST(FlowTrainer, RefusesTheCheckpointOfAnotherRun) {
-    const Sample data = draw(getTruth(), 300, 10);
-    TemporaryFile checkpoint;
-    FlowTrainerOptions options = makeShortOptions();
-    options.maxSamples = 64 * 5;
-    FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint);
-    expectError([&] { FlowTrainer(makeUntrained(2), options).train(data.positions, {}, {}, checkpoint); },
-                "another flow");
-    vector<double> positions = data.positions;
-    positions.resize(3 * N * 200);
-    expectError([&] { FlowTrainer(makeUntrained(), options).train(positions, {}, {}, checkpoint); },
-                "another data");
-    expectError(
-        [&] {
-            FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint, {}, {3, 5});
-        },
-        "another choice of held-out blocks");
-    options.learningRate *= 2;
-    expectError([&] { FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint); },
-                "another learning_rate (0.001, now 0.002);");
-    getTruth().save(checkpoint);
-    expectError([&] { FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint); },
-                "not a training checkpoint");
-}
-
-TEST(FlowTrainer, RefusesACheckpointOfImpossibleNumbers) {
-    const Sample data = draw(getTruth(), 300, 16);
-    TemporaryFile checkpoint;
-    FlowTrainerOptions options = makeShortOptions();
-    options.maxSamples = 64 * 20;
-    options.patience = 0;
-    auto train = [&] { FlowTrainer(makeUntrained(), options).train(data.positions, {}, {}, checkpoint); };
-    train();
-    const TensorFile good = TensorFile::load(checkpoint);
-    const int64_t count = good.getShape("numbers")[0], parameters = good.getShape("average")[0];
-    const vector<double> numbers = good.getAnyReals("numbers", {count});
-    ASSERT_EQ(20, numbers[0]);
-    for (double value : {-1000.0, 0.5, (double)NAN, (double)INFINITY, 1e300, 21.0, 1e15})
-        for (int i = 0; i < 5; i++) {
-            vector<double> changed = numbers;
-            changed[i] = value;
-            TensorFile bad = good;
-            bad.setReals("numbers", {count}, changed);
-            bad.save(checkpoint);
-            if (value != 21 || i != 4)
-                expectError(train, string(checkpoint));
-        }
-    for (const char* name : {"parameters", "first_moment", "second_moment", "average", "best"}) {
-        TensorFile bad = good;
-        bad.setReals(name, {parameters}, vector<double>(parameters, NAN));
-        bad.save(checkpoint);
-        expectError(train, name);
-    }
-    TensorFile bad = good;
-    bad.setReals("second_moment", {parameters}, vector<double>(parameters, -1));
-    bad.save(checkpoint);
-    expectError(train, string(checkpoint));
-    good.save(checkpoint);
-    EXPECT_NO_THROW(train());
 }
 
 TEST(FlowTrainer, SaysInOneSentenceWhatTorchSaysInMany) {

@@ -1,52 +1,47 @@
 // The steps of the optimiser, against Adam, clipping, averaging and the schedule written out in full.
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <ATen/ATen.h>
 #include <cmath>
-#include <filesystem>
 
 #include "BatchOrder.h"
 #include "InternalFlowModule.h"
-#include "RandomFlow.h"
 #include "TrainingData.h"
+#include "TrainingRuns.h"
 #include "openmmflow/FlowContext.h"
 #include "openmmflow/FlowTrainer.h"
 #include "openmmflow/internal/TensorFile.h"
 
 using namespace OpenMM;
 using namespace OpenMMFlow;
+using namespace OpenMMFlow::tests;
 using namespace std;
 using at::Tensor;
 
 namespace {
 
-const int N = 4;
-
-/** Frames inside the support, and a weight for each. */
+/** Frames of a random flow, and a weight for each. */
 struct Data {
     vector<double> positions, weights;
 };
 
-Data draw(int64_t count) {
-    const Flow flow = makeRandomFlow(N, InternalFlowModel::Activation::SiLU, 3);
-    FlowContext context(flow, Platform::getPlatformByName("Reference"));
-    vector<double> positions, logQ;
-    context.sample(count, positions, logQ, 1);
-    Data data;
-    for (int64_t i = 0; i < count; i++)
-        if (isfinite(logQ[i])) {
-            data.positions.insert(data.positions.end(), &positions[3 * N * i], &positions[3 * N * (i + 1)]);
-            data.weights.push_back(0.5 + (double)(i % 3));
-        }
+const Flow& getSource() {
+    static const Flow source = makeRandomFlow(N, InternalFlowModel::Activation::SiLU, 3);
+    return source;
+}
+
+Data drawWeighted(int64_t count) {
+    const Sample sample = draw(getSource(), count, 1);
+    Data data{sample.positions, {}};
+    for (size_t i = 0; i < sample.logQ.size(); i++)
+        data.weights.push_back(0.5 + (double)(i % 3));
     return data;
 }
 
 /** Another flow with the same coordinates. */
 Flow makeStart() {
-    const auto model = dynamic_cast<const InternalFlowModel&>(
-        makeRandomFlow(N, InternalFlowModel::Activation::SiLU, 3).getModel());
+    const auto& model = dynamic_cast<const InternalFlowModel&>(getSource().getModel());
     InternalFlowModel::Configuration configuration;
     configuration.couplings = 3;
     configuration.hidden = 8;
@@ -75,10 +70,9 @@ struct State {
 };
 
 State train(const Data& data, const FlowTrainerOptions& options) {
-    const string path = filesystem::temp_directory_path() / ("openmmflow-optimizer-" + to_string(getpid()));
-    FlowTrainer(makeStart(), options).train(data.positions, data.weights, {}, path);
-    const TensorFile file = TensorFile::load(path);
-    filesystem::remove(path);
+    const TemporaryFile checkpoint;
+    FlowTrainer(makeStart(), options).train(data.positions, data.weights, {}, checkpoint);
+    const TensorFile file = TensorFile::load(checkpoint);
     auto read = [&](const char* name) { return file.getReals(name, file.getShape(name)); };
     return {read("parameters"), read("average"), read("first_moment"), read("second_moment")};
 }
@@ -111,7 +105,7 @@ double getLargestDifference(const vector<double>& a, const vector<double>& b) {
 }  // namespace
 
 TEST(Optimizer, IsAdamWithClippingAveragingAndASchedule) {
-    const Data data = draw(300);
+    const Data data = drawWeighted(300);
     const FlowTrainerOptions options = makeOptions();
     const State found = train(data, options);
 
@@ -178,7 +172,7 @@ TEST(Optimizer, IsAdamWithClippingAveragingAndASchedule) {
 }
 
 TEST(Optimizer, ReportsTheLikelihoodOfTheHeldOutFrames) {
-    const Data data = draw(400);
+    const Data data = drawWeighted(400);
     const size_t frames = data.weights.size();
     vector<int64_t> blocks;
     for (size_t i = 0; i < frames; i++)

@@ -47,7 +47,8 @@ TEST(TrainingData, HoldsOutWholeBlocks) {
     for (int i = 0; i < count; i++)
         blocks.push_back((i * 7) % 10 * 1000 - 3);
     for (uint32_t seed : {0u, 1u}) {
-        TrainingData data = prepareTrainingData(getModel(), makeFrames(count), {}, blocks, {0.25, 1000, seed});
+        TrainingData data =
+            prepareTrainingData(getModel(), makeFrames(count), {}, blocks, {0.25, 1000, seed});
         EXPECT_EQ(10, data.numBlocks);
         EXPECT_EQ(90, data.validation.numFrames);
         EXPECT_EQ(210, data.training.numFrames);
@@ -68,7 +69,8 @@ TEST(TrainingData, HoldsOutTheBlocksThatAreNamed) {
     vector<int64_t> blocks;
     for (int i = 0; i < 100; i++)
         blocks.push_back(7 * (i / 10));
-    const TrainingData data = prepareTrainingData(getModel(), frames, {}, blocks, {0.5, 1000, 0, {63, 14, 63}});
+    const TrainingData data =
+        prepareTrainingData(getModel(), frames, {}, blocks, {0.5, 1000, 0, {63, 14, 63}});
     EXPECT_EQ((vector<int64_t>{14, 63}), data.heldOutBlocks);
     set<int> expected;
     for (int i = 0; i < 10; i++)

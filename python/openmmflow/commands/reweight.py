@@ -1,7 +1,6 @@
 """`openmm-flow reweight`."""
 
 import click
-from openmm import OpenMMException
 
 from openmmflow.commands.options import (
     EXISTING_FILE,
@@ -40,10 +39,10 @@ def reweight(flow, system, positions, temperature, topology, output, platform, p
     from openmmflow.commands.inputs import load_system
     from openmmflow.commands.progress import progress_bar
     from openmmflow.commands.trajectories import load_positions
+    from openmmflow.dcd import refuse_dcd
 
     refuse_to_overwrite(output, (flow, system, positions, topology))
-    if output.lower().endswith(".dcd"):
-        raise OpenMMException(f"{output} would lose the weights: write a .safetensors file, and resample it.")
+    refuse_dcd(output)
     sampler = make_sampler(
         load_system(system), openmmflow.Flow.load(flow), temperature, platform, precision, threads
     )

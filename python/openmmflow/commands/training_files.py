@@ -48,10 +48,12 @@ class TrainingFiles:
         return flow, stages
 
     def save_flow(self, stage, flow, stages):
-        """Complete a stage: its flow takes the place of its checkpoint."""
+        """Complete a stage: its flow takes the place of its checkpoint. Return what load_flow() will."""
         stages[-1]["run"] = self.run
-        flow.withMetadata("training", json.dumps(stages)).save(self._flow(stage))
+        flow = flow.withMetadata("training", json.dumps(stages))
+        flow.save(self._flow(stage))
         Path(self.checkpoint(stage)).unlink()
+        return flow, stages
 
     def load_samples(self, stage):
         """Return the positions of the own samples of a stage and what is known of them; None if not yet drawn."""
@@ -68,13 +70,15 @@ class TrainingFiles:
         return positions, record
 
     def save_samples(self, stage, positions, record):
-        """Keep own samples; `record` says how they were drawn."""
+        """Keep own samples; `record` says how they were drawn. Return what load_samples() will."""
+        record = {**record, "run": self.run}
         temporary = self._samples(stage) + ".tmp"
         with open(temporary, "wb") as file:
-            np.savez(file, positions=positions, record=json.dumps({**record, "run": self.run}))
+            np.savez(file, positions=positions, record=json.dumps(record))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self._samples(stage))
+        return positions, record
 
     def delete(self, stages):
         """Delete the files of so many stages."""

@@ -99,8 +99,7 @@ class TrainingStages:
                 "flow_seed": self.settings.flow.get("seed", 0),
                 **provenance,
             }
-            self.files.save_flow(stage, trained, [*earlier, summary])
-            completed = self.files.load_flow(stage)
+            completed = self.files.save_flow(stage, trained, [*earlier, summary])
         _report(stage, completed[1][-1])
         return completed
 
@@ -135,8 +134,7 @@ class TrainingStages:
                 "effective_sample_fraction": ensemble.effective_sample_fraction,
                 "pareto_k": ensemble.pareto_k,
             }
-            self.files.save_samples(stage, ensemble.resample(kept, seed=stage - 1).positions, record)
-            drawn = self.files.load_samples(stage)
+            drawn = self.files.save_samples(stage, ensemble.resample(kept, seed=stage - 1).positions, record)
         record = drawn[1]
         click.echo(
             f"Own samples  {record['kept']} of {record['proposals']} proposals, "

@@ -29,8 +29,9 @@ struct Coupling {
 /** The internal-coordinate spline flow in one precision. */
 class InternalFlow : public CpuFlow {
 public:
-    InternalFlow(const InternalFlowModel& model);
+    explicit InternalFlow(const InternalFlowModel& model);
     std::unique_ptr<CpuFlowBlock> createBlock() const override;
+
     InternalCoordinates coordinates;
     InternalFlowModel::Activation activation;
     std::vector<Coupling> couplings;

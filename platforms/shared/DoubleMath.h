@@ -2,6 +2,7 @@
 #define OPENMMFLOW_DOUBLEMATH_H_
 
 #include <cmath>
+#include <cstddef>
 
 /**
  * The shared maths as ordinary C++ on doubles. The .cc files are kept inside the C subset that OpenMM's
@@ -12,6 +13,7 @@ namespace OpenMMFlow {
 namespace shared {
 
 using real = double;
+using Scalar = double;
 
 inline real EXP(real x) {
     return std::exp(x);
@@ -31,6 +33,9 @@ inline real COS(real x) {
 inline real ATAN2(real y, real x) {
     return std::atan2(y, x);
 }
+inline real TANH(real x) {
+    return std::tanh(x);
+}
 inline real FLOOR(real x) {
     return std::floor(x);
 }
@@ -41,11 +46,27 @@ inline real SELECT(bool condition, real a, real b) {
     return condition ? a : b;
 }
 
+/** table[index]; the first number for an index that is not a number. */
+inline real gather(const double* table, real index) {
+    return table[index >= 0 ? (std::size_t)index : 0];
+}
+
+/** A sum in at least double precision. */
+class WideSum {
+public:
+    void add(real x) { sum += x; }
+    double get() const { return sum; }
+
+private:
+    double sum = 0;
+};
+
 #define DEVICE [[maybe_unused]] static inline
 #include "shared/real3.h"
 
 #include "shared/boxMuller.cc"
 #include "shared/internalCoordinates.cc"
+#include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"
 #include "shared/rationalQuadraticSplineAdjoint.cc"
 #undef DEVICE

@@ -71,7 +71,7 @@ def test_the_energies_are_those_of_openmm(ensemble, dipeptide):
     for k in range(0, 200, 20):
         context.setPositions(ensemble.positions[k])
         energy = context.getState(getEnergy=True).getPotentialEnergy()
-        assert energy / kT == pytest.approx(ensemble.reduced_potentials[k], abs=1e-6)
+        assert energy / kT == pytest.approx(ensemble.reduced_potentials[k], abs=5e-4)
 
 
 @pytest.mark.parametrize("platform, properties, median, most", [

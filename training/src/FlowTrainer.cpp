@@ -20,6 +20,7 @@
 #include "TrainingState.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/FlowSampler.h"
+#include "openmmflow/internal/ContextMutex.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;

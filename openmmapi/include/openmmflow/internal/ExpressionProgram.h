@@ -78,8 +78,11 @@ struct HoistedExpressions;
  * are computed once, registers are used again after their last use, and the value of an expression is what
  * Lepton gives up to rounding.
  *
- * The i-th input is read from register i, and is never overwritten. An expression of which all is known is a
- * constant; an output may lie in the register of an input or of another output.
+ * The i-th input is read from register i, which is never overwritten. An output may lie in the register of an
+ * input or of another output.
+ *
+ * Integer powers become products, half-integer ones products of square roots (so that (-infinity)^0.5 is
+ * NaN), and several divisions by powers of one quantity become products with powers of its reciprocal.
  */
 class ExpressionProgram {
 public:

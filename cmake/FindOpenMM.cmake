@@ -15,8 +15,10 @@ find_path(OpenMM_INCLUDE_DIR OpenMM.h PATHS ${OPENMM_DIR}/include NO_DEFAULT_PAT
 find_library(OpenMM_LIBRARY OpenMM PATHS ${OPENMM_DIR}/lib NO_DEFAULT_PATH)
 get_filename_component(OpenMM_LIBRARY_DIR "${OpenMM_LIBRARY}" DIRECTORY)
 
-# The version stands only in the library: ask it.
-if(OpenMM_INCLUDE_DIR AND OpenMM_LIBRARY AND NOT OpenMM_VERSION)
+# The version stands only in the library: ask it, each time, since an upgrade may put another into the same place.
+if(OpenMM_INCLUDE_DIR AND OpenMM_LIBRARY)
+    unset(_ran CACHE)
+    unset(_compiled CACHE)
     set(_source ${CMAKE_BINARY_DIR}/CMakeFiles/openmm_version.cpp)
     file(WRITE ${_source} "#include <OpenMM.h>\n#include <cstdio>\n"
         "int main() { std::puts(OpenMM::Platform::getOpenMMVersion().c_str()); }\n")
@@ -25,8 +27,7 @@ if(OpenMM_INCLUDE_DIR AND OpenMM_LIBRARY AND NOT OpenMM_VERSION)
         LINK_LIBRARIES ${OpenMM_LIBRARY}
         COMPILE_OUTPUT_VARIABLE _compile_output RUN_OUTPUT_VARIABLE _version)
     if(_compiled AND _ran EQUAL 0)
-        string(STRIP "${_version}" _version)
-        set(OpenMM_VERSION ${_version} CACHE INTERNAL "Version of OpenMM")
+        string(STRIP "${_version}" OpenMM_VERSION)
     else()
         message(WARNING "A program could not be linked with ${OpenMM_LIBRARY}: ${_compile_output}")
     endif()

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -97,11 +98,19 @@ std::string messageOf(const std::function<void()>& action) {
     return "no exception";
 }
 
-class OnPlatform : public testing::TestWithParam<const char*> {
+struct Choice {
+    std::string platform, implementation;
+};
+
+class OnPlatform : public testing::TestWithParam<Choice> {
 protected:
-    Platform& platform = Platform::getPlatformByName(GetParam());
+    BatchedPotential make(const System& system, const std::string& threads) const {
+        return BatchedPotential(system, platform,
+                                {{"Threads", threads}, {"Implementation", GetParam().implementation}});
+    }
+    Platform& platform = Platform::getPlatformByName(GetParam().platform);
     // CPU computes in single precision.
-    double tolerance = std::string(GetParam()) == "CPU" ? 2e-5 : 1e-12;
+    double tolerance = GetParam().platform == "CPU" ? 2e-5 : 1e-12;
 };
 
 TEST_P(OnPlatform, AgreesWithAContextForAnyThreadsAndBatch) {
@@ -111,7 +120,7 @@ TEST_P(OnPlatform, AgreesWithAContextForAnyThreadsAndBatch) {
     const OneByOne expected = evaluateOneByOne(*system, platform, positions);
     std::vector<double> first;
     for (const char* threads : {"1", "2", "3", "16"}) {
-        BatchedPotential potential(*system, platform, {{"Threads", threads}});
+        BatchedPotential potential = make(*system, threads);
         std::vector<double> energies, forces;
         potential.computeEnergiesAndForces(positions, energies, forces);
         ASSERT_EQ(energies.size(), expected.energies.size());
@@ -135,7 +144,7 @@ TEST_P(OnPlatform, BadConfigurationsSpoilOnlyThemselves) {
     const int count = 20, numParticles = 6;
     auto system = makeSystem(numParticles, NonbondedForce::CutoffNonPeriodic);
     std::vector<double> positions = makePositions(count, numParticles);
-    BatchedPotential potential(*system, platform, {{"Threads", "2"}});
+    BatchedPotential potential = make(*system, "2");
     const std::vector<double> good = potential.computeEnergies(positions);
     positions[3 * numParticles * 4 + 1] = notANumber;
     positions[3 * numParticles * 11] = infinity;
@@ -157,7 +166,7 @@ TEST_P(OnPlatform, BadConfigurationsSpoilOnlyThemselves) {
 TEST_P(OnPlatform, CoincidingParticlesHaveNoFiniteEnergy) {
     auto system = makeSystem(6, NonbondedForce::NoCutoff);
     std::vector<double> positions = makePositions(3, 6);
-    BatchedPotential potential(*system, platform, {{"Threads", "1"}});
+    BatchedPotential potential = make(*system, "1");
     const std::vector<double> good = potential.computeEnergies(positions);
     std::copy_n(&positions[18], 3, &positions[18 + 6]);
     const std::vector<double> energies = potential.computeEnergies(positions);
@@ -166,7 +175,9 @@ TEST_P(OnPlatform, CoincidingParticlesHaveNoFiniteEnergy) {
     EXPECT_EQ(energies[2], good[2]);
 }
 
-INSTANTIATE_TEST_SUITE_P(BatchedPotential, OnPlatform, testing::Values("Reference", "CPU"));
+INSTANTIATE_TEST_SUITE_P(BatchedPotential, OnPlatform,
+                         testing::Values(Choice{"Reference", "batched"}, Choice{"CPU", "batched"},
+                                         Choice{"Reference", "contexts"}, Choice{"CPU", "contexts"}));
 
 TEST(BatchedPotential, TheSystemIsCopied) {
     auto system = makeSystem(6, NonbondedForce::NoCutoff);
@@ -202,9 +213,9 @@ TEST(BatchedPotential, TwoPotentialsWorkAtOnce) {
     EXPECT_EQ(results[1], expected);
 }
 
-TEST(BatchedPotential, ChoosesThePlatformByTheForces) {
+TEST(BatchedPotential, ContextsAreOnThePlatformThatSuitsTheForces) {
     auto choice = [](const System& system) {
-        return BatchedPotential(system, {{"Threads", "2"}}).getImplementation();
+        return BatchedPotential(system, {{"Threads", "2"}, {"Implementation", "contexts"}}).getDescription();
     };
     EXPECT_EQ(choice(*makeSystem(22, NonbondedForce::NoCutoff)), "contexts: Reference, 2 threads");
     EXPECT_EQ(choice(*makeSystem(61, NonbondedForce::NoCutoff)), "contexts: CPU, 2 threads");
@@ -216,17 +227,39 @@ TEST(BatchedPotential, ChoosesThePlatformByTheForces) {
     EXPECT_EQ(choice(*custom), "contexts: CPU, 2 threads");
 }
 
+TEST(BatchedPotential, SaysWhatItUses) {
+    auto system = makeSystem(22, NonbondedForce::NoCutoff);
+    BatchedPotential batched(*system, {{"Threads", "2"}});
+    EXPECT_EQ(batched.getImplementation(), "batched");
+    EXPECT_EQ(batched.getDescription(), "batched: CPU, single, 2");
+    BatchedPotential asked(*system, {{"Implementation", "contexts"}});
+    EXPECT_EQ(asked.getImplementation(), "contexts: as asked for");
+    system = makeSystem(22, NonbondedForce::CutoffPeriodic);
+    testing::internal::CaptureStderr();
+    BatchedPotential periodic(*system, {{"Precision", "double"}});
+    EXPECT_EQ(periodic.getImplementation(), "contexts: NonbondedForce with periodic boundary conditions");
+    const std::string log = testing::internal::GetCapturedStderr();
+    EXPECT_NE(log.find("because of NonbondedForce with periodic boundary conditions.\n"), std::string::npos)
+        << log;
+    EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1);
+}
+
 TEST(BatchedPotential, AlanineDipeptide) {
     const char* source = std::getenv("OPENMMFLOW_SOURCE_DIR");
     ASSERT_NE(source, nullptr) << "Run this test through ctest.";
     std::ifstream file(std::string(source) + "/examples/alanine-dipeptide/vacuum/system.xml");
     std::unique_ptr<System> system(XmlSerializer::deserialize<System>(file));
-    BatchedPotential potential(*system, {{"Threads", "2"}});
-    EXPECT_EQ(potential.getImplementation(), "contexts: Reference, 2 threads");
-    EXPECT_EQ(potential.getNumParticles(), 22);
     const std::vector<double> positions = makePositions(50, 22);
-    EXPECT_EQ(potential.computeEnergies(positions),
-              evaluateOneByOne(*system, Platform::getPlatformByName("Reference"), positions).energies);
+    const std::vector<double> expected =
+        evaluateOneByOne(*system, Platform::getPlatformByName("Reference"), positions).energies;
+    BatchedPotential contexts(*system, {{"Threads", "2"}, {"Implementation", "contexts"}});
+    EXPECT_EQ(contexts.computeEnergies(positions), expected);
+    BatchedPotential batched(*system, Platform::getPlatformByName("Reference"));
+    EXPECT_EQ(batched.getImplementation(), "batched");
+    EXPECT_EQ(batched.getNumParticles(), 22);
+    const std::vector<double> energies = batched.computeEnergies(positions);
+    for (size_t k = 0; k < energies.size(); k++)
+        EXPECT_NEAR(energies[k], expected[k], 1e-10 * std::abs(expected[k]));
 }
 
 TEST(BatchedPotential, RefusesWhatItCannotUnderstand) {
@@ -243,7 +276,11 @@ TEST(BatchedPotential, RefusesWhatItCannotUnderstand) {
     EXPECT_EQ(messageOf([&] {
                   BatchedPotential(*system, {{"Colour", "red"}});
               }),
-              "Illegal property name: Colour");
+              "The kernels of the CPU platform have no property \"Colour\"; they know InstructionSet, Precision, Threads.");
+    EXPECT_EQ(messageOf([&] {
+                  BatchedPotential(*system, {{"Implementation", "fast"}});
+              }),
+              "The property Implementation must be batched or contexts, not \"fast\".");
     EXPECT_EQ(messageOf([&] { BatchedPotential(*makeSystem(0, NonbondedForce::NoCutoff)); }),
               "The System has no particles.");
 }

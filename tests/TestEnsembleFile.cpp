@@ -243,6 +243,8 @@ TEST_F(EnsembleFile, DamageIsSaid) {
               start + "its metadata entry 'sample_ranges' is not valid JSON (at byte 64).");
     EXPECT_EQ(replace("[0,17,6]", "[0,-7,6]"),
               start + "its metadata entry 'sample_ranges' is not a list of seeds, first samples and counts.");
+    EXPECT_EQ(replace("[0,17,6]", "[0,17,9]"),
+              start + "its metadata entry 'sample_ranges' lists 12 samples and the file holds 9.");
     EXPECT_EQ(replace("[0,17,6]", "[17,006]").substr(0, start.size()), start);
     EXPECT_EQ(replace("metadata.flow", "netadata.flow"),
               start + "its metadata have the unknown entry 'netadata.flow'.");

@@ -164,6 +164,14 @@ TEST(CheckSystem, RefusesWhatAFlowCannotMove) {
     EXPECT_NE(string::npos, messageOf([&] {
                                 FlowBuilder::checkSystem(*system);
                             }).find("Particle 2 of the System is a virtual"));
+    system = makeSystem();
+    auto* nonbonded = new NonbondedForce();
+    for (int i = 0; i < system->getNumParticles(); i++)
+        nonbonded->addParticle(0, 0.1, 0);
+    nonbonded->setNonbondedMethod(NonbondedForce::CutoffPeriodic);
+    system->addForce(nonbonded);
+    EXPECT_NE(string::npos,
+              messageOf([&] { FlowBuilder::checkSystem(*system); }).find("nonbondedMethod=NoCutoff"));
 }
 
 TEST(HashSystem, DependsOnTheEnergyOnly) {

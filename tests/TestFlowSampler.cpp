@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "openmm/CustomBondForce.h"
+#include "openmm/CustomExternalForce.h"
 #include "openmm/HarmonicAngleForce.h"
 #include "openmm/HarmonicBondForce.h"
 #include "openmm/OpenMMException.h"
@@ -241,7 +242,7 @@ TEST_P(Sampler, SamplesAreTheSameInAnyBlockAndNoted) {
     EXPECT_EQ(whole.getSampleRanges()[0].count, 5000);
     EXPECT_EQ(whole.getMetadata().at("flow"), flow.getHash());
     EXPECT_EQ(whole.getMetadata().at("system"), FlowBuilder::hashSystem(*system));
-    EXPECT_EQ(whole.getMetadata().at("energies").find("contexts: " + platform.getName()), 0u);
+    EXPECT_EQ(whole.getMetadata().at("energies").find("batched: " + platform.getName()), 0u);
     EXPECT_EQ(whole.getMetadata().at("proposals").find(platform.getName()), 0u);
     EXPECT_EQ(whole.getMetadata().count("flow_temperature"), 0u);
     WeightedEnsemble merged = sampler.sample(10, 7, 0);
@@ -338,12 +339,12 @@ TEST(FlowSampler, ChoosesPlatformsAndThreads) {
     auto system = makeSystem();
     const Flow flow = makeFlow();
     FlowSampler fastest(*system, flow, temperature, {{"Threads", "2"}, {"Precision", "double"}});
-    EXPECT_EQ(fastest.getDescription(), "flow: CPU, double; energies: contexts: Reference, 2 threads");
+    EXPECT_EQ(fastest.getDescription(), "flow: CPU, double; energies: batched: CPU, double, 2");
     EXPECT_EQ(fastest.getTemperature(), temperature);
     EXPECT_EQ(fastest.getFlow().getHash(), flow.getHash());
     Platform& reference = Platform::getPlatformByName("Reference");
     EXPECT_EQ(FlowSampler(*system, flow, temperature, reference, {{"Threads", "1"}}).getDescription(),
-              "flow: Reference, double; energies: contexts: Reference, 1 thread");
+              "flow: Reference, double; energies: batched: Reference, double");
     EXPECT_NE(messageOf([&] {
                   FlowSampler(*system, flow, temperature, {{"Colour", "red"}});
               }).find("Colour"),
@@ -364,6 +365,14 @@ TEST(FlowSampler, RefusesWhatItCannotSample) {
         "There is not enough memory for the positions of 4611686018427387904 samples: use sampleToFile().");
     EXPECT_NE(messageOf([&] { sampler.reweight(std::vector<double>(13)); }), "no exception");
     EXPECT_EQ(sampler.sample(0).getNumSamples(), 0);
+    auto* field = new CustomExternalForce("3*x");
+    for (int i = 0; i < 4; i++)
+        field->addParticle(i);
+    system->addForce(field);
+    EXPECT_NE(
+        messageOf([&] { FlowSampler(*system, flow, temperature).sample(10); }).find("CustomExternalForce"),
+        std::string::npos);
+    system = makeSystem();
     system->addConstraint(0, 1, 0.1);
     EXPECT_NE(messageOf([&] { FlowSampler(*system, flow, temperature); }).find("constraint"),
               std::string::npos);

@@ -138,9 +138,8 @@ TEST_F(Geometry, GradientsAgreeWithFiniteDifferences) {
         real3 r[4] = {random(), random(), random(), random()};
         TorsionGradient torsion = torsionGradient(r[0], r[1], r[2], r[3]);
         const real3 torsionParts[4] = {torsion.a, torsion.b, torsion.c, torsion.d};
-        real3 a = angleGradient(r[0], r[1], r[2]), c = angleGradient(r[2], r[1], r[0]);
-        real3 b = make_real3(0, 0, 0) - a - c;
-        const real3 angleParts[3] = {a, b, c};
+        AngleGradient angle = angleGradient(r[0], r[1], r[2]);
+        const real3 angleParts[3] = {angle.a, make_real3(0, 0, 0) - angle.a - angle.c, angle.c};
         for (int atom = 0; atom < 4; atom++)
             for (int axis = 0; axis < 3; axis++) {
                 real* x = &r[atom].x + axis;

@@ -1,31 +1,20 @@
 #include "openmmflow/BatchedPotential.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <exception>
+#include <iostream>
 #include <limits>
-#include <mutex>
-#include <thread>
 
-#include "openmm/CMAPTorsionForce.h"
-#include "openmm/CMMotionRemover.h"
-#include "openmm/Context.h"
-#include "openmm/CustomAngleForce.h"
-#include "openmm/CustomBondForce.h"
-#include "openmm/CustomTorsionForce.h"
-#include "openmm/GBSAOBCForce.h"
-#include "openmm/HarmonicAngleForce.h"
-#include "openmm/HarmonicBondForce.h"
-#include "openmm/NonbondedForce.h"
+#include "ContextPool.h"
+#include "openmm/Kernel.h"
 #include "openmm/OpenMMException.h"
-#include "openmm/PeriodicTorsionForce.h"
-#include "openmm/RBTorsionForce.h"
-#include "openmm/State.h"
-#include "openmm/VerletIntegrator.h"
-#include "openmm/serialization/XmlSerializer.h"
+#include "openmmflow/FlowKernels.h"
 #include "openmmflow/internal/ContextMutex.h"
+#include "openmmflow/internal/HiddenContext.h"
 #include "openmmflow/internal/KernelProperties.h"
+#include "openmmflow/internal/OwnerProcess.h"
+#include "openmmflow/internal/PotentialTranslator.h"
+#include "potential/PotentialProof.h"
 
 using namespace OpenMM;
 using namespace std;
@@ -34,117 +23,106 @@ namespace OpenMMFlow {
 
 namespace {
 
-/** Configurations that a thread takes at once: few enough to balance, enough that the counter is not fought
- * over. */
-const long long CHUNK = 16;
+/** Beyond this number of particles a Context, with its neighbour list and its threads, is the faster one. */
+const int MOST_PARTICLES = 2000;
 
-template <class... Forces>
-bool isOneOf(const Force& force) {
-    return (... || (dynamic_cast<const Forces*>(&force) != nullptr));
-}
-
-/**
- * Whether Reference, which has little overhead, beats CPU, which is vectorised within one copy. Measured:
- * with a NonbondedForce they are equal at 60 particles, with a GBSAOBCForce too at 35.
- */
-bool isCheapOnReference(const System& system) {
-    int maxParticles = 60;
-    for (int i = 0; i < system.getNumForces(); i++) {
-        const Force& force = system.getForce(i);
-        if (isOneOf<GBSAOBCForce>(force))
-            maxParticles = 35;
-        else if (!isOneOf<HarmonicBondForce, HarmonicAngleForce, PeriodicTorsionForce, RBTorsionForce,
-                          CMAPTorsionForce, CustomBondForce, CustomAngleForce, CustomTorsionForce,
-                          NonbondedForce, CMMotionRemover>(force))
-            return false;
+Platform* findFastestPlatform() {
+    Platform* fastest = nullptr;
+    for (int i = 0; i < Platform::getNumPlatforms(); i++) {
+        Platform& platform = Platform::getPlatform(i);
+        if (platform.supportsKernels({BatchedPotentialKernel::Name()})
+            && (fastest == nullptr || platform.getSpeed() > fastest->getSpeed()))
+            fastest = &platform;
     }
-    return system.getNumParticles() <= maxParticles && !system.usesPeriodicBoundaryConditions();
+    return fastest;
 }
 
-Platform* findCpuPlatform() {
-    for (int i = 0; i < Platform::getNumPlatforms(); i++)
-        if (Platform::getPlatform(i).getName() == "CPU")
-            return &Platform::getPlatform(i);
-    return nullptr;
+map<string, string> without(map<string, string> properties, const string& name) {
+    properties.erase(name);
+    return properties;
 }
 
-Platform& choosePlatform(const System& system) {
-    Platform* cpu = findCpuPlatform();
-    return cpu == nullptr || isCheapOnReference(system) ? Platform::getPlatformByName("Reference") : *cpu;
+bool knows(const Platform& platform, const string& property) {
+    const vector<string>& names = platform.getPropertyNames();
+    return find(names.begin(), names.end(), property) != names.end();
 }
-
-/** What OpenMM itself would use, and so what OPENMM_CPU_THREADS says. */
-string getDefaultThreads() {
-    const Platform* cpu = findCpuPlatform();
-    return cpu == nullptr ? to_string(max(1u, thread::hardware_concurrency()))
-                          : cpu->getPropertyDefaultValue("Threads");
-}
-
-/** One Context. It is locked against others only while it comes and goes. */
-class Replica {
-public:
-    Replica(const System& system, Platform& platform, const map<string, string>& properties)
-        : integrator(0.001), positions(system.getNumParticles()) {
-        lock_guard<mutex> lock(getContextMutex());
-        context = make_unique<Context>(system, integrator, platform, properties);
-    }
-    ~Replica() {
-        lock_guard<mutex> lock(getContextMutex());
-        context.reset();
-    }
-    /** Compute the energy, and the forces unless `forces` is null. */
-    void evaluate(const double* coordinates, double& energy, double* forces) {
-        const size_t size = 3 * positions.size();
-        energy = numeric_limits<double>::quiet_NaN();
-        if (forces != nullptr)
-            fill(forces, forces + size, energy);
-        // A platform with a neighbour list may not survive these.
-        if (!all_of(coordinates, coordinates + size, [](double x) { return isfinite(x); }))
-            return;
-        for (size_t i = 0; i < positions.size(); i++)
-            positions[i] = Vec3(coordinates[3 * i], coordinates[3 * i + 1], coordinates[3 * i + 2]);
-        try {
-            context->setPositions(positions);
-            const State state = context->getState(State::Energy | (forces == nullptr ? 0 : State::Forces));
-            energy = state.getPotentialEnergy();
-            if (forces != nullptr)
-                for (size_t i = 0; i < positions.size(); i++)
-                    for (int j = 0; j < 3; j++)
-                        forces[3 * i + j] = state.getForces()[i][j];
-        } catch (const OpenMMException& e) {
-            // A coordinate or an energy that becomes NaN on the way concerns this configuration only, which
-            // stays NaN. All else, such as a fault in a PythonForce, would be hidden by going on.
-            if (string(e.what()).find("NaN") == string::npos)
-                throw;
-        }
-    }
-
-private:
-    VerletIntegrator integrator;
-    unique_ptr<Context> context;
-    vector<Vec3> positions;
-};
 
 }  // namespace
 
 struct BatchedPotential::Implementation {
-    Implementation(const System& original, Platform& platform, const map<string, string>& properties)
-        : system(XmlSerializer::clone(original)), platformName(platform.getName()) {
+    Implementation(const System& original, Platform* platform, const map<string, string>& properties)
+        : system(cloneSystem(original)) {
         if (system->getNumParticles() == 0)
             throw OpenMMException("The System has no particles.");
-        map<string, string> contextProperties = properties;
-        contextProperties.erase("Threads");
-        const bool isOnProcessor = platformName == "Reference" || platformName == "CPU";
-        map<string, string> own = {{"Threads", isOnProcessor ? getDefaultThreads() : "1"}};
-        if (properties.count("Threads") != 0)
-            own["Threads"] = properties.at("Threads");
-        if (platformName == "CPU")
-            contextProperties["Threads"] = "1";
-        const int threads = getThreads(own);
-        for (int i = 0; i < threads; i++)
-            replicas.push_back(make_unique<Replica>(*system, platform, contextProperties));
+        const auto wanted = properties.find("Implementation");
+        if (wanted != properties.end() && wanted->second != "batched" && wanted->second != "contexts")
+            throw OpenMMException("The property Implementation must be batched or contexts, not \""
+                                  + wanted->second + "\".");
+        const map<string, string> others = without(properties, "Implementation");
+        const bool wantsContexts = wanted != properties.end() && wanted->second == "contexts";
+        const string reason = wantsContexts
+                                  ? "as asked for"
+                                  : translate(platform == nullptr ? findFastestPlatform() : platform, others);
+        if (reason.empty())
+            return;
+        kernel.reset();
+        Platform& chosen = platform == nullptr ? choosePoolPlatform(*system) : *platform;
+        map<string, string> poolProperties = without(others, "InstructionSet");
+        if (platform == nullptr || !knows(chosen, "Precision"))
+            poolProperties.erase("Precision");
+        pool = make_unique<ContextPool>(*system, chosen, poolProperties);
+        parameters = pool->getParameters();
+        const int threads = pool->getNumThreads();
+        description = chosen.getName() + ", " + to_string(threads) + (threads == 1 ? " thread" : " threads");
+        implementation = "contexts: " + reason;
+        if (!wantsContexts)
+            clog << "openmm-flow: energies come from OpenMM Contexts, one configuration at a time ("
+                 << description << "), because of " << reason << "." << endl;
     }
-    void evaluate(const vector<double>& positions, vector<double>& energies, vector<double>* forces) {
+    /** Set up the kernel. Returns why that cannot be, or nothing. */
+    string translate(Platform* platform, map<string, string> properties) {
+        if (platform == nullptr || !platform->supportsKernels({BatchedPotentialKernel::Name()}))
+            return platform == nullptr
+                       ? "openmm-flow's plugins, which are not loaded"
+                       : "the platform " + platform->getName() + ", which has no kernel for batches";
+        if (system->getNumParticles() > MOST_PARTICLES)
+            return "its size, for which a Context is faster";
+        if (platform->getName() == "Reference")
+            properties.erase("Threads");
+        try {
+            parameters = getDefaultParameters();
+            model = translatePotential(*system, parameters);
+        } catch (const UntranslatableForce& e) {
+            return e.what();
+        }
+        hiddenContext = make_unique<HiddenContext>(*platform);
+        kernel = make_unique<Kernel>(
+            platform->createKernel(BatchedPotentialKernel::Name(), hiddenContext->getImpl()));
+        getKernel().initialize(model, properties);
+        const map<string, string> effective = getKernel().getProperties();
+        const bool isSingle = effective.count("Precision") != 0 && effective.at("Precision") == "single";
+        kernelProperties = properties;
+        description = platform->getName();
+        for (const char* name : {"Precision", "Threads"})
+            if (effective.count(name) != 0)
+                description += string(", ") + effective.at(name);
+        implementation = "batched";
+        return disprovePotential(*system, parameters, model, getKernel(), isSingle ? 1e-3 : 1e-8);
+    }
+    map<string, double> getDefaultParameters() const {
+        return ContextPool(*system, Platform::getPlatformByName("Reference"), {{"Threads", "1"}})
+            .getParameters();
+    }
+    BatchedPotentialKernel& getKernel() { return kernel->getAs<BatchedPotentialKernel>(); }
+    /** Translate again after a parameter or the choice of force groups has changed. */
+    void update() {
+        if (kernel == nullptr)
+            return;
+        model = translatePotential(*system, parameters, groups);
+        getKernel().initialize(model, kernelProperties);
+    }
+    void compute(const vector<double>& positions, vector<double>& energies, vector<double>* forces) {
+        owner.require("BatchedPotential");
         const size_t size = 3 * system->getNumParticles();
         if (positions.size() % size != 0)
             throw OpenMMException("The System has " + to_string(system->getNumParticles())
@@ -155,64 +133,93 @@ struct BatchedPotential::Implementation {
         energies.resize(count);
         if (forces != nullptr)
             forces->resize(positions.size());
-        const int workers = (int)min<long long>(replicas.size(), (count + CHUNK - 1) / CHUNK);
-        atomic<long long> next(0);
-        vector<exception_ptr> errors(workers);
-        auto work = [&](int worker) {
-            try {
-                for (long long start = next.fetch_add(CHUNK); start < count; start = next.fetch_add(CHUNK))
-                    for (long long k = start; k < min(start + CHUNK, count); k++)
-                        replicas[worker]->evaluate(&positions[k * size], energies[k],
-                                                   forces == nullptr ? nullptr : &(*forces)[k * size]);
-            } catch (...) {
-                errors[worker] = current_exception();
+        double* forceData = forces == nullptr ? nullptr : forces->data();
+        if (kernel == nullptr)
+            pool->compute(count, positions.data(), energies.data(), forceData);
+        else
+            getKernel().compute(count, positions.data(), energies.data(), forceData);
+        // Terms may not depend on a position that is not finite.
+        const double notANumber = numeric_limits<double>::quiet_NaN();
+        for (long long k = 0; k < count; k++)
+            if (!all_of(&positions[k * size], &positions[k * size] + size,
+                        [](double x) { return isfinite(x); })) {
+                energies[k] = notANumber;
+                if (forces != nullptr)
+                    fill_n(forces->begin() + k * size, size, notANumber);
             }
-        };
-        {
-            vector<jthread> threads;
-            for (int worker = 1; worker < workers; worker++)
-                threads.emplace_back(work, worker);
-            if (workers > 0)
-                work(0);
-        }
-        for (const exception_ptr& error : errors)
-            if (error != nullptr)
-                rethrow_exception(error);
     }
 
+    OwnerProcess owner;
     unique_ptr<System> system;
-    string platformName;
-    vector<unique_ptr<Replica>> replicas;
+    map<string, double> parameters;
+    int groups = -1;
+    string implementation, description;
+    PotentialModel model;
+    map<string, string> kernelProperties;
+    // The kernel goes before the Context that it lives in.
+    unique_ptr<HiddenContext> hiddenContext;
+    unique_ptr<Kernel> kernel;
+    unique_ptr<ContextPool> pool;
 };
 
 BatchedPotential::BatchedPotential(const System& system, const map<string, string>& properties)
-    : impl(make_unique<Implementation>(system, choosePlatform(system), properties)) {}
+    : impl(make_unique<Implementation>(system, nullptr, properties)) {}
 
 BatchedPotential::BatchedPotential(const System& system, Platform& platform,
                                    const map<string, string>& properties)
-    : impl(make_unique<Implementation>(system, platform, properties)) {}
+    : impl(make_unique<Implementation>(system, &platform, properties)) {}
 
-BatchedPotential::~BatchedPotential() = default;
+BatchedPotential::~BatchedPotential() {
+    if (!impl->owner.isCurrent())
+        impl.release();
+}
 
 int BatchedPotential::getNumParticles() const {
     return impl->system->getNumParticles();
 }
 
 string BatchedPotential::getImplementation() const {
-    const size_t threads = impl->replicas.size();
-    return "contexts: " + impl->platformName + ", " + to_string(threads)
-           + (threads == 1 ? " thread" : " threads");
+    return impl->implementation;
+}
+
+string BatchedPotential::getDescription() const {
+    return (impl->kernel == nullptr ? "contexts: " : "batched: ") + impl->description;
+}
+
+const map<string, double>& BatchedPotential::getParameters() const {
+    return impl->parameters;
+}
+
+void BatchedPotential::setParameter(const string& name, double value) {
+    if (impl->parameters.count(name) == 0) {
+        string names;
+        for (const auto& parameter : impl->parameters)
+            names += (names.empty() ? "" : ", ") + parameter.first;
+        throw OpenMMException("No Force of the System has a global parameter '" + name + "'; "
+                              + (names.empty() ? "there are none." : "there are: " + names + "."));
+    }
+    impl->parameters[name] = value;
+    if (impl->pool != nullptr)
+        impl->pool->setParameter(name, value);
+    impl->update();
+}
+
+void BatchedPotential::setForceGroups(int groups) {
+    impl->groups = groups;
+    if (impl->pool != nullptr)
+        impl->pool->setForceGroups(groups);
+    impl->update();
 }
 
 vector<double> BatchedPotential::computeEnergies(const vector<double>& positions) {
     vector<double> energies;
-    impl->evaluate(positions, energies, nullptr);
+    impl->compute(positions, energies, nullptr);
     return energies;
 }
 
 void BatchedPotential::computeEnergiesAndForces(const vector<double>& positions, vector<double>& energies,
                                                 vector<double>& forces) {
-    impl->evaluate(positions, energies, &forces);
+    impl->compute(positions, energies, &forces);
 }
 
 }  // namespace OpenMMFlow

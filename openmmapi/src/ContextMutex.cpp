@@ -1,10 +1,17 @@
 #include "openmmflow/internal/ContextMutex.h"
 
+#include "openmm/serialization/XmlSerializer.h"
+
 namespace OpenMMFlow {
 
 std::mutex& getContextMutex() {
     static std::mutex contextMutex;
     return contextMutex;
+}
+
+std::unique_ptr<OpenMM::System> cloneSystem(const OpenMM::System& system) {
+    std::lock_guard<std::mutex> lock(getContextMutex());
+    return std::unique_ptr<OpenMM::System>(OpenMM::XmlSerializer::clone(system));
 }
 
 }  // namespace OpenMMFlow

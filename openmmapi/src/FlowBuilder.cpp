@@ -2,19 +2,16 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "Hash.h"
 #include "Stereochemistry.h"
-#include "openmm/AndersenThermostat.h"
-#include "openmm/CMMotionRemover.h"
-#include "openmm/MonteCarloAnisotropicBarostat.h"
-#include "openmm/MonteCarloBarostat.h"
-#include "openmm/MonteCarloFlexibleBarostat.h"
-#include "openmm/MonteCarloMembraneBarostat.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/serialization/XmlSerializer.h"
+#include "openmmflow/internal/ContextMutex.h"
+#include "openmmflow/internal/ForceKinds.h"
 #include "openmmflow/internal/InternalFlowModel.h"
 
 using namespace OpenMMFlow;
@@ -49,15 +46,6 @@ string listRestrictions(const MolecularGraph& graph, const InternalCoordinates& 
                         {"description", restriction.description}});
     }
     return toText(list);
-}
-
-/** Whether a Force changes positions or velocities, and never the potential energy. */
-bool isWithoutEnergy(const Force& force) {
-    return dynamic_cast<const AndersenThermostat*>(&force) || dynamic_cast<const CMMotionRemover*>(&force)
-           || dynamic_cast<const MonteCarloBarostat*>(&force)
-           || dynamic_cast<const MonteCarloAnisotropicBarostat*>(&force)
-           || dynamic_cast<const MonteCarloFlexibleBarostat*>(&force)
-           || dynamic_cast<const MonteCarloMembraneBarostat*>(&force);
 }
 
 }  // namespace
@@ -103,10 +91,16 @@ void FlowBuilder::checkSystem(const System& system) {
                               + ", while a flow moves every bond: rebuild the System with constraints=None and "
                                 "rigidWater=False.");
     }
+    if (system.usesPeriodicBoundaryConditions())
+        throw OpenMMException(
+            "The System uses periodic boundary conditions, while a flow describes one molecule by itself: "
+            "rebuild the System "
+            "with nonbondedMethod=NoCutoff or CutoffNonPeriodic, from a topology without a box.");
 }
 
 string FlowBuilder::hashSystem(const System& system) {
     // Names, force groups and masses are left out, since the same energy may come with others.
+    lock_guard<mutex> lock(getContextMutex());
     Hash hash;
     hash.add(to_string(system.getNumParticles()));
     for (int i = 0; i < system.getNumForces(); i++) {

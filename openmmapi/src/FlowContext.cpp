@@ -1,17 +1,12 @@
 #include "openmmflow/FlowContext.h"
 
 #include <algorithm>
-#include <mutex>
 
-#include "openmm/Context.h"
-#include "openmm/Force.h"
 #include "openmm/Kernel.h"
 #include "openmm/OpenMMException.h"
-#include "openmm/System.h"
-#include "openmm/VerletIntegrator.h"
-#include "openmm/internal/ContextImpl.h"
 #include "openmmflow/FlowKernels.h"
-#include "openmmflow/internal/ContextMutex.h"
+#include "openmmflow/internal/HiddenContext.h"
+#include "openmmflow/internal/OwnerProcess.h"
 
 using namespace OpenMM;
 using namespace std;
@@ -19,38 +14,6 @@ using namespace std;
 namespace OpenMMFlow {
 
 namespace {
-
-/** The way in which OpenMM lets plugins reach the implementation of a Context: through a Force. */
-class ContextImplAccess : public Force {
-public:
-    ContextImpl& get(Context& context) { return getContextImpl(context); }
-
-protected:
-    ForceImpl* createImpl() const override {
-        throw OpenMMException("This Force is never added to a System.");
-    }
-};
-
-/** A kernel needs a Context to live in. Two particles, because OpenCL on PoCL crashes with one. */
-class HiddenContext {
-public:
-    explicit HiddenContext(Platform& platform) : integrator(0.001) {
-        system.addParticle(1.0);
-        system.addParticle(1.0);
-        lock_guard<mutex> lock(getContextMutex());
-        context = make_unique<Context>(system, integrator, platform);
-    }
-    ~HiddenContext() {
-        lock_guard<mutex> lock(getContextMutex());
-        context.reset();
-    }
-    ContextImpl& getImpl() { return ContextImplAccess().get(*context); }
-
-private:
-    System system;
-    VerletIntegrator integrator;
-    unique_ptr<Context> context;
-};
 
 vector<Platform*> findPlatforms() {
     vector<Platform*> platforms;
@@ -83,7 +46,10 @@ struct FlowContext::Implementation {
         kernel = platform.createKernel(FlowKernel::Name(), hiddenContext->getImpl());
         getKernel().initialize(flow, properties);
     }
-    FlowKernel& getKernel() { return kernel.getAs<FlowKernel>(); }
+    FlowKernel& getKernel() {
+        owner.require("FlowContext");
+        return kernel.getAs<FlowKernel>();
+    }
     /** The number of configurations in an array, after checking that it is a whole one. */
     long long countConfigurations(const vector<double>& positions) const {
         const size_t size = 3 * flow.getNumParticles();
@@ -95,6 +61,7 @@ struct FlowContext::Implementation {
         return positions.size() / size;
     }
 
+    OwnerProcess owner;
     Flow flow;
     Platform& platform;
     // The kernel goes before the Context that it lives in.
@@ -121,7 +88,10 @@ FlowContext::FlowContext(const Flow& flow, const map<string, string>& properties
 FlowContext::FlowContext(const Flow& flow, Platform& platform, const map<string, string>& properties)
     : impl(make_unique<Implementation>(flow, platform, properties)) {}
 
-FlowContext::~FlowContext() = default;
+FlowContext::~FlowContext() {
+    if (!impl->owner.isCurrent())
+        impl.release();
+}
 
 const Flow& FlowContext::getFlow() const {
     return impl->flow;

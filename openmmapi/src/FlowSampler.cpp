@@ -37,17 +37,6 @@ map<string, string> getFlowProperties(const Platform& platform, map<string, stri
     return properties;
 }
 
-map<string, string> getPotentialProperties(const Platform& platform, map<string, string> properties) {
-    if (!knows(platform, "Precision"))
-        properties.erase("Precision");
-    return properties;
-}
-
-map<string, string> without(map<string, string> properties, const string& name) {
-    properties.erase(name);
-    return properties;
-}
-
 const System& checkTarget(const System& system, const Flow& flow, double temperature) {
     if (!(temperature > 0 && temperature < numeric_limits<double>::infinity()))
         throw OpenMMException("The temperature must be positive, in K, not " + to_string(temperature) + ".");
@@ -100,7 +89,7 @@ struct FlowSampler::Implementation {
                    const map<string, string>& properties)
         : temperature(temperature),
           numParticles(flow.getNumParticles()),
-          potential(checkTarget(system, flow, temperature), without(properties, "Precision")),
+          potential(checkTarget(system, flow, temperature), properties),
           context(flow, properties) {
         describe(system);
     }
@@ -108,15 +97,14 @@ struct FlowSampler::Implementation {
                    const map<string, string>& properties)
         : temperature(temperature),
           numParticles(flow.getNumParticles()),
-          potential(checkTarget(system, flow, temperature), platform,
-                    getPotentialProperties(platform, properties)),
+          potential(checkTarget(system, flow, temperature), platform, properties),
           context(flow, platform, getFlowProperties(platform, properties)) {
         describe(system);
     }
     void describe(const System& system) {
         metadata["flow"] = context.getFlow().getHash();
         metadata["system"] = FlowBuilder::hashSystem(system);
-        metadata["energies"] = potential.getImplementation();
+        metadata["energies"] = potential.getDescription();
         metadata["proposals"] =
             context.getPlatform().getName() + ", " + context.getProperties().at("Precision");
         const double flowTemperature = getFlowTemperature(context.getFlow());
@@ -132,12 +120,35 @@ struct FlowSampler::Implementation {
             if (isfinite(logQ[k]))
                 inside.insert(inside.end(), &positions[k * size], &positions[k * size] + size);
         const vector<double> energies = potential.computeEnergies(inside);
+        requireTranslationInvariance(inside, energies);
         vector<double> reduced(logQ.size(), numeric_limits<double>::infinity());
         auto energy = energies.begin();
         for (size_t k = 0; k < logQ.size(); k++)
             if (isfinite(logQ[k]))
                 reduced[k] = *energy++ / (BOLTZ * temperature);
         return reduced;
+    }
+    /** Positions are known modulo translation only, so an energy that depends on it has no meaning here. */
+    void requireTranslationInvariance(const vector<double>& positions, const vector<double>& energies) {
+        if (isInvariant || energies.empty())
+            return;
+        const size_t size = 3 * numParticles;
+        size_t lowest = 0;
+        for (size_t k = 1; k < energies.size(); k++)
+            if (!isfinite(energies[lowest]) || energies[k] < energies[lowest])
+                lowest = k;
+        if (!isfinite(energies[lowest]))
+            return;
+        vector<double> moved(&positions[lowest * size], &positions[lowest * size] + size);
+        const double translation[3] = {0.21, -0.34, 0.55};
+        for (size_t i = 0; i < size; i++)
+            moved[i] += translation[i % 3];
+        const double change = potential.computeEnergies(moved)[0] - energies[lowest];
+        if (abs(change) > 1e-3 * max(BOLTZ * temperature, abs(energies[lowest])))
+            throw OpenMMException("The energy of the System changes by " + format(change)
+                                  + " kJ/mol when the whole molecule is moved, while a flow knows positions modulo translation "
+                                    "only: remove external fields and restraints to points in space (CustomExternalForce).");
+        isInvariant = true;
     }
     WeightedEnsemble makeEnsemble(vector<double> positions, vector<double> logQ,
                                   vector<double> reducedPotentials) {
@@ -174,6 +185,7 @@ struct FlowSampler::Implementation {
     BatchedPotential potential;
     FlowContext context;
     map<string, string> metadata;
+    bool isInvariant = false;
 };
 
 FlowSampler::FlowSampler(const System& system, const Flow& flow, double temperature,

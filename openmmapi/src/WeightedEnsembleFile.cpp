@@ -99,6 +99,12 @@ WeightedEnsemble WeightedEnsemble::load(const string& path) {
     vector<double> reducedPotentials = file.getAnyReals("reduced_potentials", shape);
     file.requireAllRead();
     const vector<SampleRange> ranges = parseRanges(file);
+    uint64_t numInRanges = 0;
+    for (const SampleRange& range : ranges)
+        numInRanges += min<uint64_t>(range.count, UINT64_MAX - numInRanges);
+    if (numInRanges > (uint64_t)shape[0])
+        file.fail("its metadata entry 'sample_ranges' lists " + to_string(numInRanges)
+                  + " samples and the file holds " + to_string(shape[0]));
     const map<string, string> metadata = parseMetadata(file);
     try {
         WeightedEnsemble ensemble(numParticles, temperature,

@@ -2,6 +2,7 @@
 #define OPENMMFLOW_DOUBLEMATH_H_
 
 #include <cmath>
+#include <cstddef>
 
 /**
  * The shared maths as ordinary C++ on doubles. The .cc files are kept inside the C subset that OpenMM's
@@ -41,11 +42,27 @@ inline real SELECT(bool condition, real a, real b) {
     return condition ? a : b;
 }
 
+/** table[index]; the first number for an index that is not a number. */
+inline real gather(const double* table, real index) {
+    return table[index >= 0 ? (std::size_t)index : 0];
+}
+
+/** A sum in at least double precision. */
+class WideSum {
+public:
+    void add(real x) { sum += x; }
+    double get() const { return sum; }
+
+private:
+    double sum = 0;
+};
+
 #define DEVICE [[maybe_unused]] static inline
 #include "shared/real3.h"
 
 #include "shared/boxMuller.cc"
 #include "shared/internalCoordinates.cc"
+#include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"
 #include "shared/rationalQuadraticSplineAdjoint.cc"
 #undef DEVICE

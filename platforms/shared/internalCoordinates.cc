@@ -24,21 +24,47 @@ DEVICE real measureBond(real3 a, real3 b) {
     return norm(a - b);
 }
 
+/* What an angle a-b-c and its gradient are made of: the vectors from b, and their cross product. */
+typedef struct {
+    real3 u, v, n;
+} AngleFrame;
+
+DEVICE AngleFrame makeAngleFrame(real3 a, real3 b, real3 c) {
+    AngleFrame frame;
+    frame.u = a - b;
+    frame.v = c - b;
+    frame.n = crossProduct(frame.u, frame.v);
+    return frame;
+}
+
 /* The angle a-b-c, in [0, pi]. */
 DEVICE real measureAngle(real3 a, real3 b, real3 c) {
-    real3 u = a - b;
-    real3 v = c - b;
-    return ATAN2(norm(crossProduct(u, v)), dotProduct(u, v));
+    AngleFrame frame = makeAngleFrame(a, b, c);
+    return ATAN2(norm(frame.n), dotProduct(frame.u, frame.v));
+}
+
+/* What a torsion a-b-c-d and its gradient are made of: vectors along the bonds, the normals of the two
+ * planes, and the length of the bond in the middle. */
+typedef struct {
+    real3 u, v, w, m, n;
+    real length;
+} TorsionFrame;
+
+DEVICE TorsionFrame makeTorsionFrame(real3 a, real3 b, real3 c, real3 d) {
+    TorsionFrame frame;
+    frame.u = a - b;
+    frame.v = b - c;
+    frame.w = d - c;
+    frame.m = crossProduct(frame.u, frame.v);
+    frame.n = crossProduct(frame.w, frame.v);
+    frame.length = norm(frame.v);
+    return frame;
 }
 
 /* The torsion a-b-c-d, in [-pi, pi]. */
 DEVICE real measureTorsion(real3 a, real3 b, real3 c, real3 d) {
-    real3 u = b - a;
-    real3 v = c - b;
-    real3 w = d - c;
-    real3 m = crossProduct(u, v);
-    real3 n = crossProduct(v, w);
-    return ATAN2(norm(v) * dotProduct(u, n), dotProduct(m, n));
+    TorsionFrame frame = makeTorsionFrame(a, b, c, d);
+    return ATAN2(-(frame.length * dotProduct(frame.u, frame.n)), dotProduct(frame.m, frame.n));
 }
 
 /* The position of an atom whose distance to p is `bond`, whose angle with p and g is `angle`, and whose
@@ -54,13 +80,22 @@ DEVICE real3 placeAtom(real3 p, real3 g, real3 t, real bond, real angle, real to
            + (radius * SIN(torsion)) * normal;
 }
 
-/* The gradient of the angle a-b-c with respect to a; that for c follows by exchanging a and c, and b takes
- * what is left. */
-DEVICE real3 angleGradient(real3 a, real3 b, real3 c) {
-    real3 u = a - b;
-    real3 v = c - b;
-    real3 n = crossProduct(u, v);
-    return ((real)1 / (dotProduct(u, u) * norm(n))) * crossProduct(u, n);
+/* The gradient of an angle a-b-c with respect to a and c; b takes what is left. `size` is the length of
+ * frame.n. */
+typedef struct {
+    real3 a, c;
+} AngleGradient;
+
+DEVICE AngleGradient angleGradientOfFrame(AngleFrame frame, real size) {
+    AngleGradient result;
+    result.a = ((real)1 / (dotProduct(frame.u, frame.u) * size)) * crossProduct(frame.u, frame.n);
+    result.c = ((real)-1 / (dotProduct(frame.v, frame.v) * size)) * crossProduct(frame.v, frame.n);
+    return result;
+}
+
+DEVICE AngleGradient angleGradient(real3 a, real3 b, real3 c) {
+    AngleFrame frame = makeAngleFrame(a, b, c);
+    return angleGradientOfFrame(frame, norm(frame.n));
 }
 
 /* The gradient of the torsion a-b-c-d with respect to each of the four positions (Blondel and Karplus 1996).
@@ -69,22 +104,22 @@ typedef struct {
     real3 a, b, c, d;
 } TorsionGradient;
 
-DEVICE TorsionGradient torsionGradient(real3 a, real3 b, real3 c, real3 d) {
-    real3 u = a - b;
-    real3 v = b - c;
-    real3 w = d - c;
-    real3 m = crossProduct(u, v);
-    real3 n = crossProduct(w, v);
-    real length = norm(v);
-    real inverseM = (real)1 / dotProduct(m, m);
-    real inverseN = (real)1 / dotProduct(n, n);
+DEVICE TorsionGradient torsionGradientOfFrame(TorsionFrame frame) {
+    real inverseM = (real)1 / dotProduct(frame.m, frame.m);
+    real inverseN = (real)1 / dotProduct(frame.n, frame.n);
+    real inverseLength = (real)1 / frame.length;
     TorsionGradient result;
-    result.a = (-length * inverseM) * m;
-    result.d = (length * inverseN) * n;
-    real3 s = (dotProduct(u, v) * inverseM / length) * m - (dotProduct(w, v) * inverseN / length) * n;
+    result.a = (-frame.length * inverseM) * frame.m;
+    result.d = (frame.length * inverseN) * frame.n;
+    real3 s = (dotProduct(frame.u, frame.v) * inverseM * inverseLength) * frame.m
+              - (dotProduct(frame.w, frame.v) * inverseN * inverseLength) * frame.n;
     result.b = s - result.a;
     result.c = make_real3((real)0, (real)0, (real)0) - s - result.d;
     return result;
+}
+
+DEVICE TorsionGradient torsionGradient(real3 a, real3 b, real3 c, real3 d) {
+    return torsionGradientOfFrame(makeTorsionFrame(a, b, c, d));
 }
 
 /* Rotate a vector by the rotation that a quaternion (w, x, y, z) of any length but zero stands for. Four

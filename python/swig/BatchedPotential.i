@@ -5,6 +5,9 @@ class BatchedPotential {
 public:
     int getNumParticles() const;
     std::string getImplementation() const;
+    std::string getDescription() const;
+    void setParameter(const std::string& name, double value);
+    void setForceGroups(int groups);
     ~BatchedPotential();
 };
 
@@ -20,6 +23,9 @@ public:
         return createOnPlatform<BatchedPotential>(platform, properties, system);
     }
 
+    std::map<std::string, double> getParameters() const {
+        return $self->getParameters();
+    }
     std::vector<double> _energies(const std::vector<double>& positions) {
         ReleaseInterpreter release;
         return $self->computeEnergies(positions);

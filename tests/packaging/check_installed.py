@@ -1,6 +1,7 @@
 """Usage: check_installed.py MINOR_VERSION. Checks an installed openmm-flow, run from outside of the source tree.
 
-Its plugins load, its platforms agree, the command is there, and a file goes through it.
+Its plugins load (with OpenMM alone too), its platforms agree, the command is there, a file goes through it, and a flow
+is trained.
 """
 
 import subprocess
@@ -15,11 +16,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 import peroxide  # noqa: E402
 
 import openmmflow  # noqa: E402
+import openmmflow.training  # noqa: E402
 from openmmflow.plugins import platforms  # noqa: E402
 
 version = openmm.Platform.getOpenMMVersion()
 assert version.split(".")[:2] == sys.argv[1].split("."), version
 assert openmmflow.openmm_minor_version == sys.argv[1], openmmflow.openmm_minor_version
+bare = "import openmm; print(*openmm.pluginLoadedLibNames)"
+loaded = subprocess.run([sys.executable, "-c", bare], check=True, capture_output=True, text=True).stdout
+assert "libOpenMMFlowReference.so" in loaded and "libOpenMMFlowCPU.so" in loaded, loaded
 failures = [failure for failure in openmm.Platform.getPluginLoadFailures() if "OpenMMFlow" in failure]
 assert {"Reference", "CPU"} <= set(platforms()) and not failures, failures
 
@@ -30,7 +35,10 @@ flow = openmmflow.createInternalFlow(
 reference, cpu = (openmmflow.FlowContext(flow, name).sample(100) for name in ("Reference", "CPU"))
 np.testing.assert_allclose(cpu[0], reference[0], atol=1e-4)
 
+blocks = np.arange(500) // 50
 with tempfile.TemporaryDirectory() as folder:
+    options = openmmflow.training.FlowTrainerOptions(batchSize=64, maxSamples=64 * 20, validationInterval=10)
+    flow = openmmflow.training.FlowTrainer(flow, options).train(data, blocks=blocks)
     flow.save(Path(folder, "flow.safetensors"))
     Path(folder, "system.xml").write_text(openmm.XmlSerializer.serialize(peroxide.make_system()))
     command = ["openmm-flow", "sample", "flow.safetensors", "system.xml", "-T", "300", "-n", "2000"]

@@ -1,10 +1,13 @@
 """The command line, in this process and as a process."""
 
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import openmm
@@ -13,7 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 import openmmflow
-from openmmflow.commands import COMMANDS, main
+from openmmflow import plugins
+from openmmflow.commands import COMMANDS, ensembles, main
 
 
 def run(*arguments):
@@ -87,6 +91,26 @@ def test_info():
         assert text in output
 
 
+def test_info_tells_the_reason_of_a_failure_once(monkeypatch, tmp_path):
+    library = tmp_path / "plugins" / "libOpenMMFlowBroken.so"
+    library.parent.mkdir()
+    library.write_text("no library")
+    with pytest.raises(openmm.OpenMMException) as failure:
+        openmm.Platform.loadPluginLibrary(str(library))
+    # As if OpenMM had tried it on import, and it was the one that all depends on.
+    monkeypatch.setattr(openmm.Platform, "getPluginLoadFailures", staticmethod(lambda: (str(failure.value),)))
+    monkeypatch.setattr(plugins, "_own_failures", [])
+    monkeypatch.setattr(plugins, "getLibraryFolder", lambda: str(tmp_path))
+    monkeypatch.setattr(plugins, "KERNEL", "NoKernel")
+    with pytest.warns(UserWarning, match="failed to load") as caught:
+        plugins.load_plugins()
+    for text in (str(caught[0].message), run("info").output):
+        assert text.count(str(library)) == 1 and text.count("too short") == 1, text
+    # Those that only openmm-flow tried are told as well.
+    monkeypatch.setattr(openmm.Platform, "getPluginLoadFailures", staticmethod(lambda: ()))
+    assert run("info").output.count(str(library)) == 1
+
+
 def test_info_of_files(files, flow, ensemble):
     assert flow.hash in run("info", files / "flow.safetensors").output
     ensemble.save(files / "e.safetensors")
@@ -133,7 +157,7 @@ def test_torch_is_not_imported():
 def test_interruption_keeps_what_was_done(files, number):
     output = files / "e.safetensors"
     process = start(
-        "sample", files / "flow.safetensors", files / "system.xml", "-T", 300, "-n", 10**9, "-o", output,
+        "sample", files / "flow.safetensors", files / "system.xml", "-T", 300, "-n", 5 * 10**6, "-o", output,
         "--platform", "Reference",
     )  # fmt: skip
     # It has begun once a file, temporary or not, grows beside the inputs.
@@ -146,7 +170,9 @@ def test_interruption_keeps_what_was_done(files, number):
     assert process.returncode == 130, error
     assert "Traceback" not in error and "Stopped" in error
     ensemble = openmmflow.WeightedEnsemble.load(output)
-    assert f"{len(ensemble)} samples" in error
+    done = len(ensemble)
+    assert f"{done} samples" in error
+    assert f"--first {done} --count {5 * 10**6 - done}" in error and "openmm-flow merge" in error
     assert abs(ensemble.log_partition_function[0] - peroxide.log_partition_function()) < 0.5
     assert {path.name for path in files.iterdir()} == known | {"e.safetensors"}
     assert os.path.getsize(output) > 0
@@ -159,6 +185,47 @@ def test_inputs_are_not_overwritten(files):
         result = run("sample", flow, system, "-T", 300, "-n", 10, "-o", target)
         assert result.exit_code == 1 and "also an input" in result.output
         assert target.read_bytes() == before
+
+
+def test_a_disk_without_room_is_told_before_any_work(files, monkeypatch, sampler):
+    output = files / "e.safetensors"
+    sampler.sample(1000).save(output)
+    assert 0 < output.stat().st_size - ensembles.file_size(1000, 4) < 2000
+    output.unlink()
+    usage = types.SimpleNamespace(free=ensembles.file_size(1000, 4))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    arguments = ["sample", files / "flow.safetensors", files / "system.xml", "-T", 300, "-o", output]
+    assert run(*arguments, "-n", 1000).exit_code == 0
+    output.unlink()
+
+    def no_work(*arguments, **keywords):
+        raise AssertionError("the disk has no room")
+
+    monkeypatch.setattr(openmmflow.FlowSampler, "sampleToFile", no_work)
+    result = run(*arguments, "-n", 10**7)
+    assert result.exit_code == 1 and not output.exists(), result.output
+    assert "1.12GB" in result.output and "112kB" in result.output and len(result.output.splitlines()) == 1
+
+
+def test_what_files_say_does_not_reach_the_terminal(files, flow, ensemble):
+    escape = "\x1b]0;owned\x07\x1b[2J\u202e"
+    flow.withMetadata("title", escape).save(files / "odd.safetensors")
+    odd = pickle.loads(pickle.dumps(ensemble))
+    for key in ("flow_temperature", "title", escape):
+        odd.setMetadata(key, escape)
+    odd.save(files / "odd-ensemble.safetensors")
+    odd.setMetadata("flow", "another" + escape)
+    odd.save(files / "other.safetensors")
+    outputs = [
+        run("info", files / "odd.safetensors").output,
+        run("info", files / "odd-ensemble.safetensors").output,
+        run(
+            "merge", files / "odd-ensemble.safetensors", files / "other.safetensors", "-o", files / "o"
+        ).output,
+    ]
+    for output in outputs:
+        assert "owned" in output and r"\x1b" in output
+        assert not any(c in output for c in "\x1b\x07\u202e"), output
 
 
 def test_reweight_keeps_the_weights(files):

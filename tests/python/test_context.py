@@ -1,5 +1,6 @@
 """FlowContext: shapes, types, units, and that sampling and densities agree."""
 
+import os
 import threading
 
 import numpy as np
@@ -208,3 +209,22 @@ def test_other_threads_run_meanwhile(flow):
     for positions in results.values():
         np.testing.assert_array_equal(positions, expected)
     assert ticks > 2
+
+
+def test_a_context_made_before_a_fork_says_so(flow, sampler):
+    context = openmmflow.FlowContext(flow, "CPU", {"Threads": "2"})
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        for call in (lambda: context.sample(10), lambda: sampler.sample(10)):
+            try:
+                call()
+            except openmm.OpenMMException as error:
+                os.write(writer, f"{error}\n".encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        messages = pipe.read().splitlines()
+    os.waitpid(child, 0)
+    assert len(messages) == 2 and all("before the process was forked" in message for message in messages)
+    assert len(context.sample(10)[1]) == 10

@@ -39,7 +39,7 @@ def test_states_file_is_states_py(states, dipeptide):
 
 def test_summary_is_a_reference():
     summary = json.loads((DIPEPTIDE / "reference.json").read_text())
-    reference = read_reference(DIPEPTIDE / "reference.json", None, [], [], 22)
+    reference = read_reference(DIPEPTIDE / "reference.json", None, [], [], 22, 300)
     assert reference.states.keys() == summary["states"].keys()
     # C7ax is the state with phi in [0, 130): thirteen of the 36 bins.
     population = reference.torsions["phi"][18:31].sum()

@@ -19,7 +19,6 @@
 #include "TrainingData.h"
 #include "TrainingState.h"
 #include "openmm/OpenMMException.h"
-#include "openmm/serialization/XmlSerializer.h"
 #include "openmmflow/FlowSampler.h"
 
 using namespace OpenMMFlow;
@@ -163,7 +162,7 @@ const FlowTrainerOptions& FlowTrainer::getOptions() const {
 }
 
 void FlowTrainer::setTarget(const OpenMM::System& system, double temperature) {
-    std::unique_ptr<OpenMM::System> copy(OpenMM::XmlSerializer::clone<OpenMM::System>(system));
+    std::unique_ptr<OpenMM::System> copy = cloneSystem(system);
     // Creating a sampler checks that System, flow and temperature belong together.
     FlowSampler(*copy, impl->flow, temperature, impl->getSamplerProperties());
     impl->system = std::move(copy);

@@ -14,23 +14,27 @@ namespace OpenMMFlow {
 /**
  * A BatchedPotential computes the potential energies and forces of many copies of a System in one call.
  *
- * The copies are evaluated by a pool of Contexts, one per thread. The System is copied: later changes to it
- * have no effect. Calls on one BatchedPotential must not overlap in time.
+ * The Forces of the System are translated, and evaluated with one copy in each SIMD lane, or, where they
+ * cannot be, by a pool of Contexts, one per thread: getImplementation() tells. A translation is used only if
+ * it agrees with OpenMM's Reference platform, Force by Force, which is tested at construction. Translated are
+ * HarmonicBondForce, HarmonicAngleForce, PeriodicTorsionForce, RBTorsionForce, CMAPTorsionForce,
+ * NonbondedForce (without periodic boundary conditions), GBSAOBCForce, and the CustomGBForces that openmm.app
+ * makes for the models HCT, OBC1 and OBC2; a line on standard error names a Force for which the pool is used.
  *
- * The energy of a configuration depends neither on the other configurations of the call nor on the number of
- * threads, but for the round-off of platforms that keep a neighbour list (CPU with a cutoff).
+ * The System is copied: later changes to it have no effect. Calls on one BatchedPotential must not overlap in
+ * time. The energy of a configuration depends neither on the other configurations of the call nor on the
+ * number of threads, but for the round-off of platforms that keep a neighbour list (a pool of Contexts on CPU
+ * with a cutoff).
  */
 class BatchedPotential {
 public:
     /**
-     * Create a BatchedPotential on the Platform that is fastest for a single copy of this System: Reference
-     * for at most 60 particles (35 with a GBSAOBCForce) and no other Forces than bonds, angles, torsions
-     * (custom ones too) and a NonbondedForce without periodic boundaries; CPU for all others, if it is there.
-     * On both, each Context runs on one thread.
+     * Create a BatchedPotential on the fastest Platform.
      *
      * @param system       the System
-     * @param properties   "Threads": how many copies to evaluate at once (by default as
-     *                     many as the CPU platform would use threads)
+     * @param properties   "Threads" (by default as many as the CPU platform would use), "Precision" (single,
+     * the default, or double; a pool of Contexts has that of its Platform), and "Implementation"
+     *                     ("contexts" for the pool in any case; default "batched")
      */
     explicit BatchedPotential(const OpenMM::System& system,
                               const std::map<std::string, std::string>& properties = {});
@@ -38,9 +42,9 @@ public:
      * Create a BatchedPotential on a particular Platform.
      *
      * @param system       the System
-     * @param platform     the Platform on which the energies are computed
-     * @param properties   "Threads": how many copies to evaluate at once (by default one on a GPU,
-     *                     else as above); all others go to the Platform's Contexts
+     * @param platform     the Platform on which the energies are computed. Reference is in double precision,
+     * on one thread unless it is a pool of Contexts
+     * @param properties   as above; a pool of Contexts passes on what else the Platform knows
      */
     BatchedPotential(const OpenMM::System& system, OpenMM::Platform& platform,
                      const std::map<std::string, std::string>& properties = {});
@@ -48,8 +52,20 @@ public:
     BatchedPotential(const BatchedPotential&) = delete;
     BatchedPotential& operator=(const BatchedPotential&) = delete;
     int getNumParticles() const;
-    /** Get how the energies are computed, such as "contexts: Reference, 2 threads". */
+    /** Get how the energies are computed: "batched", or "contexts: " and the reason why not. */
     std::string getImplementation() const;
+    /** Get where the energies are computed, such as "batched: CPU, single, 2" (threads). */
+    std::string getDescription() const;
+    /** Get the values of all global parameters of the Forces. */
+    const std::map<std::string, double>& getParameters() const;
+    /**
+     * Set a global parameter of the Forces, as Context::setParameter() does.
+     *
+     * @throws OpenMM::OpenMMException if no Force has it
+     */
+    void setParameter(const std::string& name, double value);
+    /** Set which force groups to include, as a bit mask: bit i for group i. All by default (-1). */
+    void setForceGroups(int groups);
     /**
      * Compute potential energies.
      *

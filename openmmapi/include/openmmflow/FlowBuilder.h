@@ -10,7 +10,8 @@
 
 namespace OpenMMFlow {
 
-/** What an internal-coordinate spline flow looks like. The defaults suit one molecule of up to a few dozen atoms. */
+/** What an internal-coordinate spline flow looks like. The defaults suit one molecule of up to a few dozen
+ * atoms. */
 struct InternalFlowOptions {
     /** The number of coupling layers. */
     int couplings = 12;
@@ -30,27 +31,30 @@ struct InternalFlowOptions {
 class FlowBuilder {
 public:
     /**
-     * Create an internal-coordinate spline flow ("internal") for a molecule. Its coordinates are chosen from the bonds;
-     * its splines are the identity, so that it proposes independent Gaussian bonds, angles and planar torsions around
-     * the data (or around the reference conformation) and uniform free torsions.
+     * Create an internal-coordinate spline flow ("internal") for a molecule. Its coordinates are chosen from
+     * the bonds; its splines are the identity, so that it proposes independent Gaussian bonds, angles and
+     * planar torsions around the data (or around the reference conformation) and uniform free torsions.
      *
      * @param molecule    the molecule
-     * @param positions   (count, N, 3) in nm: data from which the center and scale of each coordinate are taken; may be empty
+     * @param positions   (count, N, 3) in nm: data from which the center and scale of each coordinate are
+     * taken; may be empty
      * @param weights     (count): weights of the data; may be empty
      * @param options     the size of the network
-     * @throws OpenMM::OpenMMException if the molecule cannot be described, or if data lie outside of the support that the
-     *         reference conformation implies (another hand, cis instead of trans)
+     * @throws OpenMM::OpenMMException if the molecule cannot be described, or if data lie outside of the
+     * support that the reference conformation implies (another hand, cis instead of trans)
      */
     static Flow createInternal(const Molecule& molecule, const std::vector<double>& positions = {},
-                               const std::vector<double>& weights = {}, const InternalFlowOptions& options = {});
+                               const std::vector<double>& weights = {},
+                               const InternalFlowOptions& options = {});
     /**
-     * Check that a System is something a flow can sample: no constraints, no virtual sites, no massless particles among
-     * its particles.
+     * Check that a System is something a flow can sample: no constraints, no virtual sites and no massless
+     * particles, and no periodic boundary conditions.
      *
      * @throws OpenMM::OpenMMException which says what to rebuild
      */
     static void checkSystem(const OpenMM::System& system);
-    /** Get a hash of everything in a System that determines its potential energy, as 16 hexadecimal digits. */
+    /** Get a hash of everything in a System that determines its potential energy, as 16 hexadecimal digits.
+     */
     static std::string hashSystem(const OpenMM::System& system);
 };
 

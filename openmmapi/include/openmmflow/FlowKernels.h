@@ -8,25 +8,29 @@
 #include "openmm/KernelImpl.h"
 #include "openmm/Platform.h"
 #include "openmmflow/Flow.h"
+#include "openmmflow/internal/PotentialModel.h"
 
 namespace OpenMMFlow {
 
 /**
- * This kernel evaluates a Flow on a Platform. Every method takes a batch: arrays whose first index is the sample.
+ * This kernel evaluates a Flow on a Platform. Every method takes a batch: arrays whose first index is the
+ * sample.
  *
- * Positions are joint configurations, (count, N+A, 3) in nm: the N particles, then the A augmented ones (none for most
- * families). What follows from the joint density (marginals, importance weights) is host code that all platforms share.
+ * Positions are joint configurations, (count, N+A, 3) in nm: the N particles, then the A augmented ones (none
+ * for most families). What follows from the joint density (marginals, importance weights) is host code that
+ * all platforms share.
  */
 class FlowKernel : public OpenMM::KernelImpl {
 public:
     static std::string Name() { return "OpenMMFlowFlow"; }
-    FlowKernel(const std::string& name, const OpenMM::Platform& platform) : OpenMM::KernelImpl(name, platform) {}
+    FlowKernel(const std::string& name, const OpenMM::Platform& platform)
+        : OpenMM::KernelImpl(name, platform) {}
     /**
      * Prepare to evaluate a Flow.
      *
      * @param flow         the Flow
-     * @param properties   "Precision" (single, mixed or double) and "Threads"; a property that is absent has the
-     *                     platform's default value
+     * @param properties   "Precision" (single, mixed or double) and "Threads"; a property that is absent has
+     * the platform's default value
      */
     virtual void initialize(const Flow& flow, const std::map<std::string, std::string>& properties) = 0;
     /** Get the properties in effect, defaults included. */
@@ -35,15 +39,16 @@ public:
      * Draw samples first ... first+count-1 of a seed. Sample k is the same whatever the batch it is part of.
      *
      * @param positions  (count, N+A, 3): on exit, the samples, the centre of the N particles at the origin
-     * @param logQ       (count): on exit, log q of each sample; +infinity for one that lies outside the support of the
-     *                   flow, so that its importance weight is zero
+     * @param logQ       (count): on exit, log q of each sample; +infinity for one that lies outside the
+     * support of the flow, so that its importance weight is zero
      */
     virtual void sample(long long count, uint64_t seed, uint64_t first, double* positions, double* logQ) = 0;
     /**
      * Compute log q of configurations.
      *
      * @param positions  (count, N+A, 3)
-     * @param logQ       (count): on exit, log q; -infinity outside the support, NaN where a position is not finite
+     * @param logQ       (count): on exit, log q; -infinity outside the support, NaN where a position is not
+     * finite
      */
     virtual void computeLogDensity(long long count, const double* positions, double* logQ) = 0;
     /**
@@ -51,7 +56,34 @@ public:
      *
      * @param gradient   (count, N+A, 3): on exit, d log q / d position, in 1/nm
      */
-    virtual void computeLogDensityGradient(long long count, const double* positions, double* logQ, double* gradient) = 0;
+    virtual void computeLogDensityGradient(long long count, const double* positions, double* logQ,
+                                           double* gradient) = 0;
+};
+
+/** This kernel evaluates a PotentialModel for batches of configurations on a Platform. */
+class BatchedPotentialKernel : public OpenMM::KernelImpl {
+public:
+    static std::string Name() { return "OpenMMFlowBatchedPotential"; }
+    BatchedPotentialKernel(const std::string& name, const OpenMM::Platform& platform)
+        : OpenMM::KernelImpl(name, platform) {}
+    /**
+     * Prepare to evaluate a model. May be called again with another one.
+     *
+     * @param model        the model; it must outlive the kernel, or the next call of this
+     * @param properties   as for FlowKernel
+     */
+    virtual void initialize(const PotentialModel& model,
+                            const std::map<std::string, std::string>& properties) = 0;
+    /** Get the properties in effect, defaults included. */
+    virtual std::map<std::string, std::string> getProperties() const = 0;
+    /**
+     * Compute energies and forces. What is wrong with one configuration does not affect the others.
+     *
+     * @param positions   (count, N, 3) in nm
+     * @param energies    (count): on exit, the energies in kJ/mol
+     * @param forces      (count, N, 3): on exit, the forces in kJ/mol/nm; null if they are not wanted
+     */
+    virtual void compute(long long count, const double* positions, double* energies, double* forces) = 0;
 };
 
 }  // namespace OpenMMFlow

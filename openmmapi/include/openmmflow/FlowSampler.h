@@ -68,6 +68,8 @@ public:
      *
      * The ensemble's metadata name the flow and the System (hashes), and what computed energies and
      * proposals; also "flow_temperature" in K where the flow was made for another temperature than this one.
+     *
+     * @throws OpenMM::OpenMMException if the energy changes when the whole molecule is moved
      */
     WeightedEnsemble sample(long long count, uint64_t seed = 0, uint64_t first = 0,
                             const Progress& progress = {});

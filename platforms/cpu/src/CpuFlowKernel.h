@@ -5,17 +5,14 @@
 #include <memory>
 #include <vector>
 
+#include "BlockThreads.h"
 #include "CpuFlow.h"
-#include "openmm/internal/ThreadPool.h"
 #include "openmmflow/FlowKernels.h"
 
 namespace OpenMMFlow {
 
 /**
  * FlowKernel on the CPU platform: samples are SIMD lanes, blocks of samples are shared out over threads.
- *
- * Properties: Precision (single, the default, or double), Threads (default: as the CPU platform),
- * InstructionSet (avx512, avx2 or portable; default: the best that the processor has).
  */
 class CpuFlowKernel : public FlowKernel {
 public:
@@ -35,7 +32,7 @@ private:
     int numPositions = 0;
     std::unique_ptr<CpuFlow> flow;
     std::vector<std::unique_ptr<CpuFlowBlock>> blocks;
-    std::unique_ptr<OpenMM::ThreadPool> threads;
+    std::unique_ptr<BlockThreads> threads;
 };
 
 }  // namespace OpenMMFlow

@@ -1,3 +1,4 @@
+#include "CpuBatchedPotentialKernel.h"
 #include "CpuFlowKernel.h"
 #include "openmm/KernelFactory.h"
 #include "openmm/OpenMMException.h"
@@ -13,6 +14,8 @@ public:
     KernelImpl* createKernelImpl(string name, const Platform& platform, ContextImpl& context) const override {
         if (name == FlowKernel::Name())
             return new CpuFlowKernel(name, platform);
+        if (name == BatchedPotentialKernel::Name())
+            return new CpuBatchedPotentialKernel(name, platform);
         throw OpenMMException("Tried to create kernel with illegal kernel name '" + name + "'");
     }
 };
@@ -24,5 +27,6 @@ extern "C" void registerPlatforms() {}
 extern "C" void registerKernelFactories() {
     for (int i = 0; i < Platform::getNumPlatforms(); i++)
         if (Platform::getPlatform(i).getName() == "CPU")
-            Platform::getPlatform(i).registerKernelFactory(FlowKernel::Name(), new CpuKernelFactory());
+            for (const string& name : {FlowKernel::Name(), BatchedPotentialKernel::Name()})
+                Platform::getPlatform(i).registerKernelFactory(name, new CpuKernelFactory());
 }

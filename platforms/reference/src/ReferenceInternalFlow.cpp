@@ -306,8 +306,8 @@ void ReferenceInternalFlow::backpropagateCoordinates(const double* positions,
         if (i < 2)
             continue;
         const real3 g = load(positions, place.angle);
-        const real3 outer = angleAdjoint[i - 2] * angleGradient(r, p, g);
-        const real3 inner = angleAdjoint[i - 2] * angleGradient(g, p, r);
+        const AngleGradient angle = angleGradient(r, p, g);
+        const real3 outer = angleAdjoint[i - 2] * angle.a, inner = angleAdjoint[i - 2] * angle.c;
         accumulate(gradient, place.atom, outer);
         accumulate(gradient, place.angle, inner);
         accumulate(gradient, place.bond, -1.0 * (outer + inner));

@@ -1,3 +1,4 @@
+#include "ReferenceBatchedPotentialKernel.h"
 #include "ReferenceFlowKernel.h"
 #include "openmm/KernelFactory.h"
 #include "openmm/OpenMMException.h"
@@ -14,6 +15,8 @@ public:
     KernelImpl* createKernelImpl(string name, const Platform& platform, ContextImpl& context) const override {
         if (name == FlowKernel::Name())
             return new ReferenceFlowKernel(name, platform);
+        if (name == BatchedPotentialKernel::Name())
+            return new ReferenceBatchedPotentialKernel(name, platform);
         throw OpenMMException("Tried to create kernel with illegal kernel name '" + name + "'");
     }
 };
@@ -26,8 +29,10 @@ extern "C" void registerKernelFactories() {
     // The CPU platform is a ReferencePlatform too: it is served by these kernels until it has its own.
     for (int i = 0; i < Platform::getNumPlatforms(); i++) {
         Platform& platform = Platform::getPlatform(i);
-        if (dynamic_cast<ReferencePlatform*>(&platform) != nullptr
-            && !platform.supportsKernels({FlowKernel::Name()}))
-            platform.registerKernelFactory(FlowKernel::Name(), new ReferenceKernelFactory());
+        if (dynamic_cast<ReferencePlatform*>(&platform) == nullptr)
+            continue;
+        for (const string& kernel : {FlowKernel::Name(), BatchedPotentialKernel::Name()})
+            if (!platform.supportsKernels({kernel}))
+                platform.registerKernelFactory(kernel, new ReferenceKernelFactory());
     }
 }

@@ -3,14 +3,17 @@
 import importlib
 import signal
 import threading
+import warnings
 
 import click
 from openmm import OpenMMException
 
 import openmmflow
+from openmmflow.printable import printable
 
 COMMANDS = {
     "info": "Show versions and platforms, or what a file holds.",
+    "merge": "Join ensembles into one.",
     "report": "Turn an ensemble into one page of figures and diagnostics.",
     "reweight": "Weight configurations that were drawn from a flow.",
     "sample": "Draw configurations from a flow and weight them.",
@@ -40,13 +43,20 @@ class Commands(click.Group):
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.default_int_handler)
         try:
-            return super().invoke(context)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().invoke(context)
         except (OpenMMException, OSError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error), keep="\n")) from error
         except KeyboardInterrupt as interrupt:
             # A command that saved something says what; it is all there is to say.
             click.echo(f"\n{interrupt}" if interrupt.args else "\nInterrupted.", err=True)
             context.exit(INTERRUPTED)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    """Show a warning as its sentence: the line of a library that it came from helps nobody here."""
+    click.echo(f"Warning: {printable(str(message))}", err=True)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,6 +6,7 @@ import click
 from openmm import OpenMMException
 
 from openmmflow.commands.options import EXISTING_FILE
+from openmmflow.printable import printable
 
 
 @click.command()
@@ -37,7 +38,7 @@ def _show_installation():
     import openmm
 
     import openmmflow
-    from openmmflow.plugins import platforms
+    from openmmflow.plugins import load_failures, platforms
 
     click.echo(f"openmm-flow  {openmmflow.__version__}, for OpenMM {openmmflow.openmm_minor_version}")
     click.echo(f"OpenMM       {openmm.Platform.getOpenMMVersion()}")
@@ -47,7 +48,7 @@ def _show_installation():
     for index in range(openmm.Platform.getNumPlatforms()):
         name = openmm.Platform.getPlatform(index).getName()
         click.echo(f"  {name:11s}{'evaluates flows' if name in with_flows else 'energies only'}")
-    failures = openmm.Platform.getPluginLoadFailures()
+    failures = load_failures()
     click.echo("Plugins that failed to load" + ("" if failures else ": none"))
     for failure in failures:
         click.echo(f"  {failure}")
@@ -58,12 +59,14 @@ def _show_flow(flow):
     if flow.num_augmented_particles:
         click.echo(f"Augmented    {flow.num_augmented_particles} particles")
     click.echo(f"Hash         {flow.hash}")
-    click.echo(f"Configuration {flow.configuration}")
+    click.echo(f"Configuration {printable(flow.configuration)}")
     _show_metadata(flow.metadata)
 
 
 def _show_ensemble(ensemble):
-    click.echo(ensemble)
+    from openmmflow.commands.ensembles import show_ensemble
+
+    show_ensemble(ensemble)
     for seed, first, count in ensemble.sample_ranges:
         click.echo(f"Seed {seed}: samples {first} to {first + count - 1}")
     _show_metadata(ensemble.metadata)
@@ -71,4 +74,4 @@ def _show_ensemble(ensemble):
 
 def _show_metadata(metadata):
     for key, value in sorted(metadata.items()):
-        click.echo(f"  {key}: {value if len(value) <= 300 else value[:300] + '...'}")
+        click.echo(printable(f"  {key}: {value if len(value) <= 300 else value[:300] + '...'}"))

@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 import os
+from pathlib import Path
 
 import click
 from openmm import OpenMMException
@@ -13,6 +14,19 @@ def refuse_to_overwrite(output, inputs):
     for path in inputs:
         if path is not None and os.path.exists(output) and os.path.samefile(path, output):
             raise OpenMMException(f"The output {output} is also an input: choose another name.")
+
+
+def check_output(path):
+    """Raise OpenMMException if a file cannot be written, before the work that would be lost."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise OpenMMException(
+            f"There is no folder {folder} for the output; create it, or name another output."
+        )
+    if os.path.isdir(path):
+        raise OpenMMException(f"The output {path} is a folder; name a file.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OpenMMException(f"The folder {folder} of the output is not writable; name another output.")
 
 
 def platform_options(command):

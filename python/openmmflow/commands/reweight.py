@@ -4,6 +4,7 @@ import click
 
 from openmmflow.commands.options import (
     EXISTING_FILE,
+    check_output,
     make_sampler,
     platform_options,
     refuse_to_overwrite,
@@ -36,18 +37,23 @@ def reweight(flow, system, positions, temperature, topology, output, platform, p
     simulation.
     """
     import openmmflow
+    from openmmflow.commands.ensembles import require_disk_space, show_ensemble
     from openmmflow.commands.inputs import load_system
+    from openmmflow.commands.lengths import find_bonds, refuse_angstrom
     from openmmflow.commands.progress import progress_bar
     from openmmflow.commands.trajectories import load_positions
     from openmmflow.dcd import refuse_dcd
 
     refuse_to_overwrite(output, (flow, system, positions, topology))
     refuse_dcd(output)
-    sampler = make_sampler(
-        load_system(system), openmmflow.Flow.load(flow), temperature, platform, precision, threads
-    )
+    check_output(output)
+    system, flow = load_system(system), openmmflow.Flow.load(flow)
+    sampler = make_sampler(system, flow, temperature, platform, precision, threads)
+    frames = load_positions(positions, topology)
+    refuse_angstrom(positions, frames, flow.num_particles, find_bonds(system))
+    require_disk_space(output, len(frames), flow.num_particles)
     with progress_bar() as progress:
-        ensemble = sampler.reweight(load_positions(positions, topology), progress)
+        ensemble = sampler.reweight(frames, progress)
     ensemble.save(output)
-    click.echo(ensemble)
+    show_ensemble(ensemble)
     click.echo(f"written: {output}")

@@ -4,6 +4,7 @@ import click
 
 from openmmflow.commands.options import (
     EXISTING_FILE,
+    check_output,
     make_sampler,
     platform_options,
     refuse_to_overwrite,
@@ -48,20 +49,30 @@ def sample(flow, system, temperature, count, output, seed, first, platform, prec
     done in the output file.
     """
     import openmmflow
+    from openmmflow.commands.ensembles import require_disk_space, show_ensemble
     from openmmflow.commands.inputs import load_system
     from openmmflow.commands.progress import progress_bar
 
     refuse_to_overwrite(output, (flow, system))
-    sampler = make_sampler(
-        load_system(system), openmmflow.Flow.load(flow), temperature, platform, precision, threads
-    )
+    check_output(output)
+    flow = openmmflow.Flow.load(flow)
+    require_disk_space(output, count, flow.num_particles)
+    sampler = make_sampler(load_system(system), flow, temperature, platform, precision, threads)
     with progress_bar() as progress:
         try:
             ensemble = sampler.sampleToFile(output, count, seed, first, progress)
         except KeyboardInterrupt:
+            done = progress.done
+            if done == 0:
+                raise
             raise KeyboardInterrupt(
-                f"Stopped: {output} holds the {progress.done} samples that were done, of {count}. The rest: "
-                f"--first {first + progress.done} --count {count - progress.done} into another file."
+                f"Stopped: {output} holds the {done} samples that were done, of {count}."
+                + (
+                    f" Draw the rest with --first {first + done} --count {count - done} into another file, and "
+                    "join the two with `openmm-flow merge`."
+                    if done < count
+                    else ""
+                )
             ) from None
-    click.echo(ensemble)
+    show_ensemble(ensemble)
     click.echo(f"written: {output}")

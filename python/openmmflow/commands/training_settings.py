@@ -8,6 +8,8 @@ from pathlib import Path
 
 from openmm import OpenMMException
 
+from openmmflow.commands.options import check_output
+
 INPUTS = ("system", "topology", "temperature", "data", "output")
 TABLES = ("flow", "training", "refinement")
 # The settings of an internal-coordinate flow: text, or a whole number with its upper limit.
@@ -72,7 +74,7 @@ def check_settings(settings):
         _check_file(settings[name])
     for path in settings["data"]:
         _check_file(path)
-    _check_output(settings["output"])
+    check_output(settings["output"])
     temperature = _convert(settings["temperature"], float, "temperature")
     if temperature <= 0:
         raise OpenMMException(f"The temperature must be positive, and {temperature:g} K is not.")
@@ -154,15 +156,3 @@ def _whole(value, name, minimum, maximum):
 def _check_file(path):
     if not os.path.isfile(path):
         raise OpenMMException(f"There is no file {path}; name one that exists.")
-
-
-def _check_output(path):
-    folder = Path(path).parent
-    if not folder.is_dir():
-        raise OpenMMException(
-            f"There is no folder {folder} for the output; create it, or name another output."
-        )
-    if os.path.isdir(path):
-        raise OpenMMException(f"The output {path} is a folder; name a file.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OpenMMException(f"The folder {folder} of the output is not writable; name another output.")

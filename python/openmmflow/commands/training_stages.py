@@ -10,6 +10,7 @@ import numpy as np
 
 import openmmflow
 from openmmflow.commands.inputs import load_system, load_topology
+from openmmflow.commands.lengths import find_bonds, refuse_angstrom
 from openmmflow.commands.progress import progress_bar
 from openmmflow.commands.training_files import TrainingFiles
 from openmmflow.commands.trajectories import load_training_data
@@ -28,7 +29,12 @@ def run_training(settings):
     untrained = openmmflow.createInternalFlow(topology, reference, **settings.flow)
     for options in (settings.training, settings.refined_training):
         FlowTrainer(untrained, options).setTarget(system, settings.temperature)
-    data = load_training_data(settings.data, settings.topology)
+    bonds = find_bonds(system, topology)
+    data = load_training_data(
+        settings.data,
+        settings.topology,
+        lambda path, frames: refuse_angstrom(path, frames, system.getNumParticles(), bonds),
+    )
     positions, weights, blocks = data
     flow = openmmflow.createInternalFlow(topology, reference, positions, weights, **settings.flow)
     flow = flow.withMetadata("temperature", f"{settings.temperature:g} K")

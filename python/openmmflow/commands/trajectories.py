@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from openmm import OpenMMException
 
+from openmmflow.npz import read_npz
+
 # The formats of MDTraj that hold a topology themselves.
 SELF_CONTAINED = {".h5", ".hdf5", ".pdb", ".cif", ".pdbx", ".gro", ".lh5"}
 
@@ -41,12 +43,20 @@ def load_positions(path, topology=None):
     return trajectory.xyz
 
 
-def load_training_data(paths, topology=None):
+def load_training_data(paths, topology=None, check=None):
     """Read trajectories to train on, in the order given.
 
     An NPZ file may hold "weights" (count,) and "blocks" (count,) besides: a weight for each frame, and which
     uncorrelated part of the data it belongs to. Frames of different files never share a block. A file without
     blocks is one trajectory, and is cut into 20.
+
+    Parameters
+    ----------
+    paths : list of str
+    topology : str, optional
+        as for load_positions()
+    check : callable, optional
+        check(path, positions) raises if the positions of a file will not do
 
     Returns
     -------
@@ -55,12 +65,14 @@ def load_training_data(paths, topology=None):
     positions, weights, blocks = [], [], []
     next_block = 0
     for path in paths:
-        arrays = _load_npz(path) if Path(path).suffix.lower() == ".npz" else {}
+        arrays = _load_npz(path, "weights", labels=("blocks",)) if Path(path).suffix.lower() == ".npz" else {}
         frames = arrays["positions"] if arrays else load_positions(path, topology)
         if positions and frames.shape[1] != positions[0].shape[1]:
             raise OpenMMException(
                 f"{path} has {frames.shape[1]} particles, but {paths[0]} has {positions[0].shape[1]}."
             )
+        if check is not None:
+            check(path, frames)
         count = len(frames)
         for name in ("weights", "blocks"):
             if name in arrays and arrays[name].shape != (count,):
@@ -87,14 +99,8 @@ def load_training_data(paths, topology=None):
     )
 
 
-def _load_npz(path):
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("positions", "weights", "blocks") if name in file}
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # zipfile and numpy have many ways to say that a file is damaged
-        raise OpenMMException(f"{path} is not an NPZ file: {error}") from error
+def _load_npz(path, *numbers, labels=()):
+    arrays = read_npz(path, ("positions", *numbers), labels)
     positions = arrays.get("positions")
     if positions is None or positions.ndim != 3 or positions.shape[2] != 3:
         raise OpenMMException(f'{path} needs an array "positions" of shape (count, N, 3), in nm.')

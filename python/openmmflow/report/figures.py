@@ -9,11 +9,14 @@ import numpy as np  # noqa: E402
 PROPOSAL, REWEIGHTED, REFERENCE = "tab:orange", "tab:blue", "black"
 # Free energies above this stay white: a histogram of 100,000 samples does not resolve them.
 MAX_KT = 10
+# Of an axis of energies, in kJ/mol: all of them may be the same.
+NARROWEST = 1.0
+# Next to larger numbers, which overlapping atoms make, axes overflow.
+LARGEST = 1e100
 
 
 def ramachandran(panels, x="phi", y="psi"):
-    """Draw free energies in kT of two torsions side by side; panels maps a title to a histogram or None."""
-    panels = {title: histogram for title, histogram in panels.items() if histogram is not None}
+    """Draw free energies in kT of two torsions side by side; panels maps a title to a histogram."""
     figure, axes = plt.subplots(
         1,
         len(panels),
@@ -62,14 +65,16 @@ def torsions(panels):
 
 def energies(values, weights, reference=None):
     """Draw histograms of potential energies in kJ/mol: proposals, reweighted and reference."""
-    finite = np.isfinite(values)
-    values, weights = values[finite], weights[finite]
     # Where the target is, and as much of the proposals' tail as leaves it readable.
     low = values.min()
     high = np.quantile(values, 0.98)
+    if high - low < NARROWEST:
+        low, high = low - NARROWEST / 2, high + NARROWEST / 2
     edges = np.linspace(low, high, 101)
     figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
-    curves = {"proposals": (values, None), "reweighted": (values, weights)}
+    curves = {"proposals": (values, None)}
+    if weights.any():
+        curves["reweighted"] = values, weights
     if reference is not None:
         curves["reference"] = (reference, None)
     for label, (data, data_weights) in curves.items():
@@ -82,10 +87,12 @@ def energies(values, weights, reference=None):
     return figure
 
 
-def weights(log_weights):
-    """Draw the distribution of the weights, and the share of the total that the largest of them carry."""
-    finite = log_weights[np.isfinite(log_weights)]
-    scaled = finite - finite.max()
+def weights(log_weights, count):
+    """Draw the distribution of the weights, and the share of the total that the largest of them carry.
+
+    Of `count` samples those that `log_weights` leaves out have weight zero.
+    """
+    scaled = log_weights - log_weights.max()
     scaled -= np.log(np.mean(np.exp(scaled)))
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
     low = np.quantile(scaled, 0.005)
@@ -93,7 +100,7 @@ def weights(log_weights):
     left.set(xlabel="log weight, relative to the average weight", ylabel="samples", yscale="log")
     ordered = np.sort(np.exp(scaled))[::-1]
     share = np.cumsum(ordered) / ordered.sum()
-    fraction = np.arange(1, len(share) + 1) / len(log_weights)
+    fraction = np.arange(1, len(share) + 1) / count
     right.plot(fraction, share, color=REWEIGHTED)
     right.plot(fraction, fraction, color="grey", linestyle=":", label="equal weights")
     right.set(

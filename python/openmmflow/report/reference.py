@@ -1,12 +1,14 @@
 """Reference data that a report compares with: frames of a converged simulation, or its summary."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from openmm import OpenMMException
 
+from openmmflow.npz import read_npz
 from openmmflow.report.histograms import BINS, torsion_histogram
 from openmmflow.report.states import assign, frame_free_energies
 from openmmflow.report.torsions import measure
@@ -28,14 +30,31 @@ class Reference:
     states: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Free energy in kT, relative to any origin, and its standard error."""
 
+    def unmatched(self, torsions, states):
+        """Return sentences on what is known here and that a report with these torsions and states will not compare."""
+        sentences = []
+        if self.torsions and not self.torsions.keys() & torsions:
+            sentences.append(
+                f"The torsions {', '.join(self.torsions)} in {self.name} are not compared, since the report has "
+                f"{', '.join(torsions) or 'none'}."
+            )
+        own = [state["name"] for state in states]
+        missing = [name for name in self.states if name not in own]
+        if missing:
+            sentences.append(
+                f"The free energies of {', '.join(missing)} in {self.name} are not compared, since the report has "
+                f"the states {', '.join(own) or '(none)'}: define those of the reference with --states."
+            )
+        return sentences
 
-def read_reference(path, load_positions, torsions, states, num_particles):
+
+def read_reference(path, load_positions, torsions, states, num_particles, temperature):
     """Read reference data.
 
     Parameters
     ----------
     path : str
-        a summary (.json) with `states` and `ramachandran_counts_phi_psi`, as
+        a summary (.json) with `states`, `ramachandran_counts_phi_psi` and, if it is known, `temperature_K`, as
         examples/alanine-dipeptide/reference.py writes it; or frames, of which an NPZ file may also hold
         `energies` in kJ/mol
     load_positions : callable
@@ -44,9 +63,11 @@ def read_reference(path, load_positions, torsions, states, num_particles):
     states : list of dict
     num_particles : int
         that each frame must have
+    temperature : float
+        in K, that a summary must have if it tells of one
     """
-    if Path(path).suffix == ".json":
-        return _read_summary(path)
+    if Path(path).suffix.lower() == ".json":
+        return _read_summary(path, temperature)
     positions = load_positions(path)
     if len(positions) == 0 or positions.shape[1] != num_particles:
         raise OpenMMException(
@@ -54,8 +75,9 @@ def read_reference(path, load_positions, torsions, states, num_particles):
         )
     values = {torsion.name: measure(positions, torsion) for torsion in torsions}
     reference = Reference(Path(path).name)
-    reference.torsions = {name: torsion_histogram(angles) for name, angles in values.items()}
-    if "phi" in values and "psi" in values:
+    histograms = {name: torsion_histogram(angles) for name, angles in values.items()}
+    reference.torsions = {name: histogram for name, histogram in histograms.items() if histogram.any()}
+    if {"phi", "psi"} <= reference.torsions.keys():
         reference.ramachandran = torsion_histogram(values["phi"], values["psi"])
     if states and values:
         assigned = assign(states, values)
@@ -65,20 +87,26 @@ def read_reference(path, load_positions, torsions, states, num_particles):
             state["name"]: (float(value), float(error))
             for state, value, error in zip(states, *free_energies, strict=True)
         }
-    if Path(path).suffix == ".npz":
-        with np.load(path) as data:
-            if "energies" in data:
-                reference.energies = data["energies"]
-                reference.mean_energy = f"{reference.energies.mean():.3f}"
+    energies = read_npz(path, ("energies",)).get("energies") if Path(path).suffix.lower() == ".npz" else None
+    if energies is not None:
+        if energies.shape != (len(positions),) or not np.isfinite(energies).all():
+            raise OpenMMException(
+                f'"energies" in {path} must be {len(positions)} finite numbers in kJ/mol, one for each frame.'
+            )
+        reference.energies = energies
+        reference.mean_energy = f"{energies.mean():.3f}"
     return reference
 
 
-def _read_summary(path):
+def _read_summary(path, temperature):
     try:
         summary = json.loads(Path(path).read_text())
         counts = np.array(summary["ramachandran_counts_phi_psi"], dtype=float)
         if counts.shape != (BINS, BINS):
             raise ValueError(f"a histogram of shape {counts.shape} where ({BINS}, {BINS}) is needed")
+        if not (counts >= 0).all() or not 0 < counts.sum() < np.inf:
+            raise ValueError("a histogram whose counts are not positive numbers")
+        own_temperature = float(summary.get("temperature_K", temperature))
         reference = Reference(Path(path).name, ramachandran=counts / counts.sum())
         reference.torsions = {
             "phi": reference.ramachandran.sum(axis=1),
@@ -94,4 +122,10 @@ def _read_summary(path):
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OpenMMException(f"Cannot read the reference data in {path}: {error}.") from error
+    # The tolerance is for rounding.
+    if not math.isclose(own_temperature, temperature, rel_tol=1e-3):
+        raise OpenMMException(
+            f"The reference data in {path} are at {own_temperature:g} K and the ensemble is at {temperature:g} K: "
+            "compare with data at the same temperature."
+        )
     return reference

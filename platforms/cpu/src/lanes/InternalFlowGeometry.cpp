@@ -156,8 +156,8 @@ void InternalFlowBlock::backpropagateCoordinates(int count) {
             const Lanes angle = values.at(j, s);
             const Lanes angleWorth = worth(j) - COS(angle) / SIN(angle);
             const real3 g = loadAtom(positions, place.angle, s);
-            const real3 outer = angleWorth * angleGradient(r, p, g);
-            const real3 inner = angleWorth * angleGradient(g, p, r);
+            const AngleGradient slope = angleGradient(r, p, g);
+            const real3 outer = angleWorth * slope.a, inner = angleWorth * slope.c;
             addToAtom(gradient, place.atom, s, outer);
             addToAtom(gradient, place.angle, s, inner);
             addToAtom(gradient, place.bond, s, Lanes(-1.0) * (outer + inner));

@@ -102,7 +102,7 @@ Vector LANE_BINARY(atan2)(Vector, Vector);
 inline Lanes exponential(Lanes a) {
     return LANE_UNARY(exp)(a.v);
 }
-inline Lanes LOG(Lanes a) {
+inline Lanes logarithm(Lanes a) {
     return LANE_UNARY(log)(a.v);
 }
 inline Lanes SIN(Lanes a) {
@@ -118,7 +118,7 @@ inline Lanes ATAN2(Lanes y, Lanes x) {
 inline Lanes exponential(Lanes a) {
     return applyToEach<std::exp>(a);
 }
-inline Lanes LOG(Lanes a) {
+inline Lanes logarithm(Lanes a) {
     return applyToEach<std::log>(a);
 }
 inline Lanes SIN(Lanes a) {
@@ -166,6 +166,42 @@ inline Lanes EXP(Lanes a) {
         return exponential(a);
 }
 
+/**
+ * log(a) = n log(2) + log(1 + x) with 1 + x between sqrt(1/2) and sqrt(2). Written out in single precision as
+ * EXP is, and for the same reason; also from Cephes. Like std::log, it is -infinity at 0 and NaN below.
+ */
+inline Lanes LOG(Lanes a) {
+    if constexpr (sizeof(Scalar) == 4) {
+        const Mask isTiny = a < Lanes(1.17549435e-38);
+        const Lanes scaled = SELECT(isTiny, a * Lanes(8388608.0), a);
+        const Mask bits = (Mask)scaled.v;
+        // The mantissa as a number in [0.5, 1), and the exponent that belongs to it.
+        Lanes m = (Vector)((bits & 0x007fffff) | 0x3f000000);
+        Lanes n = __builtin_convertvector((bits >> 23) - 126, Vector);
+        n = SELECT(isTiny, n - Lanes(23.0), n);
+        const Mask isLow = m < Lanes(0.707106781186547524);
+        n = SELECT(isLow, n - Lanes(1.0), n);
+        const Lanes x = SELECT(isLow, m + m, m) - Lanes(1.0);
+        Lanes y = Lanes(7.0376836292e-2) * x - Lanes(1.1514610310e-1);
+        y = y * x + Lanes(1.1676998740e-1);
+        y = y * x - Lanes(1.2420140846e-1);
+        y = y * x + Lanes(1.4249322787e-1);
+        y = y * x - Lanes(1.6668057665e-1);
+        y = y * x + Lanes(2.0000714765e-1);
+        y = y * x - Lanes(2.4999993993e-1);
+        y = y * x + Lanes(3.3333331174e-1);
+        const Lanes z = x * x;
+        y = y * x * z - n * Lanes(2.12194440e-4) - Lanes(0.5) * z;
+        Lanes result = x + y + n * Lanes(0.693359375);
+        const Scalar infinity = __builtin_huge_valf();
+        result = SELECT(a == Lanes(infinity), a, result);
+        result = SELECT(a > Lanes(0.0), result,
+                        SELECT(a == Lanes(0.0), Lanes(-infinity), Lanes(__builtin_nanf(""))));
+        return result;
+    } else
+        return logarithm(a);
+}
+
 // One instruction where there is one; the compiler does not find it from a loop over lanes.
 #if defined(__AVX512F__)
 inline Lanes SQRT(Lanes a) {
@@ -210,6 +246,7 @@ using real = Lanes;
 
 #include "shared/boxMuller.cc"
 #include "shared/internalCoordinates.cc"
+#include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"
 #include "shared/rationalQuadraticSplineAdjoint.cc"
 #undef DEVICE

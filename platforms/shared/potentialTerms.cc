@@ -1,0 +1,96 @@
+/* Energies of single terms and their derivatives. Common compute language.
+ *
+ * Each returns the energy, and the derivative as its text says. */
+
+typedef struct {
+    real energy, derivative;
+} Term;
+
+/* k (x - center)^2 / 2 and its derivative with respect to x. */
+DEVICE Term harmonicTerm(real x, real center, real k) {
+    Term term;
+    real difference = x - center;
+    term.derivative = k * difference;
+    term.energy = (real)0.5 * term.derivative * difference;
+    return term;
+}
+
+/* Coulomb and Lennard-Jones energy at a squared distance; the derivative is (dE/dr)/r. */
+DEVICE Term nonbondedTerm(real r2, real charges, real sigma2, real epsilon4) {
+    Term term;
+    real inverse2 = (real)1 / r2;
+    real s2 = sigma2 * inverse2;
+    real s6 = s2 * s2 * s2;
+    real repulsion = epsilon4 * s6 * s6;
+    real attraction = epsilon4 * s6;
+    real coulomb = charges * SQRT(inverse2);
+    term.energy = coulomb + (repulsion - attraction);
+    term.derivative = inverse2 * ((real)6 * attraction - (real)12 * repulsion - coulomb);
+    return term;
+}
+
+/* A term and its derivative with respect to r, switched off smoothly between two distances (OpenMM User Guide, "Lennard-Jones
+ * Interaction With Switching Function"). */
+DEVICE Term switchedTerm(Term term, real r, real switching, real cutoff) {
+    Term result;
+    real inverseWidth = (real)1 / (cutoff - switching);
+    real x = (r - switching) * inverseWidth;
+    x = SELECT(x > (real)0, x, (real)0);
+    real factor = (real)1 + x * x * x * (x * ((real)15 - x * (real)6) - (real)10);
+    real slope = x * x * (x * ((real)60 - x * (real)30) - (real)30) * inverseWidth;
+    result.energy = term.energy * factor;
+    result.derivative = term.derivative * factor + term.energy * slope;
+    return result;
+}
+
+/* The gradient of an angle, for which linear angles are no division by zero: there the cross product is zero, and a force
+ * too. As OpenMM does it. */
+DEVICE AngleGradient clampedAngleGradient(AngleFrame frame) {
+    real size = norm(frame.n);
+    return angleGradientOfFrame(frame, SELECT(size > (real)1e-6, size, (real)1e-6));
+}
+
+/* The descreening of a sphere of radius rho by one of radius s at distance r (Hawkins, Cramer and Truhlar, J.
+ * Phys. Chem. 100, 19824, 1996), and its derivative with respect to r. In that, what comes from the limits of
+ * the integral cancels, except where the first sphere lies inside the other. `embedded` is 1 to count what it
+ * loses there, else 0. */
+DEVICE Term descreeningTerm(real r, real inverseR, real rho, real inverseRho, real s, real embedded) {
+    Term term;
+    real distance = FABS(r - s);
+    real lower = SELECT(distance > rho, distance, rho);
+    real upper = r + s;
+    real inverse = (real)1 / (lower * upper);
+    real l = upper * inverse;
+    real u = lower * inverse;
+    real logarithm = (real)0.5 * LOG(lower * u) * inverseR;
+    real quarter = (real)0.25 * (u * u - l * l);
+    real ratio = s * inverseR;
+    term.energy = (real)0.5 * (l - u + (r - s * ratio) * quarter + logarithm);
+    term.derivative = (real)0.5 * (((real)1 + ratio * ratio) * quarter - inverseR * logarithm);
+    term.energy = term.energy + SELECT(s - r > rho, embedded * (inverseRho - l), (real)0);
+    term.derivative = term.derivative + SELECT(s - r > rho, ((real)1 - embedded) * l * l, (real)0);
+    /* A sphere that holds the whole of the other is not descreened. */
+    term.energy = SELECT(upper < rho, (real)0, term.energy);
+    term.derivative = SELECT(upper < rho, (real)0, term.derivative);
+    return term;
+}
+
+/* 1/f of the generalized Born energy (Still et al., J. Am. Chem. Soc. 112, 6127, 1990), f^2 = r^2 + B
+ * exp(-r^2/(4 B)) with B the product of the Born radii: its derivatives with respect to r, over r, and with
+ * respect to log B. */
+typedef struct {
+    real value, radial, logarithmic;
+} BornTerm;
+
+DEVICE BornTerm bornTerm(real r2, real product, real inverseProduct) {
+    BornTerm term;
+    real ratio = (real)0.25 * r2 * inverseProduct;
+    real screened = EXP(-ratio);
+    real f2 = r2 + product * screened;
+    real inverse2 = (real)1 / f2;
+    term.value = SQRT(inverse2);
+    real slope = (real)-0.5 * term.value * inverse2;
+    term.radial = slope * ((real)2 - (real)0.5 * screened);
+    term.logarithmic = slope * product * screened * ((real)1 + ratio);
+    return term;
+}

@@ -1,0 +1,122 @@
+"""The tables of a report: diagnostics, and comparisons with reference data."""
+
+import numpy as np
+
+from openmmflow.report.histograms import total_variation
+from openmmflow.report.states import assign
+
+# Vehtari et al. 2024: above this, averages converge too slowly to be of use.
+PARETO_LIMIT = 0.7
+UNKNOWN = "undetermined"
+
+
+def diagnostics(ensemble, energies, reference):
+    """Return the rows on an ensemble's quality; energies are in kJ/mol, (count,)."""
+    expected = reference.mean_energy if reference else ""
+    rows = [
+        ("Samples", f"{len(ensemble):,}", "", False),
+        (
+            "Effective samples",
+            f"{ensemble.effective_sample_size:,.0f} ({ensemble.effective_sample_fraction:.1%})",
+            "Kish: (sum of weights)\u00b2 / sum of squares",
+            False,
+        ),
+        (
+            "Pareto k",
+            _pareto_k(ensemble.pareto_k),
+            f"tail of the weights; above {PARETO_LIMIT} averages are not reliable",
+            not ensemble.pareto_k <= PARETO_LIMIT,
+        ),
+        (
+            "log Z",
+            _estimate(*ensemble.log_partition_function, digits=4),
+            "average weight; only differences at equal N mean anything",
+            False,
+        ),
+        (
+            "Acceptance",
+            f"{ensemble.acceptance:.1%}" if np.isfinite(ensemble.acceptance) else UNKNOWN,
+            "of a Metropolis move with this flow",
+            False,
+        ),
+        (
+            "Potential energy",
+            _estimate(*ensemble.expectation(energies), unit=" kJ/mol"),
+            "average in the target" + (f"; reference {expected}" if expected else ""),
+            False,
+        ),
+        (
+            "Off the support",
+            f"{ensemble.getNumOffSupport():,}",
+            "proposals with an impossible bond, angle or torsion: weight 0",
+            False,
+        ),
+        (
+            "Energy not finite",
+            f"{ensemble.getNumNonFinite():,}",
+            "proposals with overlapping atoms: weight 0",
+            False,
+        ),
+    ]
+    return [dict(zip(("name", "value", "note", "bad"), row, strict=True)) for row in rows]
+
+
+def comparison(histograms, reference):
+    """Return how far each torsion's distributions are from those of a Reference."""
+    return [
+        {
+            "name": name,
+            "variations": {
+                label: total_variation(curves[label], reference.torsions[name])
+                for label in ("proposals", "reweighted")
+                if label in curves
+            },
+        }
+        for name, curves in histograms.items()
+        if reference is not None and name in reference.torsions
+    ]
+
+
+def free_energies(ensemble, states, angles, reference):
+    """Return the rows on the states, and the name of the state that they are relative to."""
+    names = [state["name"] for state in states]
+    assigned = assign(states, angles)
+    populations = [ensemble.expectation((assigned == i).astype(float))[0] for i in range(len(states))]
+    known = reference.states if reference else {}
+    known = {name: estimate for name, estimate in known.items() if np.isfinite(estimate[0])}
+    populated = [i for i in range(len(states)) if populations[i] > 0]
+    shared = [i for i in populated if names[i] in known]
+    # The best known state is the origin, of those that both know.
+    origin = max(shared or populated or [0], key=lambda i: populations[i])
+    zero, zero_error = known.get(names[origin], (0.0, 0.0))
+    rows = []
+    for index, name in enumerate(names):
+        row = {"name": name, "value": "no sample", "reference": "", "deviation": "", "bad": False}
+        rows.append(row)
+        if index not in populated and name in known:
+            row |= {"deviation": "missing", "bad": True}
+        if index in populated:
+            found = ensemble.free_energy_difference(assigned == origin, assigned == index)
+            row["value"] = "0" if index == origin else _estimate(*found)
+        if name not in known or not shared:
+            continue
+        expected = known[name][0] - zero, float(np.hypot(known[name][1], zero_error))
+        row["reference"] = "0" if index == origin else _estimate(*expected)
+        error = float(np.hypot(found[1], expected[1])) if index in populated and index != origin else 0
+        if error > 0:
+            deviation = (found[0] - expected[0]) / error
+            row |= {"deviation": f"{deviation:+.1f}", "bad": abs(deviation) > 3}
+    return rows, names[origin]
+
+
+def _estimate(value, error, digits=3, unit=""):
+    if not np.isfinite(value):
+        return UNKNOWN
+    shown = f"{error:.{digits}f}" if np.isfinite(error) else f"({UNKNOWN})"
+    return f"{value:.{digits}f} \u00b1 {shown}{unit}"
+
+
+def _pareto_k(k):
+    if np.isfinite(k):
+        return f"{k:.2f}"
+    return "all weights are equal" if k < 0 else f"{UNKNOWN}: too few different weights"

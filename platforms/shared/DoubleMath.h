@@ -13,7 +13,6 @@ namespace OpenMMFlow {
 namespace shared {
 
 using real = double;
-using Scalar = double;
 
 inline real EXP(real x) {
     return std::exp(x);
@@ -32,9 +31,6 @@ inline real COS(real x) {
 }
 inline real ATAN2(real y, real x) {
     return std::atan2(y, x);
-}
-inline real TANH(real x) {
-    return std::tanh(x);
 }
 inline real FLOOR(real x) {
     return std::floor(x);

@@ -2,6 +2,10 @@
 // Included inside a namespace that has `real`, `Scalar`, WideSum and the shared maths. No include guard: each
 // meaning of `real` includes it once.
 
+#include "CustomProgram.h"
+
+#include "CustomBornEvaluator.h"
+#include "CustomTermsEvaluator.h"
 #include "GeneralizedBornEvaluator.h"
 
 /** Evaluates a PotentialModel. Each thread has its own. */
@@ -22,6 +26,10 @@ public:
         mappedTorque.resize(mapped);
         for (const auto& born : model.generalizedBorn)
             generalizedBorn.emplace_back(born);
+        for (const auto& terms : model.customTerms)
+            customTerms.emplace_back(terms);
+        for (const auto& born : model.customBorn)
+            customBorn.emplace_back(born, model.numParticles);
     }
     /** Add the energies to `energy`, and the forces to `force` if FORCES. */
     template <bool FORCES>
@@ -39,6 +47,10 @@ public:
             next += list.pairs.size();
         }
         for (GeneralizedBornEvaluator& born : generalizedBorn)
+            born.add<FORCES>(r, force, energy);
+        for (CustomTermsEvaluator& terms : customTerms)
+            terms.add<FORCES>(r, force, energy);
+        for (CustomBornEvaluator& born : customBorn)
             born.add<FORCES>(r, force, energy);
     }
 
@@ -73,10 +85,7 @@ private:
             const Term term = harmonicTerm(ATAN2(size, dotProduct(frame.u, frame.v)), angle.angle, angle.k);
             energy.add(term.energy);
             if constexpr (FORCES) {
-                // As OpenMM, which keeps linear angles from dividing by zero. There the cross product is
-                // zero.
-                const AngleGradient gradient =
-                    angleGradientOfFrame(frame, SELECT(size > real(1e-6), size, real(1e-6)));
+                const AngleGradient gradient = clampedAngleGradient(frame);
                 const real3 a = term.derivative * gradient.a, c = term.derivative * gradient.c;
                 force[atoms[0]] = force[atoms[0]] - a;
                 force[atoms[1]] = force[atoms[1]] + (a + c);
@@ -196,18 +205,15 @@ private:
                             const PairParameters* end, const real3* r, real3* force, WideSum& energy) const {
         const real cutoff2 = list.cutoff * list.cutoff;
         const bool isSwitched = list.switchingDistance < list.cutoff;
-        const real switching = list.switchingDistance,
-                   inverseWidth = 1 / (list.cutoff - list.switchingDistance);
         const real k = list.reactionFieldK, c = list.reactionFieldC;
         forEachPair<FORCES>(begin, end, r, force, energy, [&](const PairParameters& pair, real r2) {
             const real charges = pair.charges;
             Term term = nonbondedTerm(r2, real(0.0), pair.sigma2, pair.epsilon4);
             if (isSwitched) {
-                const real distance = SQRT(r2), x = (distance - switching) * inverseWidth;
-                const Term factor = switchingTerm(SELECT(x > real(0.0), x, real(0.0)), inverseWidth);
-                term.derivative =
-                    term.derivative * factor.energy + term.energy * factor.derivative / distance;
-                term.energy = term.energy * factor.energy;
+                const real distance = SQRT(r2);
+                term.derivative = term.derivative * distance;
+                term = switchedTerm(term, distance, list.switchingDistance, list.cutoff);
+                term.derivative = term.derivative / distance;
             }
             const real inverse = real(1.0) / SQRT(r2);
             term.energy = term.energy + charges * (inverse + k * r2 - c);
@@ -224,4 +230,6 @@ private:
     std::vector<int> mappedIndex;
     std::vector<real> mappedAngle, mappedTorque;
     std::vector<GeneralizedBornEvaluator> generalizedBorn;
+    std::vector<CustomTermsEvaluator> customTerms;
+    std::vector<CustomBornEvaluator> customBorn;
 };

@@ -29,14 +29,25 @@ DEVICE Term nonbondedTerm(real r2, real charges, real sigma2, real epsilon4) {
     return term;
 }
 
-/* The factor by which a Lennard-Jones energy is switched off between two distances, and its derivative with
- * respect to r (OpenMM User Guide, equation for the switching function). x = (r - switching)/(cutoff -
- * switching) in [0, 1]. */
-DEVICE Term switchingTerm(real x, real inverseWidth) {
-    Term term;
-    term.energy = (real)1 + x * x * x * ((real)-10 + x * ((real)15 - x * (real)6));
-    term.derivative = x * x * ((real)-30 + x * ((real)60 - x * (real)30)) * inverseWidth;
-    return term;
+/* A term and its derivative with respect to r, switched off smoothly between two distances (OpenMM User Guide, "Lennard-Jones
+ * Interaction With Switching Function"). */
+DEVICE Term switchedTerm(Term term, real r, real switching, real cutoff) {
+    Term result;
+    real inverseWidth = (real)1 / (cutoff - switching);
+    real x = (r - switching) * inverseWidth;
+    x = SELECT(x > (real)0, x, (real)0);
+    real factor = (real)1 + x * x * x * (x * ((real)15 - x * (real)6) - (real)10);
+    real slope = x * x * (x * ((real)60 - x * (real)30) - (real)30) * inverseWidth;
+    result.energy = term.energy * factor;
+    result.derivative = term.derivative * factor + term.energy * slope;
+    return result;
+}
+
+/* The gradient of an angle, for which linear angles are no division by zero: there the cross product is zero, and a force
+ * too. As OpenMM does it. */
+DEVICE AngleGradient clampedAngleGradient(AngleFrame frame) {
+    real size = norm(frame.n);
+    return angleGradientOfFrame(frame, SELECT(size > (real)1e-6, size, (real)1e-6));
 }
 
 /* The descreening of a sphere of radius rho by one of radius s at distance r (Hawkins, Cramer and Truhlar, J.

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "openmmflow/internal/PotentialModel.h"
@@ -28,6 +29,9 @@ public:
     void addGeneralizedBorn(const PotentialModel::GeneralizedBorn& born) {
         model.generalizedBorn.push_back(born);
     }
+    void addCustomTerms(PotentialModel::CustomTerms terms) { model.customTerms.push_back(std::move(terms)); }
+    void addCustomBorn(PotentialModel::CustomBorn born) { model.customBorn.push_back(std::move(born)); }
+    int getNumParticles() const { return model.numParticles; }
     PotentialModel build();
 
 private:

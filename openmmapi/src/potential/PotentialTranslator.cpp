@@ -1,6 +1,7 @@
 #include "openmmflow/internal/PotentialTranslator.h"
 
 #include "Translations.h"
+#include "openmm/OpenMMException.h"
 #include "openmmflow/internal/ForceKinds.h"
 
 using namespace OpenMM;
@@ -25,8 +26,17 @@ PotentialModel translatePotential(const System& system, const Parameters& parame
         }
         if (isPeriodic)
             throw UntranslatableForce(force.getName() + " with periodic boundary conditions");
-        if (!translateBonded(force, builder) && !translateNonbonded(force, parameters, builder)
-            && !translateGeneralizedBorn(force, builder))
+        bool isTranslated;
+        try {
+            isTranslated = translateBonded(force, builder) || translateNonbonded(force, parameters, builder)
+                           || translateGeneralizedBorn(force, builder)
+                           || translateCustomBonded(force, parameters, builder)
+                           || translateCustomNonbonded(force, parameters, builder)
+                           || translateCustomBorn(force, parameters, builder);
+        } catch (const OpenMMException& e) {
+            throw UntranslatableForce(force.getName() + " (" + e.what() + ")");
+        }
+        if (!isTranslated)
             throw UntranslatableForce(force.getName());
     }
     return builder.build();

@@ -18,6 +18,12 @@ bool translateBonded(const OpenMM::Force& force, PotentialModelBuilder& builder)
 bool translateNonbonded(const OpenMM::Force& force, const Parameters& parameters,
                         PotentialModelBuilder& builder);
 bool translateGeneralizedBorn(const OpenMM::Force& force, PotentialModelBuilder& builder);
+bool translateCustomBonded(const OpenMM::Force& force, const Parameters& parameters,
+                           PotentialModelBuilder& builder);
+bool translateCustomNonbonded(const OpenMM::Force& force, const Parameters& parameters,
+                              PotentialModelBuilder& builder);
+bool translateCustomBorn(const OpenMM::Force& force, const Parameters& parameters,
+                         PotentialModelBuilder& builder);
 
 }  // namespace OpenMMFlow
 

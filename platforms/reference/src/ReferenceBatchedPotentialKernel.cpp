@@ -1,11 +1,13 @@
 #include "ReferenceBatchedPotentialKernel.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "openmmflow/internal/KernelProperties.h"
-#include "shared/DoubleMath.h"
+#include "shared/DoubleExpressionMachine.h"
 
 using namespace OpenMM;
 using namespace std;

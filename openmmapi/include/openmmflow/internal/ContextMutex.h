@@ -9,9 +9,9 @@
 namespace OpenMMFlow {
 
 /**
- * Get the mutex that is held while a Context is constructed or destroyed and while anything is serialized. OpenMM's
- * expression parser, its just-in-time compiler and its conversion of numbers to text are not safe to run twice at once; the
- * evaluation of different Contexts at once is.
+ * Get the mutex that is held while a Context is constructed or destroyed and while anything is serialized.
+ * OpenMM's expression parser, its just-in-time compiler and its conversion of numbers to text are not safe to
+ * run twice at once; the evaluation of different Contexts at once is.
  */
 std::mutex& getContextMutex();
 

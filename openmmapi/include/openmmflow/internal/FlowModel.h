@@ -9,8 +9,8 @@ namespace OpenMMFlow {
 class TensorFile;
 
 /**
- * The parameters of one family of flows, validated and ready for a kernel to read. Each family derives from this class;
- * a kernel finds out which one it was given with dynamic_cast.
+ * The parameters of one family of flows, validated and ready for a kernel to read. Each family derives from
+ * this class; a kernel finds out which one it was given with dynamic_cast.
  */
 class FlowModel {
 public:
@@ -26,7 +26,8 @@ public:
     /**
      * Create the model that a file describes.
      *
-     * @throws OpenMM::OpenMMException, with a sentence that names what is wrong, on anything that is not a valid model
+     * @throws OpenMM::OpenMMException, with a sentence that names what is wrong, on anything that is not a
+     * valid model
      */
     static std::shared_ptr<const FlowModel> read(const TensorFile& file);
 };

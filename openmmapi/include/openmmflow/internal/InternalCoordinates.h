@@ -52,12 +52,13 @@ public:
      * atoms, a molecule whose atoms lie all on one line, bonds or positions that make no sense
      */
     static InternalCoordinates choose(const Molecule& molecule);
-    /** Read everything but the atom names, which stand in the configuration of the model. The result is valid. */
+    /** Read everything but the atom names, which stand in the configuration of the model. The result is
+     * valid. */
     static InternalCoordinates read(const TensorFile& file);
     void write(TensorFile& file) const;
     /**
-     * Check that every atom is placed once and relative to atoms that are there already, that every array has its size,
-     * and that centers, scales and supports make sense.
+     * Check that every atom is placed once and relative to atoms that are there already, that every array has
+     * its size, and that centers, scales and supports make sense.
      *
      * @throws OpenMM::OpenMMException which names what is wrong
      */

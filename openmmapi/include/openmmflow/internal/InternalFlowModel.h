@@ -15,15 +15,14 @@ struct DenseLayer {
 };
 
 /**
- * One coupling of the internal family: monotonic rational-quadratic splines (Durkan et al. 2019, arXiv 1906.04032) on the
- * `transformed` coordinates, circular ones (Rezende et al. 2020, arXiv 2002.02428) where the coordinate is, whose
- * parameters are a residual network of the `conditioning` coordinates.
+ * One coupling of the internal family: monotonic rational-quadratic splines (Durkan et al. 2019, arXiv
+ * 1906.04032) on the `transformed` coordinates, circular ones (Rezende et al. 2020, arXiv 2002.02428) where
+ * the coordinate is, whose parameters are a residual network of the `conditioning` coordinates.
  *
- * The features are, in the order of `conditioning`, z of a linear coordinate, and (cos, sin) of a circular one. The network
- * is h = act(input(f)), then h += second(act(first(h))) for each block, then output(h). Its outputs are, in the order of
- * `transformed`,
- * for a linear coordinate K widths, K heights, K-1 derivatives; for a circular one K widths, K heights, K derivatives and
- * a phase.
+ * The features are, in the order of `conditioning`, z of a linear coordinate, and (cos, sin) of a circular
+ * one. The network is h = act(input(f)), then h += second(act(first(h))) for each block, then output(h). Its
+ * outputs are, in the order of `transformed`, for a linear coordinate K widths, K heights, K-1 derivatives;
+ * for a circular one K widths, K heights, K derivatives and a phase.
  */
 struct SplineCoupling {
     std::vector<int> transformed, conditioning;
@@ -33,7 +32,8 @@ struct SplineCoupling {
 };
 
 /**
- * The internal-coordinate spline flow: standard normal base for linear coordinates (standardised) and uniform base on
+ * The internal-coordinate spline flow: standard normal base for linear coordinates (standardised) and uniform
+ * base on
  * (-pi, pi) for circular ones, couplings, internal coordinates, uniform orientation.
  */
 class InternalFlowModel : public FlowModel {
@@ -45,17 +45,20 @@ public:
         int blocks = 2;
         int bins = 8;
         Activation activation = Activation::SiLU;
-        /** Linear splines act on (-tailBound, tailBound) in standardised units, and are the identity outside. */
+        /** Linear splines act on (-tailBound, tailBound) in standardised units, and are the identity outside.
+         */
         double tailBound = 5.0;
         double minBinFraction = 1e-3;
         double minDerivative = 1e-3;
     };
     /**
-     * Create a model whose couplings have random hidden layers and zero output layers: every spline is the identity.
+     * Create a model whose couplings have random hidden layers and zero output layers: every spline is the
+     * identity.
      *
      * @param seed   determines the masks and the hidden layers
      */
-    InternalFlowModel(const InternalCoordinates& coordinates, const Configuration& configuration, unsigned seed);
+    InternalFlowModel(const InternalCoordinates& coordinates, const Configuration& configuration,
+                      unsigned seed);
     /** Create a model from its parts. Everything is checked. */
     InternalFlowModel(const InternalCoordinates& coordinates, const Configuration& configuration,
                       const std::vector<SplineCoupling>& couplings);
@@ -72,9 +75,9 @@ public:
     int getNumFeatures(const SplineCoupling& coupling) const;
     int getNumOutputs(const SplineCoupling& coupling) const;
     /**
-     * The part of -log|det| that does not depend on the configuration: the scales of the linear coordinates, the volume
-     * of SO(3), and the step from positions relative to one atom to the zero-centre subspace:
-     * -sum log scale - log 8 pi^2 + 3/2 log N.
+     * The part of -log|det| that does not depend on the configuration: the scales of the linear coordinates,
+     * the volume of SO(3), and the step from positions relative to one atom to the zero-centre subspace: -sum
+     * log scale - log 8 pi^2 + 3/2 log N.
      */
     double getLogDensityConstant() const;
 

@@ -20,7 +20,8 @@ std::map<std::string, std::string> completeProperties(const std::string& platfor
                                                       const std::map<std::string, std::string>& defaults);
 
 /** Get the value of "Precision", checked against the values that the platform allows. */
-std::string getPrecision(const std::map<std::string, std::string>& properties, const std::vector<std::string>& allowed);
+std::string getPrecision(const std::map<std::string, std::string>& properties,
+                         const std::vector<std::string>& allowed);
 
 /** Get the value of "Threads": a whole number from 1 to 1024. */
 int getThreads(const std::map<std::string, std::string>& properties);

@@ -2,7 +2,10 @@
 #define OPENMMFLOW_POTENTIALMODEL_H_
 
 #include <limits>
+#include <memory>
 #include <vector>
+
+#include "openmmflow/internal/ExpressionProgram.h"
 
 namespace OpenMMFlow {
 
@@ -78,6 +81,61 @@ struct PotentialModel {
         double shift = 0;
     };
 
+    /** A quantity that the energy of a custom term depends on: of some of the term's particles, by their
+     * place in it. */
+    struct CustomVariable {
+        enum Kind { X, Y, Z, Distance, Angle, Torsion } kind;
+        int particles[4];
+    };
+    /**
+     * Terms whose energy is an expression. The program takes the variables and then the parameters, and gives
+     * the energy and its derivative with respect to each variable.
+     */
+    struct CustomTerms {
+        std::vector<CustomVariable> variables;
+        std::shared_ptr<const ExpressionProgram> program;
+        int particlesPerTerm, numParameters;
+        /** For each term in turn. */
+        std::vector<int> particles;
+        std::vector<double> parameters;
+        /** As for PairList, where the only variable is a distance. */
+        double cutoff = std::numeric_limits<double>::infinity();
+        double switchingDistance = std::numeric_limits<double>::infinity();
+    };
+
+    /** A function of single particles in a CustomBorn: of its parameters, position, and computed values up to
+     * there. */
+    struct CustomParticleFunction {
+        /** Takes x, y, z, the computed values, then the parameters; gives the value and its derivatives with
+         * respect to x, y, z and the computed values. */
+        std::shared_ptr<const ExpressionProgram> program;
+        int numParameters;
+        std::vector<double> parameters;
+    };
+    /** A function of pairs of particles in a CustomBorn. */
+    struct CustomPairFunction {
+        /** Takes r, the computed values of the first and of the second particle, then the parameters; gives
+         * the value and its derivatives with respect to all but the parameters. */
+        std::shared_ptr<const ExpressionProgram> program;
+        int numParameters;
+        /** Pairs, and the parameters of each. */
+        std::vector<int> particles;
+        std::vector<double> parameters;
+    };
+    /**
+     * Any CustomGBForce. The first computed value of a particle is a sum over pairs (the first particle of a
+     * pair gets the value, so that all pairs are listed both ways around), each further one a function of
+     * those before.
+     */
+    struct CustomBorn {
+        int numValues = 0;
+        CustomPairFunction firstValue;
+        std::vector<CustomParticleFunction> otherValues;
+        std::vector<CustomParticleFunction> particleEnergies;
+        std::vector<CustomPairFunction> pairEnergies;
+        double cutoff = std::numeric_limits<double>::infinity();
+    };
+
     int numParticles = 0;
     double constant = 0;
     std::vector<Bond> bonds;
@@ -87,6 +145,8 @@ struct PotentialModel {
     std::vector<MappedTorsions> mappedTorsions;
     std::vector<PairList> pairLists;
     std::vector<GeneralizedBorn> generalizedBorn;
+    std::vector<CustomTerms> customTerms;
+    std::vector<CustomBorn> customBorn;
 };
 
 }  // namespace OpenMMFlow

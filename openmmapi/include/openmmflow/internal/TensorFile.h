@@ -39,8 +39,8 @@ public:
     /** Read a file from disk. */
     static TensorFile load(const std::string& path);
     /**
-     * Read a file from disk without one floating-point tensor, whose values go straight into `extracted`, so that
-     * they are in memory only once. Without such a tensor in the file, `extracted` is empty on exit.
+     * Read a file from disk without one floating-point tensor, whose values go straight into `extracted`, so
+     * that they are in memory only once. Without such a tensor in the file, `extracted` is empty on exit.
      */
     static TensorFile load(const std::string& path, const std::string& name, std::optional<Reals>& extracted);
     std::string serialize() const;
@@ -76,8 +76,8 @@ public:
     const std::string& getDescription() const { return description; }
 
 private:
-    static TensorFile read(ByteSource& source, const std::string& description, const std::string* name = nullptr,
-                           std::optional<Reals>* extracted = nullptr);
+    static TensorFile read(ByteSource& source, const std::string& description,
+                           const std::string* name = nullptr, std::optional<Reals>* extracted = nullptr);
     std::string makeHeader(std::vector<std::string>& order) const;
     const Tensor& getTensor(const std::string& name, const std::vector<int64_t>& shape) const;
     void setTensor(const std::string& name, Tensor tensor, size_t numValues);

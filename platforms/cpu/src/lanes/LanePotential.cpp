@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../CpuPotential.h"
+#include "LaneExpressionMachine.h"
 #include "WideSum.h"
 
 namespace OpenMMFlow {

@@ -80,7 +80,7 @@ inline Lanes SELECT(Mask condition, Lanes a, Lanes b) {
     return condition ? a.v : b.v;
 }
 inline Lanes FABS(Lanes a) {
-    return SELECT(a < Lanes(0.0), -a, a);
+    return (Vector)((Mask)a.v & ~(Mask)Lanes(-0.0).v);
 }
 
 template <Scalar (*FUNCTION)(Scalar)>
@@ -97,7 +97,6 @@ Vector LANE_UNARY(exp)(Vector);
 Vector LANE_UNARY(log)(Vector);
 Vector LANE_UNARY(sin)(Vector);
 Vector LANE_UNARY(cos)(Vector);
-Vector LANE_UNARY(tanh)(Vector);
 Vector LANE_BINARY(atan2)(Vector, Vector);
 }
 inline Lanes exponential(Lanes a) {
@@ -111,9 +110,6 @@ inline Lanes SIN(Lanes a) {
 }
 inline Lanes COS(Lanes a) {
     return LANE_UNARY(cos)(a.v);
-}
-inline Lanes TANH(Lanes a) {
-    return LANE_UNARY(tanh)(a.v);
 }
 inline Lanes ATAN2(Lanes y, Lanes x) {
     return LANE_BINARY(atan2)(y.v, x.v);
@@ -131,9 +127,6 @@ inline Lanes SIN(Lanes a) {
 inline Lanes COS(Lanes a) {
     return applyToEach<std::cos>(a);
 }
-inline Lanes TANH(Lanes a) {
-    return applyToEach<std::tanh>(a);
-}
 inline Lanes ATAN2(Lanes y, Lanes x) {
     Vector result;
     for (int i = 0; i < LANES; i++)
@@ -143,27 +136,32 @@ inline Lanes ATAN2(Lanes y, Lanes x) {
 #endif
 
 /**
- * e^a = 2^n e^r with |r| <= log(2)/2. Exponentials are most of what a flow does besides matrix products, and
- * a call to a vector function makes its caller save every vector register, so in single precision they are
- * written out, to 1e-7 of the result, with the polynomial of Moshier's Cephes library. Arguments beyond the
- * range of normal numbers are taken as its ends.
+ * 2^m e^a in single precision, to 1e-7 of the result, where that is a normal number: e^a = 2^n e^r with
+ * |r| <= log(2)/2, and e^r is the polynomial of Moshier's Cephes library. Exponentials are most of what a
+ * flow does besides matrix products, and a call to a vector function makes its caller save every vector
+ * register, so they are written out.
  */
+inline Lanes singleExponential(Lanes a, Mask m) {
+    // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the lowest bits.
+    const Lanes shift = 12582912.0, shifted = a * Lanes(1.44269504088896341) + shift;
+    const Lanes n = shifted - shift;
+    const Lanes r = a - n * Lanes(0.693359375) + n * Lanes(2.12194440e-4);
+    Lanes y = Lanes(1.9875691500e-4) * r + Lanes(1.3981999507e-3);
+    y = y * r + Lanes(8.3334519073e-3);
+    y = y * r + Lanes(4.1665795894e-2);
+    y = y * r + Lanes(1.6666665459e-1);
+    y = y * r + Lanes(5.0000001201e-1);
+    y = y * (r * r) + r + Lanes(1.0);
+    return (Vector)((Mask)y.v + (((Mask)shifted.v + m) << 23));
+}
+
+/** e^a. In single precision, arguments beyond the range of normal numbers are taken as its ends. */
 inline Lanes EXP(Lanes a) {
     if constexpr (sizeof(Scalar) == 4) {
         const Lanes lowest = -86.6, highest = 88.0;
         a = SELECT(a < lowest, lowest, a);
         a = SELECT(a > highest, highest, a);
-        // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the lowest bits.
-        const Lanes shift = 12582912.0, shifted = a * Lanes(1.44269504088896341) + shift;
-        const Lanes n = shifted - shift;
-        const Lanes r = a - n * Lanes(0.693359375) + n * Lanes(2.12194440e-4);
-        Lanes y = Lanes(1.9875691500e-4) * r + Lanes(1.3981999507e-3);
-        y = y * r + Lanes(8.3334519073e-3);
-        y = y * r + Lanes(4.1665795894e-2);
-        y = y * r + Lanes(1.6666665459e-1);
-        y = y * r + Lanes(5.0000001201e-1);
-        y = y * (r * r) + r + Lanes(1.0);
-        return (Vector)((Mask)y.v + ((Mask)shifted.v << 23));
+        return singleExponential(a, Mask{});
     } else
         return exponential(a);
 }

@@ -35,6 +35,8 @@ from openmmflow.quantities import (
     mask,
     per_sample,
     random_seed,
+    replica_temperatures,
+    replicas_of,
     sample_indices,
     values_and_unit,
 )
@@ -50,6 +52,8 @@ from openmmflow.dcd import refuse_dcd, save_dcd
 %include "swig/FlowBuilder.i"
 %include "swig/FlowContext.i"
 %include "swig/BatchedPotential.i"
+%include "swig/BatchedIntegrator.i"
+%include "swig/ReplicaExchange.i"
 %include "swig/WeightedEnsemble.i"
 %include "swig/FlowSampler.i"
 %include "swig/plugins.i"

@@ -1,12 +1,16 @@
 #ifndef OPENMMFLOW_H_
 #define OPENMMFLOW_H_
 
+#include "openmmflow/BatchedHMCIntegrator.h"
+#include "openmmflow/BatchedIntegrator.h"
+#include "openmmflow/BatchedLangevinMiddleIntegrator.h"
 #include "openmmflow/BatchedPotential.h"
 #include "openmmflow/Flow.h"
 #include "openmmflow/FlowBuilder.h"
 #include "openmmflow/FlowContext.h"
 #include "openmmflow/FlowSampler.h"
 #include "openmmflow/Molecule.h"
+#include "openmmflow/ReplicaExchange.h"
 #include "openmmflow/Version.h"
 #include "openmmflow/WeightedEnsemble.h"
 

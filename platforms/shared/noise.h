@@ -15,7 +15,15 @@ namespace OpenMMFlow {
 namespace shared {
 
 /** Streams keep the uses of random numbers for one sample apart. A new use takes a new number. */
-enum class NoiseStream : uint32_t { Normal = 0, Uniform = 1 };
+enum class NoiseStream : uint32_t {
+    Normal = 0,
+    Uniform = 1,
+    ReplicaKey = 2,
+    Velocities = 3,
+    Langevin = 4,
+    Metropolis = 5,
+    Exchange = 6
+};
 
 struct UniformPair {
     double first, second;

@@ -6,11 +6,14 @@ from openmmflow.version import __version__, openmm_minor_version, require_openmm
 require_openmm()
 
 from openmmflow.openmmflow import (  # noqa: E402
+    BatchedHMCIntegrator,
+    BatchedLangevinMiddleIntegrator,
     BatchedPotential,
     Flow,
     FlowBuilder,
     FlowContext,
     FlowSampler,
+    ReplicaExchange,
     WeightedEnsemble,
     createInternalFlow,
 )
@@ -19,11 +22,14 @@ from openmmflow.plugins import load_plugins  # noqa: E402
 load_plugins()
 
 __all__ = [
+    "BatchedHMCIntegrator",
+    "BatchedLangevinMiddleIntegrator",
     "BatchedPotential",
     "Flow",
     "FlowBuilder",
     "FlowContext",
     "FlowSampler",
+    "ReplicaExchange",
     "WeightedEnsemble",
     "__version__",
     "createInternalFlow",

@@ -55,12 +55,29 @@ def per_sample(values, count, name):
     return array
 
 
+def replica_temperatures(temperatures):
+    """Return temperatures in K, one for each replica, as a contiguous float64 array (replicas,)."""
+    array = _numbers(temperatures, unit.kelvin, "Temperatures")
+    if array.ndim != 1:
+        raise OpenMMException(f"Temperatures have shape {array.shape} where one for each replica is needed.")
+    return array
+
+
 def integer(value, minimum, maximum, name):
     """Return anything that is an integer as an int, checked."""
     value = operator.index(value)
     if not minimum <= value <= maximum:
         raise OpenMMException(f"The {name} must lie in {minimum} to {maximum}, and {value} does not.")
     return value
+
+
+def replicas_of(values, value_unit, num_replicas, num_particles, name):
+    """Return one vector for each particle of each replica, (replicas, N, 3); (N, 3) is taken for all replicas."""
+    array = _numbers(values, value_unit, name)
+    shape = (num_replicas, num_particles, 3)
+    if array.shape not in (shape, shape[1:]):
+        raise OpenMMException(f"{name} have shape {array.shape} where {shape} or {shape[1:]} is needed.")
+    return np.ascontiguousarray(np.broadcast_to(array, shape))
 
 
 def conformation(positions, num_particles):

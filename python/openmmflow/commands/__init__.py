@@ -17,6 +17,7 @@ COMMANDS = {
     "report": "Turn an ensemble into one page of figures and diagnostics.",
     "reweight": "Weight configurations that were drawn from a flow.",
     "sample": "Draw configurations from a flow and weight them.",
+    "simulate": "Make a reference ensemble by dynamics.",
     "train": "Train a flow for a molecule.",
 }
 INTERRUPTED = 130

@@ -12,6 +12,7 @@
 #include "openmmflow/BatchedPotential.h"
 #include "openmmflow/FlowBuilder.h"
 #include "openmmflow/FlowContext.h"
+#include "openmmflow/internal/ContextMutex.h"
 #include "openmmflow/internal/EnsembleWriter.h"
 
 using namespace OpenMM;
@@ -34,6 +35,11 @@ map<string, string> getFlowProperties(const Platform& platform, map<string, stri
     erase_if(properties, [&](const auto& property) {
         return property.first != "Precision" && !(property.first == "Threads" && hasThreads);
     });
+    return properties;
+}
+
+map<string, string> without(map<string, string> properties, const string& name) {
+    properties.erase(name);
     return properties;
 }
 
@@ -89,21 +95,23 @@ struct FlowSampler::Implementation {
                    const map<string, string>& properties)
         : temperature(temperature),
           numParticles(flow.getNumParticles()),
-          potential(checkTarget(system, flow, temperature), properties),
-          context(flow, properties) {
-        describe(system);
+          system(cloneSystem(checkTarget(system, flow, temperature))),
+          potential(system, properties),
+          context(flow, without(properties, "Implementation")) {
+        describe();
     }
     Implementation(const System& system, const Flow& flow, double temperature, Platform& platform,
                    const map<string, string>& properties)
         : temperature(temperature),
           numParticles(flow.getNumParticles()),
-          potential(checkTarget(system, flow, temperature), platform, properties),
+          system(cloneSystem(checkTarget(system, flow, temperature))),
+          potential(system, platform, properties),
           context(flow, platform, getFlowProperties(platform, properties)) {
-        describe(system);
+        describe();
     }
-    void describe(const System& system) {
+    void describe() {
         metadata["flow"] = context.getFlow().getHash();
-        metadata["system"] = FlowBuilder::hashSystem(system);
+        metadata["system"] = FlowBuilder::hashSystem(*system);
         metadata["energies"] = potential.getDescription();
         metadata["proposals"] =
             context.getPlatform().getName() + ", " + context.getProperties().at("Precision");
@@ -121,12 +129,40 @@ struct FlowSampler::Implementation {
                 inside.insert(inside.end(), &positions[k * size], &positions[k * size] + size);
         const vector<double> energies = potential.computeEnergies(inside);
         requireTranslationInvariance(inside, energies);
+        verify(inside, energies);
         vector<double> reduced(logQ.size(), numeric_limits<double>::infinity());
         auto energy = energies.begin();
         for (size_t k = 0; k < logQ.size(); k++)
             if (isfinite(logQ[k]))
                 reduced[k] = *energy++ / (BOLTZ * temperature);
         return reduced;
+    }
+    /** Compare every so many energies with those of OpenMM. */
+    void verify(const vector<double>& positions, const vector<double>& energies) {
+        if (verifier == nullptr)
+            return;
+        const size_t size = 3 * numParticles;
+        vector<double> chosen;
+        vector<double> expected;
+        for (size_t k = 0; k < energies.size(); k++) {
+            notYetVerified += verifiedFraction;
+            if (notYetVerified < 1)
+                continue;
+            notYetVerified -= 1;
+            chosen.insert(chosen.end(), &positions[k * size], &positions[k * size] + size);
+            expected.push_back(energies[k]);
+        }
+        const vector<double> truth = verifier->computeEnergies(chosen);
+        const double kT = BOLTZ * temperature;
+        // Clashes, whose energies overflow in single precision, have no weight in any case.
+        auto isHopeless = [&](double energy) { return !(energy < 1e4 * kT); };
+        for (size_t k = 0; k < truth.size(); k++)
+            if (!(isHopeless(truth[k]) && isHopeless(expected[k]))
+                && !(abs(truth[k] - expected[k]) <= 0.01 * kT + 1e-5 * abs(truth[k])))
+                throw OpenMMException(
+                    "OpenMM gives " + format(truth[k]) + " kJ/mol for an energy that was computed as "
+                    + format(expected[k])
+                    + ": set the property Implementation to contexts, and report this System.");
     }
     /** Positions are known modulo translation only, so an energy that depends on it has no meaning here. */
     void requireTranslationInvariance(const vector<double>& positions, const vector<double>& energies) {
@@ -182,10 +218,13 @@ struct FlowSampler::Implementation {
     double temperature;
     int numParticles;
     // The System is checked before anything is made of it or of the flow.
+    unique_ptr<System> system;
     BatchedPotential potential;
     FlowContext context;
     map<string, string> metadata;
     bool isInvariant = false;
+    unique_ptr<BatchedPotential> verifier;
+    double verifiedFraction = 0, notYetVerified = 0;
 };
 
 FlowSampler::FlowSampler(const System& system, const Flow& flow, double temperature,
@@ -208,6 +247,21 @@ double FlowSampler::getTemperature() const {
 
 string FlowSampler::getDescription() const {
     return "flow: " + impl->metadata.at("proposals") + "; energies: " + impl->metadata.at("energies");
+}
+
+void FlowSampler::setEnergyVerification(double fraction) {
+    if (!(fraction >= 0 && fraction <= 1))
+        throw OpenMMException("The fraction of energies to verify must lie between 0 and 1, not "
+                              + format(fraction) + ".");
+    impl->verifier.reset();
+    impl->metadata.erase("verified_energies");
+    impl->verifiedFraction = fraction;
+    impl->notYetVerified = 0;
+    if (fraction == 0 || impl->potential.getImplementation() != "batched")
+        return;
+    impl->verifier =
+        make_unique<BatchedPotential>(*impl->system, map<string, string>{{"Implementation", "contexts"}});
+    impl->metadata["verified_energies"] = format(fraction);
 }
 
 void FlowSampler::propose(long long count, vector<double>& positions, vector<double>& logQ, uint64_t seed,

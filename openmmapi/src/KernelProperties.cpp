@@ -25,8 +25,8 @@ map<string, string> completeProperties(const string& platform, const map<string,
             vector<string> known;
             for (const auto& property : defaults)
                 known.push_back(property.first);
-            throw OpenMMException("The kernels of the " + platform + " platform have no property \""
-                                  + name + "\"; they know " + join(known) + ".");
+            throw OpenMMException("The kernels of the " + platform + " platform have no property \"" + name
+                                  + "\"; they know " + join(known) + ".");
         }
         properties[name] = value;
     }

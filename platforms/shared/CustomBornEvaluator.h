@@ -24,7 +24,7 @@ public:
             for (std::vector<real>& array : *arrays)
                 std::fill(array.begin(), array.end(), real(0.0));
         if (born.numValues > 0)
-            forEachPair(firstValue[0], born.firstValue, 0, r, [&](int a, int b, const Batch& batch) {
+            forEachPair(firstValue[0], born.firstValue, 0, r, [&](int a, int, const Batch& batch) {
                 values[0][a] = values[0][a] + batch.output(0);
             });
         for (size_t i = 0; i < otherValues.size(); i++)

@@ -20,6 +20,10 @@ inline real EXP(real x) {
 inline real LOG(real x) {
     return std::log(x);
 }
+/** Of a normal positive number. */
+inline real LOG_NORMAL(real x) {
+    return std::log(x);
+}
 inline real SQRT(real x) {
     return std::sqrt(x);
 }

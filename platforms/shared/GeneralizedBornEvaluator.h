@@ -8,7 +8,12 @@ public:
         const size_t n = born.particles.size();
         for (const auto& p : born.particles)
             particles.push_back({(Scalar)p.charge, (Scalar)p.offsetRadius, (Scalar)(1 / p.offsetRadius),
-                                 (Scalar)p.scaledRadius, (Scalar)p.radius, (Scalar)(1 / p.radius)});
+                                 (Scalar)p.scaledRadius, (Scalar)p.radius, (Scalar)(1 / p.radius),
+                                 (Scalar)p.alpha, (Scalar)p.beta, (Scalar)p.gamma});
+        for (const auto& neck : born.necks)
+            necks.push_back({(Scalar)neck.height, (Scalar)neck.distance, (Scalar)neck.cutoff});
+        hasTanh = std::any_of(born.particles.begin(), born.particles.end(),
+                              [](const auto& p) { return p.alpha != 0; });
         for (auto* scratch : {&integral, &inverseRadius, &radius, &radiusForce})
             scratch->resize(n);
         descreening.resize(n * (n - 1));
@@ -23,12 +28,18 @@ public:
 
 private:
     struct Particle {
-        Scalar charge, rho, inverseRho, scaled, radius, inverseRadius;
+        Scalar charge, rho, inverseRho, scaled, radius, inverseRadius, alpha, beta, gamma;
+    };
+    struct Neck {
+        Scalar height, distance, cutoff;
     };
 
     template <bool FORCES, bool CUTOFF>
     void addWithCutoff(const real3* r, real3* force, WideSum& energy) {
-        sumDescreening<FORCES, CUTOFF>(r);
+        if (necks.empty())
+            sumDescreening<FORCES, CUTOFF, false>(r);
+        else
+            sumDescreening<FORCES, CUTOFF, true>(r);
         addSelfEnergies(energy);
         if (born.kappa == 0)
             addPairEnergies<FORCES, CUTOFF, false>(r, force, energy);
@@ -46,13 +57,19 @@ private:
             return x;
     }
 
-    template <bool FORCES, bool CUTOFF>
+    static Term addNeck(Term term, real distance, const Neck& neck) {
+        const Term more = neckTerm(distance, neck.height, neck.distance, neck.cutoff);
+        return Term{term.energy + more.energy, term.derivative + more.derivative};
+    }
+
+    template <bool FORCES, bool CUTOFF, bool NECKS>
     void sumDescreening(const real3* r) {
         const int n = particles.size();
         const real embedded = born.countsEmbedded ? 1.0 : 0.0;
         for (int i = 0; i < n; i++)
             integral[i] = 0.0;
         real* derivative = descreening.data();
+        const Neck* neck = necks.data();
         for (int i = 0; i < n; i++) {
             const Particle& a = particles[i];
             const real3 center = r[i];
@@ -61,9 +78,12 @@ private:
                 const Particle& b = particles[j];
                 const real3 d = center - r[j];
                 const real r2 = dotProduct(d, d), inverse = real(1.0) / SQRT(r2), distance = r2 * inverse;
-                const Term mine = descreeningTerm(distance, inverse, a.rho, a.inverseRho, b.scaled, embedded);
-                const Term other =
-                    descreeningTerm(distance, inverse, b.rho, b.inverseRho, a.scaled, embedded);
+                Term mine = descreeningTerm(distance, inverse, a.rho, a.inverseRho, b.scaled, embedded);
+                Term other = descreeningTerm(distance, inverse, b.rho, b.inverseRho, a.scaled, embedded);
+                if constexpr (NECKS) {
+                    mine = addNeck(mine, distance, *neck++);
+                    other = addNeck(other, distance, *neck++);
+                }
                 sum = sum + withinCutoff<CUTOFF>(r2, mine.energy);
                 integral[j] = integral[j] + withinCutoff<CUTOFF>(r2, other.energy);
                 if constexpr (FORCES) {
@@ -80,12 +100,11 @@ private:
         for (size_t i = 0; i < particles.size(); i++) {
             const Particle& a = particles[i];
             real inverse = real(a.inverseRho) - integral[i];
-            if (born.alpha != 0) {
+            if (hasTanh) {
                 const real psi = integral[i] * real(a.rho);
-                inverse =
-                    real(a.inverseRho)
-                    - real(a.inverseRadius)
-                          * TANH(psi * (real(born.alpha) + psi * (psi * real(born.gamma) - real(born.beta))));
+                inverse = real(a.inverseRho)
+                          - real(a.inverseRadius)
+                                * TANH(psi * (real(a.alpha) + psi * (psi * real(a.gamma) - real(a.beta))));
             }
             inverseRadius[i] = inverse;
             radius[i] = real(1.0) / inverse;
@@ -107,24 +126,25 @@ private:
     template <bool FORCES, bool CUTOFF, bool SALT>
     void addPairEnergies(const real3* r, real3* force, WideSum& energy) {
         const int n = particles.size();
+        const real solvent = born.solvent, solute = born.solute, screening = born.solvent - born.solute;
+        const real kappa = born.kappa, shift = born.shift;
         for (int i = 0; i < n; i++) {
             const real3 center = r[i];
+            const real mine = radius[i], inverse = inverseRadius[i], charge = particles[i].charge;
             real3 sum = make_real3(real(0.0), real(0.0), real(0.0));
             real radiusSum = radiusForce[i];
             for (int j = i + 1; j < n; j++) {
                 const real3 d = center - r[j];
                 const real r2 = dotProduct(d, d);
-                const real charges =
-                    withinCutoff<CUTOFF>(r2, real(particles[i].charge) * real(particles[j].charge));
-                const BornTerm term =
-                    bornTerm(r2, radius[i] * radius[j], inverseRadius[i] * inverseRadius[j]);
-                const real value = CUTOFF ? term.value - real(born.shift) : term.value;
-                real scale = charges * real(born.solvent - born.solute), slope = scale;
+                const real charges = withinCutoff<CUTOFF>(r2, charge * real(particles[j].charge));
+                const BornTerm term = bornTerm(r2, mine * radius[j], inverse * inverseRadius[j]);
+                const real value = CUTOFF ? term.value - shift : term.value;
+                real scale = charges * screening, slope = scale;
                 if constexpr (SALT) {
                     const real f = real(1.0) / term.value;
-                    const real screened = charges * real(born.solvent) * EXP(real(-born.kappa) * f);
-                    scale = screened - charges * real(born.solute);
-                    slope = scale + screened * real(born.kappa) * f * f * value;
+                    const real screened = charges * solvent * EXP(real(-1.0) * kappa * f);
+                    scale = screened - charges * solute;
+                    slope = scale + screened * kappa * f * f * value;
                 }
                 energy.add(scale * value);
                 if constexpr (FORCES) {
@@ -147,11 +167,10 @@ private:
         for (int i = 0; i < n; i++) {
             const Particle& a = particles[i];
             real slope = radius[i];
-            if (born.alpha != 0) {
+            if (hasTanh) {
                 const real psi = integral[i] * real(a.rho);
                 const real t = (real(a.inverseRho) - inverseRadius[i]) * real(a.radius);
-                const real inner =
-                    real(born.alpha) + psi * (real(3 * born.gamma) * psi - real(2 * born.beta));
+                const real inner = real(a.alpha) + psi * (real(3 * a.gamma) * psi - real(2 * a.beta));
                 slope = slope * (real(1.0) - t * t) * inner * real(a.rho * a.inverseRadius);
             }
             radiusForce[i] = radiusForce[i] * slope;
@@ -171,7 +190,9 @@ private:
     }
 
     const PotentialModel::GeneralizedBorn& born;
+    bool hasTanh;
     std::vector<Particle> particles;
+    std::vector<Neck> necks;
     std::vector<real> integral, inverseRadius, radius, radiusForce;
     /** For each pair, (dI/dr)/r of the first and of the second particle. */
     std::vector<real> descreening;

@@ -62,7 +62,7 @@ DEVICE Term descreeningTerm(real r, real inverseR, real rho, real inverseRho, re
     real inverse = (real)1 / (lower * upper);
     real l = upper * inverse;
     real u = lower * inverse;
-    real logarithm = (real)0.5 * LOG(lower * u) * inverseR;
+    real logarithm = (real)0.5 * LOG_NORMAL(lower * u) * inverseR;
     real quarter = (real)0.25 * (u * u - l * l);
     real ratio = s * inverseR;
     term.energy = (real)0.5 * (l - u + (r - s * ratio) * quarter + logarithm);
@@ -72,6 +72,19 @@ DEVICE Term descreeningTerm(real r, real inverseR, real rho, real inverseRho, re
     /* A sphere that holds the whole of the other is not descreened. */
     term.energy = SELECT(upper < rho, (real)0, term.energy);
     term.derivative = SELECT(upper < rho, (real)0, term.derivative);
+    return term;
+}
+
+/* What a neck adds to a descreening integral (Mongan et al., J. Chem. Theory Comput. 3, 156, 2007), and its derivative with
+ * respect to r. */
+DEVICE Term neckTerm(real r, real height, real distance, real cutoff) {
+    Term term;
+    real x = r - distance;
+    real x2 = x * x;
+    real inverse = (real)1 / ((real)1 + x2 * ((real)100 + (real)300000 * x2 * x2));
+    real value = SELECT(r > cutoff, (real)0, height * inverse);
+    term.energy = value;
+    term.derivative = (real)-1 * value * inverse * x * ((real)200 + (real)1800000 * x2 * x2);
     return term;
 }
 

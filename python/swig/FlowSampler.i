@@ -9,6 +9,9 @@ public:
     Flow getFlow() const;
     double getTemperature() const;
     std::string getDescription() const;
+    %feature("docstring") setEnergyVerification
+        "Compare a fraction (0 to 1) of the energies with those of OpenMM Contexts from now on; raise if one differs.";
+    void setEnergyVerification(double fraction);
     ~FlowSampler();
 };
 

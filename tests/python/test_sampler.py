@@ -186,3 +186,22 @@ def test_failing_force_is_an_error(topology, flow):
     system.addForce(openmm.PythonForce(fail))
     with pytest.raises(openmm.OpenMMException):
         openmmflow.FlowSampler(system, flow, 300, "Reference").sample(10)
+
+
+def test_energies_are_verified(system, flow):
+    sampler = openmmflow.FlowSampler(system, flow, peroxide.TEMPERATURE)
+    sampler.setEnergyVerification(0.25)
+    ensemble = sampler.sample(1000)
+    assert ensemble.metadata["verified_energies"] == "0.25"
+    assert ensemble.metadata["energies"].startswith("batched")
+    sampler.setEnergyVerification(0)
+    assert "verified_energies" not in sampler.sample(10).metadata
+    with pytest.raises(openmm.OpenMMException, match="between 0 and 1, not 2"):
+        sampler.setEnergyVerification(2)
+    contexts = openmmflow.FlowSampler(
+        system, flow, peroxide.TEMPERATURE, None, {"Implementation": "contexts"}
+    )
+    truth = contexts.sample(1000)
+    assert truth.metadata["energies"].startswith("contexts")
+    finite = np.isfinite(truth.log_weights)
+    np.testing.assert_allclose(ensemble.log_weights[finite], truth.log_weights[finite], atol=1e-3, rtol=1e-4)

@@ -10,14 +10,16 @@ namespace OpenMMFlow {
 class FlowModel;
 
 /**
- * A Flow is a normalizing flow over the configurations of a molecule: a base distribution and an ordered list of
- * transforms, x = T(z), whose probability density is known exactly.
+ * A Flow is a normalizing flow over the configurations of a molecule: a base distribution and an ordered list
+ * of transforms, x = T(z), whose probability density is known exactly.
  *
- * A Flow is to a FlowContext what a System is to a Context: it says what the model is, and knows nothing about how or
- * where it is computed. It is immutable, and copies share their storage, so that it can be passed by value.
+ * A Flow is to a FlowContext what a System is to a Context: it says what the model is, and knows nothing
+ * about how or where it is computed. It is immutable, and copies share their storage, so that it can be
+ * passed by value.
  *
- * Densities follow one convention for every family of flows: log q(x) is the density with respect to Lebesgue measure on
- * the (3N-3)-dimensional subspace of configurations whose centre of geometry is at the origin, in nm^-(3N-3).
+ * Densities follow one convention for every family of flows: log q(x) is the density with respect to Lebesgue
+ * measure on the (3N-3)-dimensional subspace of configurations whose centre of geometry is at the origin, in
+ * nm^-(3N-3).
  */
 class Flow {
 public:
@@ -25,12 +27,13 @@ public:
      * Load a Flow from a safetensors file.
      *
      * @param path   the path of the file
-     * @throws OpenMM::OpenMMException if the file cannot be read, is damaged, or was written by a newer version
+     * @throws OpenMM::OpenMMException if the file cannot be read, is damaged, or was written by a newer
+     * version
      */
     static Flow load(const std::string& path);
     /**
-     * Save this Flow to a safetensors file. The file is written under a temporary name and then renamed, so that an
-     * interrupted call never leaves a damaged file.
+     * Save this Flow to a safetensors file. The file is written under a temporary name and then renamed, so
+     * that an interrupted call never leaves a damaged file.
      *
      * @param path   the path of the file
      * @throws OpenMM::OpenMMException if the file cannot be written
@@ -41,7 +44,8 @@ public:
     /** Get the bytes of the safetensors file which save() would write. */
     std::string toBytes() const;
     /** Create a Flow from a model, with descriptive metadata. Used by FlowBuilder and by training. */
-    explicit Flow(std::shared_ptr<const FlowModel> model, const std::map<std::string, std::string>& metadata = {});
+    explicit Flow(std::shared_ptr<const FlowModel> model,
+                  const std::map<std::string, std::string>& metadata = {});
     /** Get the number of particles, N. */
     int getNumParticles() const;
     /** Get the number of augmented particles, A: 0 unless the family is an augmented one. */
@@ -51,14 +55,15 @@ public:
     /** Get the configuration of the family (layers, widths, bins, ...) as JSON. */
     std::string getConfiguration() const;
     /**
-     * Get descriptive metadata: the provenance of training, the temperature, the atoms. None of it changes log q.
+     * Get descriptive metadata: the provenance of training, the temperature, the atoms. None of it changes
+     * log q.
      */
     const std::map<std::string, std::string>& getMetadata() const;
     /** Get a copy of this Flow whose metadata has one entry set to a new value. */
     Flow withMetadata(const std::string& key, const std::string& value) const;
     /**
-     * Get a hash of everything that determines log q, as 16 hexadecimal digits. Two Flows with the same hash are the
-     * same distribution, whatever their metadata.
+     * Get a hash of everything that determines log q, as 16 hexadecimal digits. Two Flows with the same hash
+     * are the same distribution, whatever their metadata.
      */
     const std::string& getHash() const;
     /** Get the model. For kernels; a script has no need of it. */

@@ -30,7 +30,8 @@ public:
      * Create a FlowSampler on the fastest Platforms that work: that of the flow (see FlowContext) and that of
      * the energies (see BatchedPotential) are chosen independently.
      *
-     * @param properties    "Precision" of the flow, and "Threads" of both
+     * @param properties    "Precision" and "Threads" of both, and "Implementation" of the energies (see
+     * BatchedPotential)
      */
     FlowSampler(const OpenMM::System& system, const Flow& flow, double temperature,
                 const std::map<std::string, std::string>& properties = {});
@@ -42,7 +43,8 @@ public:
      * @param flow          the Flow that proposes
      * @param temperature   the temperature of the target, in K
      * @param platform      the Platform, for the flow and for the energies
-     * @param properties    "Precision" and "Threads", and whatever else the Platform's Contexts know
+     * @param properties    "Precision", "Threads" and "Implementation", and, for energies from Contexts,
+     * whatever else the Platform knows
      */
     FlowSampler(const OpenMM::System& system, const Flow& flow, double temperature,
                 OpenMM::Platform& platform, const std::map<std::string, std::string>& properties = {});
@@ -54,6 +56,15 @@ public:
     double getTemperature() const;
     /** Get the name of the Platform which evaluates the flow, and how the energies are computed. */
     std::string getDescription() const;
+    /**
+     * Compare a part of the energies with those of OpenMM Contexts from now on. Ensembles note the fraction
+     * in their metadata, as "verified_energies". It has no effect where the energies come from Contexts
+     * anyway.
+     *
+     * @param fraction   how many of the energies to compare, from 0 (none, the default) to 1 (all). Where one
+     * differs by more than 0.01 kT and 1e-5 of itself, sampling ends with an OpenMMException
+     */
+    void setEnergyVerification(double fraction);
     /**
      * Draw samples from the flow, without energies.
      *

@@ -10,8 +10,8 @@
 namespace OpenMMFlow {
 
 /**
- * One connected molecule: its atoms, its bonds and a reference conformation. This is what internal coordinates are
- * chosen from. In Python it is made from a Topology and positions.
+ * One connected molecule: its atoms, its bonds and a reference conformation. This is what internal
+ * coordinates are chosen from. In Python it is made from a Topology and positions.
  */
 struct Molecule {
     /** The atomic number of each atom; 0 for a particle that is not an atom. */
@@ -22,7 +22,8 @@ struct Molecule {
     std::vector<std::pair<int, int>> bonds;
     /** The order of each bond (1, 2, 3; 0 = not known). May be empty. */
     std::vector<int> bondOrders;
-    /** The reference conformation, in nm. It fixes the hand of stereocentres and cis/trans of double bonds. */
+    /** The reference conformation, in nm. It fixes the hand of stereocentres and cis/trans of double bonds.
+     */
     std::vector<OpenMM::Vec3> positions;
 };
 

@@ -28,9 +28,6 @@ bool translateObc(const Force& anyForce, PotentialModelBuilder& builder) {
     if (force->getNonbondedMethod() == GBSAOBCForce::CutoffPeriodic)
         throw UntranslatableForce("GBSAOBCForce with periodic boundary conditions");
     Born born;
-    born.alpha = 1;
-    born.beta = 0.8;
-    born.gamma = 4.85;
     born.countsEmbedded = true;
     born.solute = ONE_4PI_EPS0 / force->getSoluteDielectric();
     born.solvent = ONE_4PI_EPS0 / force->getSolventDielectric();
@@ -43,7 +40,7 @@ bool translateObc(const Force& anyForce, PotentialModelBuilder& builder) {
     for (int i = 0; i < force->getNumParticles(); i++) {
         double charge, radius, scale;
         force->getParticleParameters(i, charge, radius, scale);
-        born.particles.push_back({charge, radius - OFFSET, scale * (radius - OFFSET), radius});
+        born.particles.push_back({charge, radius - OFFSET, scale * (radius - OFFSET), radius, 1, 0.8, 4.85});
     }
     builder.addGeneralizedBorn(born);
     return true;
@@ -64,46 +61,82 @@ pair<string, map<string, double>> separateConstants(const string& text) {
     return {regex_replace(compact, definition, ""), constants};
 }
 
-/**
- * Recognise the CustomGBForces that openmm.app makes for the models HCT, OBC1 and OBC2 by the text of their
- * expressions (openmm/app/internal/customgbforces.py). Whether the text was understood is proved by
- * evaluation, as for all Forces.
- */
-bool recognizeObc(const CustomGBForce& force, Born& born) {
-    if (force.getNumPerParticleParameters() != 3 || force.getNumGlobalParameters() != 0
-        || force.getNumExclusions() != 0 || force.getNumTabulatedFunctions() != 0
-        || force.getNumComputedValues() != 2 || force.getNumEnergyTerms() < 2 || force.getNumEnergyTerms() > 3
-        || force.getNumEnergyParameterDerivatives() != 0)
-        return false;
-    const char* names[] = {"charge", "or", "sr"};
-    for (int i = 0; i < 3; i++)
-        if (force.getPerParticleParameterName(i) != names[i])
-            return false;
+double evaluateDiscrete(const CustomGBForce& force, const string& name, int i, int j) {
+    for (int k = 0; k < force.getNumTabulatedFunctions(); k++)
+        if (force.getTabulatedFunctionName(k) == name)
+            if (auto* table = dynamic_cast<const Discrete2DFunction*>(&force.getTabulatedFunction(k))) {
+                int width, height;
+                vector<double> values;
+                table->getFunctionParameters(width, height, values);
+                return values.at(i + width * j);
+            }
+    throw UntranslatableForce("CustomGBForce without the table " + name);
+}
+
+/** The first computed value of a CustomGBForce: the integral I. Returns whether it was recognised. */
+bool recognizeIntegral(const CustomGBForce& force, Born& born, const vector<vector<double>>& parameters) {
     string name, text;
     CustomGBForce::ComputationType type;
     force.getComputedValueParameters(0, name, text, type);
-    if (name != "I" || type != CustomGBForce::ParticlePairNoExclusions
-        || withoutSpaces(text)
-               != "select(step(r+sr2-or1),0.5*(1/L-1/U+0.25*(r-sr2^2/r)*(1/(U^2)-1/(L^2))+0.5*log(L/U)/r),0);U=r+sr2;"
-                  "L=max(or1,D);D=abs(r-sr2)")
+    if (name != "I" || type != CustomGBForce::ParticlePairNoExclusions)
         return false;
+    const auto [expression, constants] = separateConstants(text);
+    const string integral =
+        "select(step(r+sr2-or1),0.5*(1/L-1/U+0.25*(r-sr2^2/r)*(1/(U^2)-1/(L^2))+0.5*log(L/U)/r),0);U=r+sr2;"
+        "L=max(or1,D);D=abs(r-sr2)";
+    if (expression == integral)
+        return true;
+    if (expression
+            != "Ivdw+neckScale*Ineck;Ineck=step(radius1+radius2+neckCut-r)*getm0(radindex1,radindex2)/"
+               "(1+100*(r-getd0(radindex1,radindex2))^2+0.3*1000000*(r-getd0(radindex1,radindex2))^6);Ivdw="
+                   + integral + ";radius1=or1+offset;radius2=or2+offset"
+        || constants.count("neckScale") == 0 || constants.count("neckCut") == 0 || constants.count("offset") == 0)
+        return false;
+    auto makeNeck = [&](const vector<double>& a, const vector<double>& b) {
+        const int i = (int)a.back(), j = (int)b.back();
+        return Born::Neck{constants.at("neckScale") * evaluateDiscrete(force, "getm0", i, j),
+                          evaluateDiscrete(force, "getd0", i, j),
+                          a[1] + b[1] + 2 * constants.at("offset") + constants.at("neckCut")};
+    };
+    for (size_t i = 0; i < parameters.size(); i++)
+        for (size_t j = i + 1; j < parameters.size(); j++) {
+            born.necks.push_back(makeNeck(parameters[i], parameters[j]));
+            born.necks.push_back(makeNeck(parameters[j], parameters[i]));
+        }
+    return true;
+}
+
+/** The second computed value: the Born radius. */
+bool recognizeRadius(const CustomGBForce& force, Born& born, const vector<vector<double>>& parameters) {
+    string name, text;
+    CustomGBForce::ComputationType type;
     force.getComputedValueParameters(1, name, text, type);
     if (name != "B" || type != CustomGBForce::SingleParticle)
         return false;
-    static const map<string, array<double, 3>> models = {
-        {"1/(1/or-I)", {0, 0, 0}},
-        {"1/(1/or-tanh(0.8*psi+2.909125*psi^3)/radius);psi=I*or;radius=or+offset", {0.8, 0, 2.909125}},
-        {"1/(1/or-tanh(psi-0.8*psi^2+4.85*psi^3)/radius);psi=I*or;radius=or+offset", {1, 0.8, 4.85}}};
-    const auto [radius, radiusConstants] = separateConstants(text);
-    const auto model = models.find(radius);
-    if (model == models.end())
+    const auto [expression, constants] = separateConstants(text);
+    static const regex fixed(
+        "1/\\(1/or-tanh\\(([0-9.]+\\*)?psi(-[0-9.]+\\*psi\\^2)?\\+([0-9.]+)\\*psi\\^3\\)/radius\\);"
+        "psi=I\\*or;radius=or\\+offset");
+    smatch match;
+    double alpha = 0, beta = 0, gamma = 0;
+    const bool isPerParticle =
+        expression == "1/(1/or-tanh(alpha*psi-beta*psi^2+gamma*psi^3)/radius);psi=I*or;radius=or+offset";
+    if (regex_match(expression, match, fixed)) {
+        alpha = match[1].matched ? stod(match[1]) : 1;
+        beta = match[2].matched ? -stod(match[2]) : 0;
+        gamma = stod(match[3]);
+    } else if (!isPerParticle && expression != "1/(1/or-I)")
         return false;
-    born.alpha = model->second[0];
-    born.beta = model->second[1];
-    born.gamma = model->second[2];
-    born.countsEmbedded = false;
-    born.surface = 0;
-    born.probe = PROBE;
+    const double offset = constants.count("offset") == 0 ? OFFSET : constants.at("offset");
+    for (const vector<double>& p : parameters)
+        born.particles.push_back({p[0], p[1], p[2], p[1] + offset, isPerParticle ? p[3] : alpha,
+                                  isPerParticle ? p[4] : beta, isPerParticle ? p[5] : gamma});
+    return true;
+}
+
+bool recognizeEnergies(const CustomGBForce& force, Born& born) {
+    string text;
+    CustomGBForce::ComputationType type;
     map<string, double> constants;
     int numPairTerms = 0, numSelfTerms = 0;
     bool hasSalt[2] = {false, false};
@@ -136,7 +169,6 @@ bool recognizeObc(const CustomGBForce& force, Born& born) {
         else
             return false;
     }
-    const double offset = constants.count("offset") == 0 ? OFFSET : constants["offset"];
     if (numPairTerms != 1 || numSelfTerms != 1 || hasSalt[0] != hasSalt[1]
         || constants.count("soluteDielectric") == 0 || constants.count("solventDielectric") == 0
         || (hasSalt[0] && constants.count("kappa") == 0))
@@ -144,14 +176,35 @@ bool recognizeObc(const CustomGBForce& force, Born& born) {
     born.solute = 138.935485 / constants["soluteDielectric"];
     born.solvent = 138.935485 / constants["solventDielectric"];
     born.kappa = hasSalt[0] ? constants["kappa"] : 0;
+    return true;
+}
+
+/**
+ * Recognise the CustomGBForces that openmm.app makes for the models HCT, OBC1, OBC2, GBn and GBn2 by the text
+ * of their expressions (openmm/app/internal/customgbforces.py). Whether the text was understood is proved by
+ * evaluation, as for all Forces.
+ */
+bool recognizeBorn(const CustomGBForce& force, Born& born) {
+    if (force.getNumGlobalParameters() != 0 || force.getNumExclusions() != 0
+        || force.getNumComputedValues() != 2 || force.getNumEnergyTerms() < 2
+        || force.getNumEnergyTerms() > 3)
+        return false;
+    string names;
+    for (int i = 0; i < force.getNumPerParticleParameters(); i++)
+        names += force.getPerParticleParameterName(i) + " ";
+    if (names != "charge or sr " && names != "charge or sr radindex "
+        && names != "charge or sr alpha beta gamma radindex ")
+        return false;
+    born.countsEmbedded = false;
+    born.surface = 0;
+    born.probe = PROBE;
     if (force.getNonbondedMethod() == CustomGBForce::CutoffNonPeriodic)
         born.cutoff = force.getCutoffDistance();
-    for (int i = 0; i < force.getNumParticles(); i++) {
-        vector<double> values;
-        force.getParticleParameters(i, values);
-        born.particles.push_back({values[0], values[1], values[2], values[1] + offset});
-    }
-    return true;
+    vector<vector<double>> parameters(force.getNumParticles());
+    for (int i = 0; i < force.getNumParticles(); i++)
+        force.getParticleParameters(i, parameters[i]);
+    return recognizeIntegral(force, born, parameters) && recognizeRadius(force, born, parameters)
+           && recognizeEnergies(force, born);
 }
 
 bool translateCustom(const Force& anyForce, PotentialModelBuilder& builder) {
@@ -159,7 +212,7 @@ bool translateCustom(const Force& anyForce, PotentialModelBuilder& builder) {
     if (force == nullptr || force->getNonbondedMethod() == CustomGBForce::CutoffPeriodic)
         return false;
     Born born;
-    if (!recognizeObc(*force, born))
+    if (!recognizeBorn(*force, born))
         return false;
     builder.addGeneralizedBorn(born);
     return true;

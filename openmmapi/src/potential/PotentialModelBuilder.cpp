@@ -77,6 +77,12 @@ PotentialModel PotentialModelBuilder::build() {
     for (auto& both : model.mappedTorsions)
         for (int& torsion : both.torsions)
             torsion = place[torsion];
+    // A CustomBorn may use positions in any of its functions of particles.
+    model.isTranslationInvariant = model.customBorn.empty();
+    for (const auto& terms : model.customTerms)
+        for (const auto& variable : terms.variables)
+            if (variable.kind <= PotentialModel::CustomVariable::Z)
+                model.isTranslationInvariant = false;
     return std::move(model);
 }
 

@@ -20,7 +20,12 @@ namespace OpenMMFlow {
 
 namespace {
 
-const int NUM_CONFIGURATIONS = 4, NUM_GROUPS = 32;
+const int NUM_GROUPS = 32;
+
+/** Four configurations, but fewer of large Systems, which Reference takes seconds for. */
+int getNumConfigurations(int numParticles) {
+    return clamp(1200 / numParticles, 1, 4);
+}
 
 /** The double-precision kernel and OpenMM differ by round-off, which is far below any difference in meaning.
  */
@@ -80,17 +85,21 @@ vector<double> growConfiguration(const PotentialModel& model, mt19937& generator
 
 struct Evaluation {
     vector<double> energies, forces;
-    explicit Evaluation(const vector<double>& positions)
-        : energies(NUM_CONFIGURATIONS), forces(positions.size()) {}
+    Evaluation(int count, const vector<double>& positions) : energies(count), forces(positions.size()) {}
     void compute(BatchedPotentialKernel& kernel, const vector<double>& positions) {
         kernel.compute(energies.size(), positions.data(), energies.data(), forces.data());
     }
     void compute(ContextPool& pool, const vector<double>& positions) {
         pool.compute(energies.size(), positions.data(), energies.data(), forces.data());
     }
-    /** Whether two agree, but for configurations in which OpenMM finds no finite energy. */
-    bool agrees(const Evaluation& truth, double tolerance) const {
+    /**
+     * Whether two agree, but for configurations in which OpenMM finds no finite energy.
+     *
+     * @param share   of the configurations, how many must agree
+     */
+    bool agrees(const Evaluation& truth, double tolerance, double share) const {
         const size_t size = forces.size() / energies.size();
+        int numFinite = 0, numAgreeing = 0;
         for (size_t k = 0; k < energies.size(); k++) {
             double largest = 0, difference = 0;
             for (size_t i = k * size; i < (k + 1) * size; i++) {
@@ -100,12 +109,12 @@ struct Evaluation {
             }
             if (!isfinite(truth.energies[k]) || !isfinite(largest))
                 continue;
+            numFinite++;
             const double scale = abs(truth.energies[k]) + 0.1 * largest;
-            if (!(abs(energies[k] - truth.energies[k]) <= tolerance * scale)
-                || !(difference <= tolerance * (largest + 10 * abs(truth.energies[k]))))
-                return false;
+            numAgreeing += abs(energies[k] - truth.energies[k]) <= tolerance * scale
+                           && difference <= tolerance * (largest + 10 * abs(truth.energies[k]));
         }
-        return true;
+        return numAgreeing >= share * numFinite;
     }
 };
 
@@ -115,7 +124,8 @@ string disprovePotential(const System& original, const map<string, double>& para
                          const PotentialModel& model, BatchedPotentialKernel& kernel, double tolerance) {
     mt19937 generator(2020);
     vector<double> positions;
-    for (int k = 0; k < NUM_CONFIGURATIONS; k++) {
+    const int count = getNumConfigurations(model.numParticles);
+    for (int k = 0; k < count; k++) {
         const vector<double> configuration = growConfiguration(model, generator);
         positions.insert(positions.end(), configuration.begin(), configuration.end());
     }
@@ -135,20 +145,21 @@ string disprovePotential(const System& original, const map<string, double>& para
     ContextPool pool(*system, reference, {{"Threads", "1"}});
     for (const auto& [name, value] : parameters)
         pool.setParameter(name, value);
-    Evaluation truth(positions), translated(positions);
+    Evaluation truth(count, positions), translated(count, positions);
     for (const auto& [group, names] : groups) {
         const PotentialModel part = translatePotential(*system, parameters, 1 << group);
         exact.initialize(part, {});
         translated.compute(exact, positions);
         pool.setForceGroups(1 << group);
         truth.compute(pool, positions);
-        if (!translated.agrees(truth, TOLERANCE))
+        if (!translated.agrees(truth, TOLERANCE, 1))
             return names + ", whose translation differs from OpenMM";
     }
     exact.initialize(model, {});
     truth.compute(exact, positions);
     translated.compute(kernel, positions);
-    return translated.agrees(truth, tolerance) ? "" : "the platform, which differs from Reference";
+    // Single precision may lose what a random configuration leaves of a nearly infinite Born radius.
+    return translated.agrees(truth, tolerance, 0.5) ? "" : "the platform, which differs from Reference";
 }
 
 }  // namespace OpenMMFlow

@@ -59,10 +59,28 @@ def temperature_option(command):
     )(command)
 
 
-def make_sampler(system, flow, temperature, platform, precision, threads):
-    """Return a FlowSampler as the platform options ask for."""
+def verify_option(command):
+    """Add --verify-energies."""
+    return click.option(
+        "--verify-energies",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        show_default=True,
+        help="The fraction of the energies to compare with OpenMM itself; 1 takes all of them from OpenMM, which "
+        "is slower. The energies come from many molecules at once otherwise, tested against OpenMM beforehand.",
+    )(command)
+
+
+def make_sampler(system, flow, temperature, platform, precision, threads, verify_energies=0.0):
+    """Return a FlowSampler as the options ask for."""
     import openmmflow
 
-    properties = {"Precision": precision, "Threads": threads}
+    properties = {
+        "Precision": precision,
+        "Threads": threads,
+        "Implementation": "contexts" if verify_energies == 1 else None,
+    }
     properties = {name: value for name, value in properties.items() if value is not None}
-    return openmmflow.FlowSampler(system, flow, temperature, platform, properties)
+    sampler = openmmflow.FlowSampler(system, flow, temperature, platform, properties)
+    sampler.setEnergyVerification(verify_energies)
+    return sampler

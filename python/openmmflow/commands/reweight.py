@@ -9,6 +9,7 @@ from openmmflow.commands.options import (
     platform_options,
     refuse_to_overwrite,
     temperature_option,
+    verify_option,
 )
 
 
@@ -28,8 +29,11 @@ from openmmflow.commands.options import (
     show_default=True,
     help="The file to write; an existing one is replaced.",
 )
+@verify_option
 @platform_options
-def reweight(flow, system, positions, temperature, topology, output, platform, precision, threads):
+def reweight(
+    flow, system, positions, temperature, topology, output, verify_energies, platform, precision, threads
+):
     """Weight POSITIONS, which were drawn from FLOW, against the potential energy of SYSTEM.
 
     POSITIONS is a trajectory (DCD, XTC, HDF5, ...) or an NPZ file with an array `positions`, in nm. The
@@ -48,7 +52,7 @@ def reweight(flow, system, positions, temperature, topology, output, platform, p
     refuse_dcd(output)
     check_output(output)
     system, flow = load_system(system), openmmflow.Flow.load(flow)
-    sampler = make_sampler(system, flow, temperature, platform, precision, threads)
+    sampler = make_sampler(system, flow, temperature, platform, precision, threads, verify_energies)
     frames = load_positions(positions, topology)
     refuse_angstrom(positions, frames, flow.num_particles, find_bonds(system))
     require_disk_space(output, len(frames), flow.num_particles)

@@ -9,6 +9,7 @@ from openmmflow.commands.options import (
     platform_options,
     refuse_to_overwrite,
     temperature_option,
+    verify_option,
 )
 
 
@@ -37,8 +38,11 @@ from openmmflow.commands.options import (
     show_default=True,
     help="Index of the first sample, to share the samples of one seed among machines.",
 )
+@verify_option
 @platform_options
-def sample(flow, system, temperature, count, output, seed, first, platform, precision, threads):
+def sample(
+    flow, system, temperature, count, output, seed, first, verify_energies, platform, precision, threads
+):
     """Draw configurations from FLOW and weight them against the potential energy of SYSTEM.
 
     FLOW is a trained flow (.safetensors), SYSTEM an OpenMM System in XML with the same particles and no
@@ -57,7 +61,9 @@ def sample(flow, system, temperature, count, output, seed, first, platform, prec
     check_output(output)
     flow = openmmflow.Flow.load(flow)
     require_disk_space(output, count, flow.num_particles)
-    sampler = make_sampler(load_system(system), flow, temperature, platform, precision, threads)
+    sampler = make_sampler(
+        load_system(system), flow, temperature, platform, precision, threads, verify_energies
+    )
     with progress_bar() as progress:
         try:
             ensemble = sampler.sampleToFile(output, count, seed, first, progress)

@@ -60,15 +60,23 @@ struct PotentialModel {
      * Generalized Born solvation of all particles, with the Born radii of Onufriev, Bashford and Case
      * (Proteins 55, 383, 2004): 1/B = 1/rho - tanh(alpha psi - beta psi^2 + gamma psi^3)/radius with rho =
      * radius - offset and psi = I rho. I sums the descreening integrals of Hawkins, Cramer and Truhlar over
-     * pairs. With alpha = 0 it is their own model, 1/B = 1/rho - I.
+     * pairs, and the necks between them. With alpha = 0 for all particles it is the model of Hawkins, Cramer
+     * and Truhlar, 1/B = 1/rho - I.
      */
     struct GeneralizedBorn {
         struct Particle {
             /** The second and third are rho and rho times the screening factor. */
-            double charge, offsetRadius, scaledRadius, radius;
+            double charge, offsetRadius, scaledRadius, radius, alpha, beta, gamma;
+        };
+        /** What the solvent cannot reach between two particles closer than the cutoff adds to I of one of
+         * them (Mongan et al., J. Chem. Theory Comput. 3, 156, 2007): height/(1 + 100 x^2 + 300,000 x^6) with
+         * x = r - distance, in nm. */
+        struct Neck {
+            double height, distance, cutoff;
         };
         std::vector<Particle> particles;
-        double alpha, beta, gamma;
+        /** For each pair of particles i < j: that of i, then that of j. Empty in models without. */
+        std::vector<Neck> necks;
         /** Whether I counts what an atom that lies wholly inside another loses. */
         bool countsEmbedded;
         /** Coulomb's constant divided by the dielectric constants of solute and solvent, and what salt
@@ -137,6 +145,8 @@ struct PotentialModel {
     };
 
     int numParticles = 0;
+    /** Whether the energy stays the same when all particles are moved, as far as the terms show. */
+    bool isTranslationInvariant = true;
     double constant = 0;
     std::vector<Bond> bonds;
     std::vector<Angle> angles;

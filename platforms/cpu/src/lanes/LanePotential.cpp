@@ -37,14 +37,14 @@ public:
     }
 
 private:
-    /** Positions relative to the centre, where single precision holds them best. Lanes without a sample
-     * repeat the last. */
+    /** Positions, relative to the centre where the energy allows it: single precision holds them best there.
+     * Lanes without a sample repeat the last. */
     void load(int used, const double* positions) {
         const size_t size = 3 * numParticles;
         for (int lane = 0; lane < LANES; lane++) {
             const double* from = positions + std::min(lane, used - 1) * size;
             double center[3] = {0, 0, 0};
-            for (size_t i = 0; i < size; i += 3)
+            for (size_t i = 0; isCentered && i < size; i += 3)
                 for (int axis = 0; axis < 3; axis++)
                     center[axis] += from[i + axis];
             for (double& c : center)
@@ -66,6 +66,7 @@ private:
 
     PotentialEvaluator evaluator;
     size_t numParticles;
+    bool isCentered;
     std::vector<real3> position, force;
 };
 

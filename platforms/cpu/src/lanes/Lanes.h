@@ -167,21 +167,18 @@ inline Lanes EXP(Lanes a) {
 }
 
 /**
- * log(a) = n log(2) + log(1 + x) with 1 + x between sqrt(1/2) and sqrt(2). Written out in single precision as
- * EXP is, and for the same reason; also from Cephes. Like std::log, it is -infinity at 0 and NaN below.
+ * log(a) of a normal positive number: n log(2) + log(1 + x) with 1 + x between sqrt(1/2) and sqrt(2). Written out in single
+ * precision as exponentials are, and for the same reason; also from Cephes.
  */
-inline Lanes LOG(Lanes a) {
+inline Lanes LOG_NORMAL(Lanes a) {
     if constexpr (sizeof(Scalar) == 4) {
-        const Mask isTiny = a < Lanes(1.17549435e-38);
-        const Lanes scaled = SELECT(isTiny, a * Lanes(8388608.0), a);
-        const Mask bits = (Mask)scaled.v;
+        const Mask bits = (Mask)a.v;
         // The mantissa as a number in [0.5, 1), and the exponent that belongs to it.
-        Lanes m = (Vector)((bits & 0x007fffff) | 0x3f000000);
-        Lanes n = __builtin_convertvector((bits >> 23) - 126, Vector);
-        n = SELECT(isTiny, n - Lanes(23.0), n);
+        const Lanes m = (Vector)((bits & 0x007fffff) | 0x3f000000);
         const Mask isLow = m < Lanes(0.707106781186547524);
-        n = SELECT(isLow, n - Lanes(1.0), n);
-        const Lanes x = SELECT(isLow, m + m, m) - Lanes(1.0);
+        // A mask is -1 where it holds.
+        const Lanes n = __builtin_convertvector((bits >> 23) - 126 + isLow, Vector);
+        const Lanes x = m - Lanes(1.0) + (Vector)((Mask)m.v & isLow);
         Lanes y = Lanes(7.0376836292e-2) * x - Lanes(1.1514610310e-1);
         y = y * x + Lanes(1.1676998740e-1);
         y = y * x - Lanes(1.2420140846e-1);
@@ -192,12 +189,21 @@ inline Lanes LOG(Lanes a) {
         y = y * x + Lanes(3.3333331174e-1);
         const Lanes z = x * x;
         y = y * x * z - n * Lanes(2.12194440e-4) - Lanes(0.5) * z;
-        Lanes result = x + y + n * Lanes(0.693359375);
+        return x + y + n * Lanes(0.693359375);
+    } else
+        return logarithm(a);
+}
+
+/** log(a), like std::log -infinity at 0 and NaN below. */
+inline Lanes LOG(Lanes a) {
+    if constexpr (sizeof(Scalar) == 4) {
+        const Mask isTiny = a < Lanes(1.17549435e-38);
+        const Lanes normal = LOG_NORMAL(SELECT(isTiny, a * Lanes(8388608.0), a));
+        Lanes result = SELECT(isTiny, normal - Lanes(15.9423851528787), normal);
         const Scalar infinity = __builtin_huge_valf();
         result = SELECT(a == Lanes(infinity), a, result);
-        result = SELECT(a > Lanes(0.0), result,
-                        SELECT(a == Lanes(0.0), Lanes(-infinity), Lanes(__builtin_nanf(""))));
-        return result;
+        return SELECT(a > Lanes(0.0), result,
+                      SELECT(a == Lanes(0.0), Lanes(-infinity), Lanes(__builtin_nanf(""))));
     } else
         return logarithm(a);
 }

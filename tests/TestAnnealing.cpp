@@ -14,6 +14,7 @@
 
 #include "Deviations.h"
 #include "ExpectError.h"
+#include "RandomFlow.h"
 #include "SeparablePeroxide.h"
 #include "openmm/CustomBondForce.h"
 #include "openmm/CustomExternalForce.h"
@@ -30,10 +31,11 @@ namespace {
 const double BAD = 2;
 
 std::unique_ptr<FlowSampler> makeSampler(const System& system, double scale = 1,
+                                         const std::string& precision = "double",
                                          const std::string& threads = "1") {
     return std::make_unique<FlowSampler>(
         system, makeFlow(0.04, scale), temperature, Platform::getPlatformByName("CPU"),
-        std::map<std::string, std::string>{{"Precision", "double"}, {"Threads", threads}});
+        std::map<std::string, std::string>{{"Precision", precision}, {"Threads", threads}});
 }
 
 /** Options for a flow whose spread is doubled. */
@@ -72,6 +74,7 @@ TEST_F(Annealing, FindsAveragesAndTheTorsionFromABadFlow) {
     AnnealingOptions options = makeOptions();
     options.conditionalEss = 0.95;
     options.leapfrogSteps = 10;
+    sampler = makeSampler(*system, BAD, "single");
     const WeightedEnsemble plain = sampler->sample(6000, 1), annealed = sampler->anneal(6000, options, 1);
     EXPECT_LT(plain.getEffectiveSampleFraction(), 0.1);
     EXPECT_GT(annealed.getEffectiveSampleFraction(), 4 * plain.getEffectiveSampleFraction())
@@ -104,7 +107,7 @@ TEST_F(Annealing, FindsAveragesAndTheTorsionFromABadFlow) {
     const double again =
         sampler->reweight({annealed.getPositions().begin(), annealed.getPositions().begin() + 12})
             .getReducedPotentials()[0];
-    EXPECT_NEAR(u[0], again, 1e-6);
+    EXPECT_NEAR(u[0], again, 1e-3);
 }
 
 /** Estimates of groups of samples that are independent of each other, as if from as many seeds. */
@@ -128,7 +131,7 @@ void checkDeviations(const WeightedEnsemble& ensemble, long long groupSize) {
 }
 
 TEST_F(Annealing, ErrorsOfIndependentSamplesAreRight) {
-    checkDeviations(makeSampler(*system)->anneal(30000, makeOptions(), 2), 200);
+    checkDeviations(makeSampler(*system, 1, "single")->anneal(30000, makeOptions(), 2), 200);
 }
 
 TEST_F(Annealing, ErrorsOfIslandsAreRight) {
@@ -137,7 +140,8 @@ TEST_F(Annealing, ErrorsOfIslandsAreRight) {
     // As much correlation within islands as there can be.
     options.resamplingThreshold = 1;
     const long long numGroups = 120, groupSize = 16 * 25;
-    const WeightedEnsemble ensemble = makeSampler(*system)->anneal(numGroups * groupSize, options, 3);
+    const WeightedEnsemble ensemble =
+        makeSampler(*system, 1, "single")->anneal(numGroups * groupSize, options, 3);
     EXPECT_EQ(ensemble.getBlockSize(), 16);
     checkDeviations(ensemble, groupSize);
     // Were the samples taken as independent, the errors would be too small by far.
@@ -199,6 +203,52 @@ TEST_F(Annealing, RejectsMovesWithoutAFiniteEnergyAndCountsThem) {
     }
 }
 
+TEST(AnnealingOfAHand, RejectsMovesOffTheSupportAndCountsThem) {
+    // The energy does not know the hand of particle 4, to which the flow restricts the target.
+    const int numParticles = 5;
+    InternalCoordinates coordinates = makeCoordinates(numParticles, 0.15, 0.02, 0.2);
+    // Its torsion is the last coordinate. The target fills all of the range from 0 to pi.
+    coordinates.scale.back() = 0.9;
+    InternalFlowModel::Configuration configuration;
+    configuration.couplings = 2;
+    configuration.hidden = 8;
+    configuration.blocks = 1;
+    configuration.bins = 6;
+    const Flow flow = makeRandomFlow(coordinates, configuration, 3);
+    const double bond = 0.15, bondWidth = 0.014, bend = 1.7, bendWidth = 0.14;
+    System system;
+    auto* bonds = new HarmonicBondForce();
+    auto* angles = new HarmonicAngleForce();
+    for (int i = 0; i < numParticles; i++) {
+        const InternalCoordinates::Placement& place = coordinates.placements[i];
+        system.addParticle(1);
+        if (i > 0)
+            bonds->addBond(place.atom, place.bond, bond, kT / (bondWidth * bondWidth));
+        if (i > 1)
+            angles->addAngle(place.atom, place.bond, place.angle, bend, kT / (bendWidth * bendWidth));
+    }
+    system.addForce(bonds);
+    system.addForce(angles);
+    const double radial = integrate(0, 0.3, [=](double b) { return b * b * gaussian(b, bond, bondWidth); });
+    const double angular =
+        integrate(0, M_PI, [=](double t) { return std::sin(t) * gaussian(t, bend, bendWidth); });
+    const double exact = std::log(8 * M_PI * M_PI * std::pow(numParticles, -1.5) * std::pow(radial, 4)
+                                  * std::pow(angular, 3) * 2 * M_PI * M_PI);
+    FlowSampler sampler(system, flow, temperature, Platform::getPlatformByName("CPU"));
+    for (long long islandSize : {1, 20}) {
+        AnnealingOptions options = makeOptions();
+        options.conditionalEss = 0.95;
+        options.leapfrogSteps = 10;
+        options.islandSize = islandSize;
+        const WeightedEnsemble ensemble = sampler.anneal(6000, options, 1);
+        const WeightedEnsemble::Estimate logZ = ensemble.getLogPartitionFunction();
+        EXPECT_LT(logZ.error, 0.1) << ensemble.toString();
+        EXPECT_NEAR(logZ.value, exact, 4 * logZ.error);
+        EXPECT_EQ(ensemble.getMetadata().at("moves").find("support 0"), std::string::npos)
+            << ensemble.toString();
+    }
+}
+
 void expectSame(const WeightedEnsemble& a, const WeightedEnsemble& b) {
     EXPECT_EQ(a.getPositions(), b.getPositions());
     EXPECT_EQ(a.getLogWeights(), b.getLogWeights());
@@ -210,7 +260,7 @@ TEST_F(Annealing, IsTheSameInAnyBlockWithAnyThreads) {
         AnnealingOptions options = makeOptions();
         options.islandSize = islandSize;
         const WeightedEnsemble whole = sampler->anneal(2000, options, 7, 80);
-        expectSame(makeSampler(*system, BAD, "3")->anneal(2000, options, 7, 80), whole);
+        expectSame(makeSampler(*system, BAD, "double", "3")->anneal(2000, options, 7, 80), whole);
         // Across the border of a block.
         expectSame(sampler->anneal(200, options, 7, 1000), whole.slice(920, 1120));
         EXPECT_EQ(whole.getSampleRanges()[0].first, 80u);

@@ -55,5 +55,6 @@ from openmmflow.dcd import refuse_dcd, save_dcd
 %include "swig/BatchedIntegrator.i"
 %include "swig/ReplicaExchange.i"
 %include "swig/WeightedEnsemble.i"
+%include "swig/Annealing.i"
 %include "swig/FlowSampler.i"
 %include "swig/plugins.i"

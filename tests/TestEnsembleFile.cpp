@@ -56,6 +56,8 @@ bool isSame(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 void expectSame(const WeightedEnsemble& a, const WeightedEnsemble& b) {
+    EXPECT_EQ(a.hasLogQ(), b.hasLogQ());
+    EXPECT_EQ(a.getBlockSize(), b.getBlockSize());
     EXPECT_EQ(a.getNumParticles(), b.getNumParticles());
     EXPECT_EQ(a.getTemperature(), b.getTemperature());
     EXPECT_TRUE(isSame(a.getPositions(), b.getPositions()));
@@ -110,6 +112,42 @@ TEST_F(EnsembleFile, ComesBackBitForBit) {
     ensemble.save(path);
     expectSame(WeightedEnsemble::load(path), ensemble);
     EXPECT_EQ(countFiles(), 1u);
+}
+
+/** Two blocks of an annealed ensemble. */
+WeightedEnsemble makeAnnealed() {
+    WeightedEnsemble ensemble =
+        WeightedEnsemble::fromLogWeights(1, 300, {0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5},
+                                         {0.5, -infinity, -infinity, 2}, {1, infinity, notANumber, 3}, 2);
+    ensemble.addSampleRange({3, 8, 4});
+    ensemble.setMetadata("annealing", "{}");
+    return ensemble;
+}
+
+TEST_F(EnsembleFile, AnnealedOnesComeBackBitForBit) {
+    WeightedEnsemble ensemble = makeAnnealed();
+    ensemble.save(path);
+    expectSame(WeightedEnsemble::load(path), ensemble);
+    EXPECT_EQ(WeightedEnsemble::load(path).getNumOffSupport(), 1);
+    EXPECT_EQ(WeightedEnsemble::load(path).getNumNonFinite(), 1);
+    ensemble = ensemble.slice(0, 0);
+    ensemble.save(path);
+    expectSame(WeightedEnsemble::load(path), ensemble);
+}
+
+TEST_F(EnsembleFile, DamageOfAnnealedOnesIsSaid) {
+    makeAnnealed().save(path);
+    const std::string bytes = readBytes(path), start = "Cannot read '" + path + "': ";
+    auto replace = [&](const std::string& from, const std::string& to) {
+        std::string changed = bytes;
+        return messageOfLoad(changed.replace(changed.find(from), to.size(), to));
+    };
+    EXPECT_EQ(replace("\"block_size\":\"2\"", "\"block_size\":\"3\""),
+              start + "The 4 samples of an ensemble are no whole number of blocks of 3: give a block size that divides their number.");
+    EXPECT_NE(replace("\"block_size\"", "\"clock_size\"").find("unknown entry 'clock_size'"),
+              std::string::npos);
+    EXPECT_EQ(replace("\"format_version\":\"2\"", "\"format_version\":\"1\""),
+              start + "the tensor 'log_q' is missing.");
 }
 
 TEST_F(EnsembleFile, WithoutPositionsOrSamples) {
@@ -229,8 +267,10 @@ TEST_F(EnsembleFile, DamageIsSaid) {
         return messageOfLoad(changed.replace(place, to.size(), to));
     };
     const std::string start = "Cannot read '" + path + "': ";
+    EXPECT_EQ(replace("\"format_version\":\"1\"", "\"format_version\":\"3\""),
+              start + "its format version is '3' and this version of openmm-flow reads 1 and 2; install a newer openmm-flow.");
     EXPECT_EQ(replace("\"format_version\":\"1\"", "\"format_version\":\"2\""),
-              start + "its format version is '2' and this version of openmm-flow reads 1; install a newer openmm-flow.");
+              start + "the tensor 'log_weights' is missing.");
     EXPECT_EQ(replace("openmm-flow ensemble", "openmm-flow unsemble"),
               start + "it is a safetensors file, but not that of an ensemble.");
     EXPECT_EQ(replace("\"num_particles\":\"3\"", "\"num_particles\":\"x\""),

@@ -10,11 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "Deviations.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/WeightedEnsemble.h"
 
 using OpenMM::OpenMMException;
 using OpenMMFlow::WeightedEnsemble;
+using OpenMMFlow::tests::Deviations;
 using Estimate = WeightedEnsemble::Estimate;
 
 namespace {
@@ -93,27 +95,6 @@ public:
         auto cumulative = [&](double value) { return 0.5 * std::erfc((center - value) / width / M_SQRT2); };
         return cumulative(upper) - cumulative(lower);
     }
-};
-
-/** Errors are right if the deviations, divided by them, have the average 0 and the variance 1. */
-class Deviations {
-public:
-    void add(const Estimate& estimate, double exact) {
-        values.push_back((estimate.value - exact) / estimate.error);
-    }
-    void check() const {
-        const double count = values.size();
-        double sum = 0, sumOfSquares = 0;
-        for (double value : values)
-            sum += value;
-        for (double value : values)
-            sumOfSquares += std::pow(value - sum / count, 2);
-        EXPECT_NEAR(sum / count, 0, 4 / std::sqrt(count));
-        EXPECT_NEAR(sumOfSquares / (count - 1), 1, 4 * std::sqrt(2 / count));
-    }
-
-private:
-    std::vector<double> values;
 };
 
 TEST(WeightedEnsemble, EstimatesDeviateAsTheirErrorsSay) {
@@ -425,6 +406,84 @@ TEST(WeightedEnsemble, TheSummarySaysWhatToBewareOf) {
     normal.proposalWidth = 0.3;
     EXPECT_NE(normal.draw(5000, generator).toString().find("Pareto k is above 0.7"), std::string::npos);
     EXPECT_NE(makeEnsemble({0, 1, 2}).toString().find("too few different weights"), std::string::npos);
+}
+
+/** Blocks of samples that share one random number, beside one of their own: y = (common + own) / sqrt(2). */
+class Blocks {
+public:
+    std::vector<double> y;
+
+    WeightedEnsemble draw(long long numBlocks, long long blockSize, std::mt19937_64& generator) {
+        std::normal_distribution<double> normal;
+        std::vector<double> logWeights;
+        y.clear();
+        for (long long block = 0; block < numBlocks; block++) {
+            const double common = normal(generator);
+            for (long long i = 0; i < blockSize; i++) {
+                y.push_back((common + normal(generator)) * M_SQRT1_2);
+                logWeights.push_back(0.5 * y.back());
+            }
+        }
+        return WeightedEnsemble::fromLogWeights(1, 300, {}, logWeights, std::vector<double>(y.size(), 0.0),
+                                                blockSize);
+    }
+};
+
+TEST(WeightedEnsemble, EstimatesFromBlocksDeviateAsTheirErrorsSay) {
+    Blocks blocks;
+    std::mt19937_64 generator(17);
+    Deviations logZ, average, positive;
+    // The weights exp(y/2) shift the standard normal distribution of y by 1/2.
+    const double above = 0.5 * std::erfc(-0.5 * M_SQRT1_2);
+    for (int replica = 0; replica < 400; replica++) {
+        const WeightedEnsemble ensemble = blocks.draw(200, 10, generator);
+        logZ.add(ensemble.getLogPartitionFunction(), 0.125);
+        average.add(ensemble.computeExpectation(blocks.y), 0.5);
+        std::vector<bool> isPositive, isNegative;
+        for (double y : blocks.y) {
+            isPositive.push_back(y > 0);
+            isNegative.push_back(y <= 0);
+        }
+        positive.add(ensemble.computeFreeEnergyDifference(isPositive, isNegative),
+                     std::log(above / (1 - above)));
+        EXPECT_LT(ensemble.getNumEffectiveBlocks(), 200);
+        EXPECT_GT(ensemble.getNumEffectiveBlocks(), 100);
+    }
+    logZ.check();
+    average.check();
+    positive.check();
+}
+
+TEST(WeightedEnsemble, BlocksStayWhole) {
+    Blocks blocks;
+    std::mt19937_64 generator(18);
+    const WeightedEnsemble ensemble = blocks.draw(4, 3, generator);
+    EXPECT_EQ(ensemble.slice(3, 9).getBlockSize(), 3);
+    EXPECT_NE(messageOf([&] { ensemble.slice(3, 8); }).find("multiples of that"), std::string::npos);
+    WeightedEnsemble merged = ensemble.slice(0, 3);
+    merged.append(ensemble.slice(3, 12));
+    EXPECT_TRUE(isSame(merged, ensemble));
+    EXPECT_NE(messageOf([&] { merged.append(blocks.draw(2, 2, generator)); }).find("blocks of 3 and 2"),
+              std::string::npos);
+    EXPECT_NE(messageOf([&] { merged.append(makeEnsemble({0, 1, 2})); }).find("annealed"), std::string::npos);
+    EXPECT_TRUE(std::isnan(ensemble.slice(0, 3).computeExpectation({1, 2, 3}).error));
+    EXPECT_TRUE(std::isnan(ensemble.getAcceptance()));
+    EXPECT_NE(ensemble.toString().find("fewer than 20 effective islands"), std::string::npos);
+}
+
+TEST(WeightedEnsemble, RefusesLogWeightsThatAreNone) {
+    auto make = [](std::vector<double> logWeights, std::vector<double> reducedPotentials,
+                   long long blockSize) {
+        return messageOf(
+            [&] { WeightedEnsemble::fromLogWeights(1, 300, {}, logWeights, reducedPotentials, blockSize); });
+    };
+    EXPECT_EQ(make({0, -infinity}, {0, infinity}, 2), "no exception");
+    EXPECT_NE(make({0, infinity}, {0, 0}, 1).find("log weight infinity"), std::string::npos);
+    EXPECT_NE(make({0, notANumber}, {0, 0}, 1).find("log weight NaN"), std::string::npos);
+    EXPECT_NE(make({0, 1}, {0, notANumber}, 1).find("positive weight"), std::string::npos);
+    EXPECT_NE(make({0, 1}, {0}, 1).find("1 and 2"), std::string::npos);
+    EXPECT_NE(make({0, 1, 2}, {0, 0, 0}, 2).find("no whole number of blocks of 2"), std::string::npos);
+    EXPECT_NE(make({0}, {0}, 0), "no exception");
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #ifndef OPENMMFLOW_H_
 #define OPENMMFLOW_H_
 
+#include "openmmflow/AnnealingOptions.h"
+#include "openmmflow/AnnealingSchedule.h"
 #include "openmmflow/BatchedHMCIntegrator.h"
 #include "openmmflow/BatchedIntegrator.h"
 #include "openmmflow/BatchedLangevinMiddleIntegrator.h"

@@ -34,17 +34,20 @@ string EnsembleWriter::makeHeader(const WeightedEnsemble& ensemble, long long co
     };
     if (hasPositions)
         addTensor("positions", {count, ensemble.getNumParticles(), 3});
-    addTensor("log_q", {count});
+    addTensor(ensemble.hasLogQ() ? "log_q" : "log_weights", {count});
     addTensor("reduced_potentials", {count});
     json ranges = json::array();
     for (const WeightedEnsemble::SampleRange& range : ensemble.getSampleRanges())
         ranges.push_back({range.seed, range.first, range.count});
     json& metadata = root["__metadata__"];
-    metadata = {{"format", EnsembleFormat::name},
-                {"format_version", EnsembleFormat::version},
-                {"num_particles", to_string(ensemble.getNumParticles())},
-                {"temperature", json(ensemble.getTemperature()).dump()},
-                {"sample_ranges", ranges.dump()}};
+    metadata = {
+        {"format", EnsembleFormat::name},
+        {"format_version", ensemble.hasLogQ() ? EnsembleFormat::version : EnsembleFormat::annealedVersion},
+        {"num_particles", to_string(ensemble.getNumParticles())},
+        {"temperature", json(ensemble.getTemperature()).dump()},
+        {"sample_ranges", ranges.dump()}};
+    if (!ensemble.hasLogQ())
+        metadata["block_size"] = to_string(ensemble.getBlockSize());
     for (const auto& [key, value] : ensemble.getMetadata())
         metadata[EnsembleFormat::metadataPrefix + key] = value;
     try {
@@ -67,7 +70,8 @@ void EnsembleWriter::finish(const WeightedEnsemble& ensemble) {
         || (hasPositions && numCoordinates != (size_t)count * ensemble.getNumParticles() * 3))
         throw OpenMMException("Cannot write '" + path
                               + "': the ensemble is not the one that the file was started for.");
-    for (const vector<double>* values : {&ensemble.getLogQ(), &ensemble.getReducedPotentials()})
+    for (const vector<double>* values : {ensemble.hasLogQ() ? &ensemble.getLogQ() : &ensemble.getLogWeights(),
+                                         &ensemble.getReducedPotentials()})
         file->write(reinterpret_cast<const char*>(values->data()), values->size() * sizeof(double));
     header.resize(headerSize, ' ');
     const uint64_t size = headerSize;

@@ -7,6 +7,9 @@
 #include <limits>
 #include <stdexcept>
 
+#include "AnnealingPath.h"
+#include "AnnealingPilot.h"
+#include "AnnealingRun.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
 #include "openmmflow/BatchedPotential.h"
@@ -214,6 +217,12 @@ struct FlowSampler::Implementation {
         ensemble.addSampleRange({seed, first, done});
         return ensemble;
     }
+    /** What annealing needs, after a few samples have shown that the energy suits a flow. */
+    AnnealingPath makePath() {
+        if (!isInvariant)
+            sample(64, 0, 0, {}, [](const vector<double>&) {});
+        return AnnealingPath(context, potential, temperature);
+    }
 
     double temperature;
     int numParticles;
@@ -313,6 +322,28 @@ WeightedEnsemble FlowSampler::reweight(vector<double> positions, long long first
     moveToOrigin(positions, impl->numParticles);
     vector<double> reducedPotentials = impl->computeReducedPotentials(positions, logQ);
     return impl->makeEnsemble(std::move(positions), std::move(logQ), std::move(reducedPotentials));
+}
+
+AnnealingSchedule FlowSampler::planAnnealing(const AnnealingOptions& options) {
+    AnnealingOptions unplanned = options;
+    unplanned.schedule.reset();
+    unplanned.check();
+    AnnealingPath path = impl->makePath();
+    return OpenMMFlow::planAnnealing(path, unplanned);
+}
+
+WeightedEnsemble FlowSampler::anneal(long long count, const AnnealingOptions& options, uint64_t seed,
+                                     uint64_t first, const Progress& progress) {
+    checkRange(count, first);
+    options.check(count, first);
+    AnnealingPath path = impl->makePath();
+    AnnealingOptions planned = options;
+    if (!planned.schedule)
+        planned.schedule = OpenMMFlow::planAnnealing(path, options);
+    WeightedEnsemble ensemble = runAnnealing(path, planned, count, seed, first, progress);
+    for (const auto& [key, value] : impl->metadata)
+        ensemble.setMetadata(key, value);
+    return ensemble;
 }
 
 }  // namespace OpenMMFlow

@@ -68,8 +68,8 @@ VECTORIZED static void transform(const double* __restrict u, const double* __res
         second[i] = boxMuller(u[i], v[i]).second;
 }
 
-uint64_t makeReplicaKey(uint64_t seed, uint64_t replica) {
-    const shared::UniformPair pair = shared::uniformPair(seed, replica, NoiseStream::ReplicaKey, 0);
+uint64_t makeReplicaKey(uint64_t seed, uint64_t replica, NoiseStream stream) {
+    const shared::UniformPair pair = shared::uniformPair(seed, replica, stream, 0);
     return (uint64_t)(pair.first * 0x1p32) << 32 | (uint64_t)(pair.second * 0x1p32);
 }
 

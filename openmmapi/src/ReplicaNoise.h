@@ -9,9 +9,10 @@ namespace OpenMMFlow {
 
 /**
  * Get the key of a replica's random numbers: it takes the place of the seed in all that is drawn for the
- * replica, and leaves the counter to the step.
+ * replica, and leaves the counter to the step. Keys of different streams are independent.
  */
-uint64_t makeReplicaKey(uint64_t seed, uint64_t replica);
+uint64_t makeReplicaKey(uint64_t seed, uint64_t replica,
+                        shared::NoiseStream stream = shared::NoiseStream::ReplicaKey);
 
 /**
  * Draw standard normal numbers: a function of the arguments and of nothing else.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 #include "openmm/OpenMMException.h"
@@ -12,20 +11,16 @@ using namespace std;
 
 namespace OpenMMFlow {
 
+static const double infinity = numeric_limits<double>::infinity();
+
 WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<double> positions,
                                    vector<double> logQ, vector<double> reducedPotentials)
     : numParticles(numParticles),
       temperature(temperature),
       logQ(std::move(logQ)),
       reducedPotentials(std::move(reducedPotentials)) {
-    const double infinity = numeric_limits<double>::infinity();
     const size_t count = this->logQ.size();
-    if (numParticles < 1)
-        throw OpenMMException("The number of particles of an ensemble must be positive, not "
-                              + to_string(numParticles) + ".");
-    if (!(temperature > 0 && temperature < infinity))
-        throw OpenMMException("The temperature of an ensemble must be positive, in K, not "
-                              + to_string(temperature) + ".");
+    checkParticlesAndTemperature();
     if (this->reducedPotentials.size() != count)
         throw OpenMMException("An ensemble needs one reduced potential for each log q: there are "
                               + to_string(this->reducedPotentials.size()) + " and " + to_string(count) + ".");
@@ -47,6 +42,48 @@ WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<
     }
 }
 
+WeightedEnsemble WeightedEnsemble::fromLogWeights(int numParticles, double temperature,
+                                                  vector<double> positions, vector<double> logWeights,
+                                                  vector<double> reducedPotentials, long long blockSize) {
+    WeightedEnsemble ensemble;
+    ensemble.numParticles = numParticles;
+    ensemble.temperature = temperature;
+    ensemble.checkParticlesAndTemperature();
+    const size_t count = logWeights.size();
+    if (reducedPotentials.size() != count)
+        throw OpenMMException("An ensemble needs one reduced potential for each log weight: there are "
+                              + to_string(reducedPotentials.size()) + " and " + to_string(count) + ".");
+    if (blockSize < 1 || count % blockSize != 0)
+        throw OpenMMException("The " + to_string(count)
+                              + " samples of an ensemble are no whole number of blocks of "
+                              + to_string(blockSize) + ": give a block size that divides their number.");
+    for (size_t i = 0; i < count; i++) {
+        if (isnan(logWeights[i]) || logWeights[i] == infinity)
+            throw OpenMMException("Sample " + to_string(i) + " has log weight "
+                                  + (isnan(logWeights[i]) ? "NaN" : "infinity")
+                                  + ": log weights must be numbers, or -infinity for weight zero.");
+        if (logWeights[i] > -infinity && !isfinite(reducedPotentials[i]))
+            throw OpenMMException("Sample " + to_string(i)
+                                  + " has a positive weight and a reduced potential that "
+                                  + "is not finite: give it the log weight -infinity.");
+    }
+    ensemble.logWeights = std::move(logWeights);
+    ensemble.reducedPotentials = std::move(reducedPotentials);
+    ensemble.withLogQ = false;
+    ensemble.blockSize = blockSize;
+    ensemble.setPositions(std::move(positions));
+    return ensemble;
+}
+
+void WeightedEnsemble::checkParticlesAndTemperature() const {
+    if (numParticles < 1)
+        throw OpenMMException("The number of particles of an ensemble must be positive, not "
+                              + to_string(numParticles) + ".");
+    if (!(temperature > 0 && temperature < infinity))
+        throw OpenMMException("The temperature of an ensemble must be positive, in K, not "
+                              + to_string(temperature) + ".");
+}
+
 void WeightedEnsemble::setPositions(vector<double> positions) {
     const size_t expected = logWeights.size() * numParticles * 3;
     if (!positions.empty() && positions.size() != expected)
@@ -57,7 +94,8 @@ void WeightedEnsemble::setPositions(vector<double> positions) {
 }
 
 long long WeightedEnsemble::getNumOffSupport() const {
-    return count_if(logQ.begin(), logQ.end(), [](double x) { return !isfinite(x); });
+    const vector<double>& values = withLogQ ? logQ : reducedPotentials;
+    return count(values.begin(), values.end(), infinity);
 }
 
 long long WeightedEnsemble::getNumNonFinite() const {
@@ -70,6 +108,10 @@ WeightedEnsemble WeightedEnsemble::slice(long long start, long long end) const {
     if (start < 0 || end < start || end > getNumSamples())
         throw OpenMMException("The samples " + to_string(start) + " to " + to_string(end)
                               + " are not a range within the ensemble's " + to_string(getNumSamples()) + ".");
+    if (start % blockSize != 0 || end % blockSize != 0)
+        throw OpenMMException("The samples come in blocks of " + to_string(blockSize)
+                              + " that depend on each other: slice at multiples of that, not from "
+                              + to_string(start) + " to " + to_string(end) + ".");
     WeightedEnsemble part = *this;
     auto keep = [&](vector<double>& values, long long size) {
         if (!values.empty())
@@ -113,13 +155,7 @@ void WeightedEnsemble::addSampleRange(const SampleRange& range) {
     ranges.push_back(range);
 }
 
-void WeightedEnsemble::append(const WeightedEnsemble& other) {
-    if (other.numParticles == 0)
-        return;
-    if (numParticles == 0) {
-        *this = other;
-        return;
-    }
+void WeightedEnsemble::requireSameKind(const WeightedEnsemble& other) const {
     if (numParticles != other.numParticles)
         throw OpenMMException("The ensembles have " + to_string(numParticles) + " and "
                               + to_string(other.numParticles)
@@ -139,6 +175,28 @@ void WeightedEnsemble::append(const WeightedEnsemble& other) {
     if (metadata.count("resampled") != 0 || other.metadata.count("resampled") != 0)
         throw OpenMMException(
             "A resampled ensemble cannot be merged: merge the ensembles before resampling.");
+    if (withLogQ != other.withLogQ)
+        throw OpenMMException(
+            "Only one of the ensembles is annealed: average their estimates, since the weights "
+            "of the two spread differently.");
+    if (blockSize != other.blockSize)
+        throw OpenMMException("The samples come in blocks of " + to_string(blockSize) + " and "
+                              + to_string(other.blockSize) + ": anneal both with islands of one size.");
+    const auto mine = metadata.find("annealing"), theirs = other.metadata.find("annealing");
+    if (mine != metadata.end() && theirs != other.metadata.end() && mine->second != theirs->second)
+        throw OpenMMException(
+            "The ensembles were annealed with different schedules: pass the schedule of one to "
+            "the other.");
+}
+
+void WeightedEnsemble::append(const WeightedEnsemble& other) {
+    if (other.numParticles == 0)
+        return;
+    if (numParticles == 0) {
+        *this = other;
+        return;
+    }
+    requireSameKind(other);
     WeightedEnsemble merged;
     merged.ranges = ranges;
     for (const SampleRange& range : other.ranges)
@@ -160,55 +218,6 @@ void WeightedEnsemble::append(const WeightedEnsemble& other) {
     extend(logQ, other.logQ);
     extend(reducedPotentials, other.reducedPotentials);
     extend(logWeights, other.logWeights);
-}
-
-static string format(const char* pattern, double a, double b = 0) {
-    char text[200];
-    snprintf(text, sizeof(text), pattern, a, b);
-    return text;
-}
-
-string WeightedEnsemble::toString() const {
-    const long long count = getNumSamples(), offSupport = getNumOffSupport(), nonFinite = getNumNonFinite();
-    string text = to_string(count) + " samples of " + to_string(numParticles) + " particles at "
-                  + format("%g K\n", temperature);
-    const auto flowTemperature = metadata.find("flow_temperature");
-    if (flowTemperature != metadata.end())
-        text += "  the flow was made for " + flowTemperature->second + " K\n";
-    if (count == 0)
-        return text;
-    const auto resampled = metadata.find("resampled");
-    if (resampled != metadata.end())
-        return text + "  resampled " + resampled->second
-               + ": all weights are equal. Take errors from the weighted ensemble, since configurations repeat.\n";
-    text += "  weight zero         " + to_string(offSupport + nonFinite) + " (" + to_string(offSupport)
-            + " off the flow's support, " + to_string(nonFinite) + " with an energy that is not finite)\n";
-    if (offSupport + nonFinite == count)
-        return text
-               + "Warning: all weights are zero: the flow does not propose anything that the System "
-                 "allows.\n";
-    const double k = getParetoK();
-    const Estimate logZ = getLogPartitionFunction();
-    text += format("  effective samples   %.1f (%.2f %%)\n", getEffectiveSampleSize(),
-                   100 * getEffectiveSampleFraction())
-            + format("  Pareto k            %.2f\n", k)
-            + format("  log Z               %.4f +- %.4f\n", logZ.value, logZ.error)
-            + format("  acceptance          %.3f (of Metropolis moves that propose from this flow)\n",
-                     getAcceptance());
-    if (k == numeric_limits<double>::infinity())
-        text += "Warning: there are too few different weights to judge their tail: draw more samples.\n";
-    else if (k > 0.7)
-        text +=
-            "Warning: Pareto k is above 0.7, so averages and their errors are not reliable: train the flow "
-            "further.\n";
-    if (getEffectiveSampleSize() < 100)
-        text += "Warning: there are fewer than 100 effective samples: errors are themselves uncertain.\n";
-    if (nonFinite > 0)
-        text +=
-            "Warning: energies that are not finite count as weight zero: look at those samples if they are "
-            "many.\n";
-    return text
-           + "Effective samples and Pareto k cannot see a mode that the flow never proposes: compare with reference data.\n";
 }
 
 }  // namespace OpenMMFlow

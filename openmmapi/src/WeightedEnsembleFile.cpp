@@ -22,10 +22,15 @@ namespace {
 void checkFormat(const TensorFile& file) {
     if (file.getMetadata().count("format") == 0 || file.getMetadata("format") != EnsembleFormat::name)
         file.fail("it is a safetensors file, but not that of an ensemble");
-    if (file.getMetadata("format_version") != EnsembleFormat::version)
-        file.fail("its format version is " + quote(file.getMetadata("format_version"))
-                  + " and this version of openmm-flow reads " + EnsembleFormat::version
+    const string& version = file.getMetadata("format_version");
+    if (version != EnsembleFormat::version && version != EnsembleFormat::annealedVersion)
+        file.fail("its format version is " + quote(version) + " and this version of openmm-flow reads "
+                  + EnsembleFormat::version + " and " + EnsembleFormat::annealedVersion
                   + "; install a newer openmm-flow");
+}
+
+bool isAnnealed(const TensorFile& file) {
+    return file.getMetadata("format_version") == EnsembleFormat::annealedVersion;
 }
 
 template <class T>
@@ -61,7 +66,9 @@ vector<WeightedEnsemble::SampleRange> parseRanges(const TensorFile& file) {
 
 map<string, string> parseMetadata(const TensorFile& file) {
     const string prefix = EnsembleFormat::metadataPrefix;
-    const set<string> known = {"format", "format_version", "num_particles", "temperature", "sample_ranges"};
+    set<string> known = {"format", "format_version", "num_particles", "temperature", "sample_ranges"};
+    if (isAnnealed(file))
+        known.insert("block_size");
     map<string, string> metadata;
     for (const auto& [key, value] : file.getMetadata())
         if (key.compare(0, prefix.size(), prefix) == 0)
@@ -89,13 +96,14 @@ WeightedEnsemble WeightedEnsemble::load(const string& path) {
     checkFormat(file);
     const int numParticles = parseNumber<int>(file, "num_particles");
     const double temperature = parseNumber<double>(file, "temperature");
-    const vector<int64_t> shape = file.getShape("log_q");
+    const string weights = isAnnealed(file) ? "log_weights" : "log_q";
+    const vector<int64_t> shape = file.getShape(weights);
     if (shape.size() != 1)
-        file.fail("the tensor 'log_q' does not have one dimension");
+        file.fail("the tensor " + quote(weights) + " does not have one dimension");
     if (positions && positions->shape != vector<int64_t>{shape[0], numParticles, 3})
         file.fail("the tensor 'positions' does not hold the positions of " + to_string(shape[0])
                   + " samples of " + to_string(numParticles) + " particles");
-    vector<double> logQ = file.getAnyReals("log_q", shape);
+    vector<double> values = file.getAnyReals(weights, shape);
     vector<double> reducedPotentials = file.getAnyReals("reduced_potentials", shape);
     file.requireAllRead();
     const vector<SampleRange> ranges = parseRanges(file);
@@ -107,9 +115,13 @@ WeightedEnsemble WeightedEnsemble::load(const string& path) {
                   + " samples and the file holds " + to_string(shape[0]));
     const map<string, string> metadata = parseMetadata(file);
     try {
-        WeightedEnsemble ensemble(numParticles, temperature,
-                                  positions ? std::move(positions->values) : vector<double>(),
-                                  std::move(logQ), std::move(reducedPotentials));
+        vector<double> coordinates = positions ? std::move(positions->values) : vector<double>();
+        WeightedEnsemble ensemble =
+            isAnnealed(file)
+                ? fromLogWeights(numParticles, temperature, std::move(coordinates), std::move(values),
+                                 std::move(reducedPotentials), parseNumber<long long>(file, "block_size"))
+                : WeightedEnsemble(numParticles, temperature, std::move(coordinates), std::move(values),
+                                   std::move(reducedPotentials));
         for (const SampleRange& range : ranges)
             ensemble.addSampleRange(range);
         ensemble.metadata = metadata;

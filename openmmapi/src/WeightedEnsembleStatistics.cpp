@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 
+#include "ScaledWeights.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/WeightedEnsemble.h"
 #include "openmmflow/internal/ParetoSmoothing.h"
@@ -16,23 +18,6 @@ namespace {
 
 const double infinity = numeric_limits<double>::infinity();
 const double notANumber = numeric_limits<double>::quiet_NaN();
-
-/** Weights relative to the largest one, so that nothing overflows. They are all zero if there is no positive
- * weight. */
-struct ScaledWeights {
-    explicit ScaledWeights(const vector<double>& logWeights) : values(logWeights.size(), 0.0) {
-        for (double logWeight : logWeights)
-            logScale = max(logScale, logWeight);
-        if (logScale == -infinity)
-            return;
-        for (size_t i = 0; i < values.size(); i++) {
-            values[i] = exp(logWeights[i] - logScale);
-            sum += values[i];
-        }
-    }
-    vector<double> values;
-    double logScale = -infinity, sum = 0;
-};
 
 /** The log of the summed weights of a region. */
 double logSum(const vector<double>& logWeights, const vector<bool>& inRegion) {
@@ -49,11 +34,19 @@ double logSum(const vector<double>& logWeights, const vector<bool>& inRegion) {
 }
 
 /**
- * The standard error of a function of sums over independent samples, by the delta method: each sample
- * contributes its influence, and the influences add up to zero.
+ * The standard error of a function of sums over independent blocks of samples, by the delta method. Each
+ * sample has an influence, which all together add up to zero, and each block that of its samples.
  */
-double deltaMethodError(double sumOfSquaredInfluences, size_t count) {
-    return sqrt(sumOfSquaredInfluences * count / (count - 1.0));
+double deltaMethodError(const vector<double>& influences, long long blockSize) {
+    const double count = (double)(influences.size() / blockSize);
+    if (count < 2)
+        return notANumber;
+    double sumOfSquares = 0;
+    for (size_t start = 0; start < influences.size(); start += blockSize) {
+        const auto block = influences.begin() + start;
+        sumOfSquares += pow(accumulate(block, block + blockSize, 0.0), 2);
+    }
+    return sqrt(sumOfSquares * count / (count - 1));
 }
 
 void requireOnePerSample(size_t size, size_t count, const string& what) {
@@ -65,36 +58,44 @@ void requireOnePerSample(size_t size, size_t count, const string& what) {
 }  // namespace
 
 double WeightedEnsemble::getEffectiveSampleSize() const {
-    const ScaledWeights weights(logWeights);
-    double sumOfSquares = 0;
-    for (double w : weights.values)
-        sumOfSquares += w * w;
-    return sumOfSquares == 0 ? 0 : weights.sum * weights.sum / sumOfSquares;
+    return ScaledWeights(logWeights).getEffectiveSize();
 }
 
 double WeightedEnsemble::getEffectiveSampleFraction() const {
     return logWeights.empty() ? 0 : getEffectiveSampleSize() / logWeights.size();
 }
 
+vector<double> WeightedEnsemble::getLogBlockWeights() const {
+    if (blockSize == 1)
+        return logWeights;
+    vector<double> averages;
+    for (size_t start = 0; start < logWeights.size(); start += blockSize)
+        averages.push_back(ScaledWeights(&logWeights[start], blockSize).getLogAverage());
+    return averages;
+}
+
+double WeightedEnsemble::getNumEffectiveBlocks() const {
+    return ScaledWeights(getLogBlockWeights()).getEffectiveSize();
+}
+
 double WeightedEnsemble::getParetoK() const {
-    return fitParetoShape(logWeights);
+    return fitParetoShape(getLogBlockWeights());
 }
 
 WeightedEnsemble::Estimate WeightedEnsemble::getLogPartitionFunction() const {
     const ScaledWeights weights(logWeights);
     if (weights.sum == 0)
         return {logWeights.empty() ? notANumber : -infinity, notANumber};
-    const size_t count = weights.values.size();
-    double sumOfSquares = 0;
+    vector<double> influences;
     for (double w : weights.values)
-        sumOfSquares += pow(w / weights.sum - 1.0 / count, 2);
-    return {weights.logScale + log(weights.sum / count), deltaMethodError(sumOfSquares, count)};
+        influences.push_back(w / weights.sum - 1.0 / logWeights.size());
+    return {weights.getLogAverage(), deltaMethodError(influences, blockSize)};
 }
 
 double WeightedEnsemble::getAcceptance() const {
     ScaledWeights weights(logWeights);
     const size_t count = weights.values.size();
-    if (weights.sum == 0 || count < 2)
+    if (weights.sum == 0 || count < 2 || !withLogQ)
         return notANumber;
     // Over all pairs of different samples, w_old min(1, w_new/w_old) = min(w_old, w_new): in ascending order,
     // each weight is the smaller one of the pairs that it forms with all that follow.
@@ -108,19 +109,20 @@ double WeightedEnsemble::getAcceptance() const {
 WeightedEnsemble::Estimate WeightedEnsemble::computeExpectation(const vector<double>& values) const {
     requireOnePerSample(values.size(), logWeights.size(), "values");
     const ScaledWeights weights(logWeights);
-    double average = 0, sumOfSquares = 0;
+    if (weights.sum == 0)
+        return {notANumber, notANumber};
+    double average = 0;
     for (size_t i = 0; i < values.size(); i++)
         if (weights.values[i] > 0)
             average += weights.values[i] / weights.sum * values[i];
+    vector<double> influences(values.size(), 0.0);
     for (size_t i = 0; i < values.size(); i++)
         if (weights.values[i] > 0)
-            sumOfSquares += pow(weights.values[i] / weights.sum * (values[i] - average), 2);
-    if (weights.sum == 0)
-        return {notANumber, notANumber};
-    // A single sample says nothing of its spread.
-    if (count_if(weights.values.begin(), weights.values.end(), [](double w) { return w > 0; }) < 2)
-        return {average, notANumber};
-    return {average, deltaMethodError(sumOfSquares, values.size())};
+            influences[i] = weights.values[i] / weights.sum * (values[i] - average);
+    // A single one says nothing of its spread.
+    const vector<double> blocks = getLogBlockWeights();
+    const bool hasSpread = count_if(blocks.begin(), blocks.end(), [](double w) { return w > -infinity; }) > 1;
+    return {average, hasSpread ? deltaMethodError(influences, blockSize) : notANumber};
 }
 
 WeightedEnsemble::Estimate WeightedEnsemble::computeFreeEnergyDifference(const vector<bool>& inA,
@@ -130,13 +132,11 @@ WeightedEnsemble::Estimate WeightedEnsemble::computeFreeEnergyDifference(const v
     const double logA = logSum(logWeights, inA), logB = logSum(logWeights, inB);
     if (logA == -infinity || logB == -infinity)
         return {logA - logB, notANumber};
-    double sumOfSquares = 0;
-    for (size_t i = 0; i < logWeights.size(); i++) {
-        const double influence =
-            (inA[i] ? exp(logWeights[i] - logA) : 0) - (inB[i] ? exp(logWeights[i] - logB) : 0);
-        sumOfSquares += influence * influence;
-    }
-    return {logA - logB, deltaMethodError(sumOfSquares, logWeights.size())};
+    vector<double> influences;
+    for (size_t i = 0; i < logWeights.size(); i++)
+        influences.push_back((inA[i] ? exp(logWeights[i] - logA) : 0)
+                             - (inB[i] ? exp(logWeights[i] - logB) : 0));
+    return {logA - logB, deltaMethodError(influences, blockSize)};
 }
 
 WeightedEnsemble WeightedEnsemble::resample(long long count, uint64_t seed) const {
@@ -153,16 +153,7 @@ WeightedEnsemble WeightedEnsemble::resample(long long count, uint64_t seed) cons
     drawn.logWeights.assign(count, 0.0);
     const double offset = (mt19937_64(seed)() >> 11) * 0x1p-53;
     const long long size = 3LL * numParticles;
-    long long chosen = -1, next = 0;
-    double cumulative = 0;
-    for (long long k = 0; k < count; k++) {
-        const double target = (k + offset) / count * weights.sum;
-        // Round-off in the sum must not lead past the last sample of positive weight.
-        for (; (cumulative <= target || chosen < 0) && next < getNumSamples(); next++)
-            if (weights.values[next] > 0) {
-                cumulative += weights.values[next];
-                chosen = next;
-            }
+    for (long long chosen : weights.resample(count, offset)) {
         drawn.reducedPotentials.push_back(reducedPotentials[chosen]);
         drawn.logQ.push_back(-reducedPotentials[chosen]);
         if (!positions.empty())

@@ -22,7 +22,11 @@ enum class NoiseStream : uint32_t {
     Velocities = 3,
     Langevin = 4,
     Metropolis = 5,
-    Exchange = 6
+    Exchange = 6,
+    AnnealingMomenta = 7,
+    AnnealingMetropolis = 8,
+    AnnealingResampling = 9,
+    AnnealingPilot = 10
 };
 
 struct UniformPair {

@@ -6,6 +6,7 @@ from openmmflow.version import __version__, openmm_minor_version, require_openmm
 require_openmm()
 
 from openmmflow.openmmflow import (  # noqa: E402
+    AnnealingSchedule,
     BatchedHMCIntegrator,
     BatchedLangevinMiddleIntegrator,
     BatchedPotential,
@@ -22,6 +23,7 @@ from openmmflow.plugins import load_plugins  # noqa: E402
 load_plugins()
 
 __all__ = [
+    "AnnealingSchedule",
     "BatchedHMCIntegrator",
     "BatchedLangevinMiddleIntegrator",
     "BatchedPotential",

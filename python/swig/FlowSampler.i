@@ -42,6 +42,15 @@ public:
         ReleaseInterpreter release;
         return $self->sampleToFile(path, count, seed, first, PythonProgress(progress));
     }
+    AnnealingSchedule _planAnnealing(const AnnealingOptions& options) {
+        ReleaseInterpreter release;
+        return $self->planAnnealing(options);
+    }
+    WeightedEnsemble _anneal(long long count, const AnnealingOptions& options, uint64_t seed, uint64_t first,
+                             PyObject* progress) {
+        ReleaseInterpreter release;
+        return $self->anneal(count, options, seed, first, PythonProgress(progress));
+    }
     WeightedEnsemble _reweight(const std::vector<double>& positions, long long first) {
         ReleaseInterpreter release;
         return $self->reweight(positions, first);
@@ -91,6 +100,74 @@ public:
             count, seed, first = sample_indices(count, seed, first)
             with self._lock:
                 return self._sampleToFile(path, count, seed, first, progress)
+
+        def planAnnealing(self, **pilot):
+            """Find the schedule for annealing in a pilot run.
+
+            Parameters
+            ----------
+            conditional_ess : float, optional
+                the conditional effective sample size of each step, as a fraction (0.99): nearer to 1 are more steps
+            acceptance : float, optional
+                the acceptance probability that step sizes are tuned for (0.7)
+            leapfrog_steps : int, optional
+                the leapfrog steps in each move of Hamiltonian Monte Carlo (5); 1 makes it a MALA step
+            moves_per_beta : int, optional
+                the moves after each step (1)
+            pilot_size, pilot_seed : int, optional
+                the number of samples in the pilot run (1000), and the seed of its own random numbers (0)
+
+            Returns
+            -------
+            AnnealingSchedule
+            """
+            with self._lock:
+                return self._planAnnealing(_pilotOptions(**pilot))
+
+        def anneal(self, count, seed=0, first=0, progress=None, schedule=None, island_size=1, resampling_threshold=0.5,
+                   **pilot):
+            """Draw samples first ... first+count-1 of a seed from the flow and anneal them to the target.
+
+            The weighted ensemble is exactly the Boltzmann distribution (over the flow's support), however short the way
+            is. Its log weights are the accumulated work, and it has no log q; metadata["annealing"] is the schedule.
+
+            Parameters
+            ----------
+            count, seed, first : int
+                count and first must be multiples of the island size
+            progress : callable, optional
+                called as progress(done, total) after each block; when it returns False, what was done is returned
+            schedule : AnnealingSchedule or str, optional
+                what planAnnealing() returned, or its JSON; without it a pilot run comes first
+            island_size : int
+                1 for annealed importance sampling, whose samples are independent; above 1 for sequential Monte Carlo,
+                which resamples within each island. Errors come from the differences between islands, so there must be
+                many
+            resampling_threshold : float
+                an island is resampled when its effective sample size falls below this fraction of its size
+            **pilot
+                the arguments of planAnnealing(), where there is no schedule
+
+            Returns
+            -------
+            WeightedEnsemble
+            """
+            count, seed, first = sample_indices(count, seed, first)
+            if schedule is None:
+                options = _pilotOptions(**pilot)
+            elif pilot:
+                raise openmm.OpenMMException(
+                    f"A schedule is given, so there is no pilot run that could use {', '.join(pilot)}: leave one out."
+                )
+            else:
+                options = _AnnealingOptions()
+                if isinstance(schedule, str):
+                    schedule = AnnealingSchedule.fromJson(schedule)
+                options._setSchedule(schedule)
+            options.islandSize = integer(island_size, 1, 2**31 - 1, "island size")
+            options.resamplingThreshold = resampling_threshold
+            with self._lock:
+                return self._anneal(count, options, seed, first, progress)
 
         def reweight(self, positions, progress=None):
             """Weight configurations that were drawn from this flow: log q and energies are computed anew.

@@ -26,10 +26,13 @@ public:
     double getTemperature() const;
     long long getNumSamples() const;
     bool hasPositions() const;
+    bool hasLogQ() const;
+    long long getBlockSize() const;
     long long getNumOffSupport() const;
     long long getNumNonFinite() const;
     double getEffectiveSampleSize() const;
     double getEffectiveSampleFraction() const;
+    double getNumEffectiveBlocks() const;
     double getParetoK() const;
     OpenMMFlow::WeightedEnsemble::Estimate getLogPartitionFunction() const;
     double getAcceptance() const;
@@ -50,6 +53,12 @@ public:
     WeightedEnsemble(int numParticles, double temperature, const std::vector<double>& positions,
                      const std::vector<double>& logQ, const std::vector<double>& reducedPotentials) {
         return new WeightedEnsemble(numParticles, temperature, positions, logQ, reducedPotentials);
+    }
+    static WeightedEnsemble _fromLogWeights(int numParticles, double temperature, const std::vector<double>& positions,
+                                            const std::vector<double>& logWeights,
+                                            const std::vector<double>& reducedPotentials, long long blockSize) {
+        return OpenMMFlow::WeightedEnsemble::fromLogWeights(numParticles, temperature, positions, logWeights,
+                                                            reducedPotentials, blockSize);
     }
     static WeightedEnsemble load(const std::string& path) {
         ReleaseInterpreter release;
@@ -96,6 +105,27 @@ public:
             reduced_potentials = per_sample(reduced_potentials, len(positions), "Reduced potentials")
             return WeightedEnsemble(positions.shape[1], temperature, positions, log_q, reduced_potentials)
 
+        @staticmethod
+        def fromLogWeights(positions, log_weights, reduced_potentials, temperature, block_size=1):
+            """Create an ensemble whose weights are known and which has no log q, such as an annealed one.
+
+            Parameters
+            ----------
+            positions : (count, N, 3), nm or Quantity
+            log_weights, reduced_potentials : (count,)
+                -infinity for weight zero, where the reduced potential need not be finite
+            temperature : K or Quantity
+            block_size : int
+                how many consecutive samples depend on each other
+            """
+            positions = configurations(positions, None)
+            log_weights = per_sample(log_weights, len(positions), "Log weights")
+            reduced_potentials = per_sample(reduced_potentials, len(positions), "Reduced potentials")
+            block_size = integer(block_size, 1, 2**63 - 1, "block size")
+            return WeightedEnsemble._fromLogWeights(
+                positions.shape[1], temperature, positions, log_weights, reduced_potentials, block_size
+            )
+
         @property
         def positions(self):
             """The positions in nm, (count, N, 3)."""
@@ -105,13 +135,23 @@ public:
                 )
             return self._viewPositions(self.this).reshape(-1, self.getNumParticles(), 3)
 
-        log_q = property(lambda self: self._viewLogQ(self.this), doc="log q, (count,).")
+        @property
+        def log_q(self):
+            """log q, (count,), of an ensemble that was not annealed."""
+            if not self.hasLogQ():
+                raise openmm.OpenMMException(
+                    "An annealed ensemble has no log q: its log weights are the accumulated work."
+                )
+            return self._viewLogQ(self.this)
+
         reduced_potentials = property(lambda self: self._viewReducedPotentials(self.this), doc="u = U/kT, (count,).")
         log_weights = property(
-            lambda self: self._viewLogWeights(self.this), doc="-u - log q, (count,); -infinity for weight zero."
+            lambda self: self._viewLogWeights(self.this),
+            doc="-u - log q, or the work of annealing, (count,); -infinity for weight zero.",
         )
         temperature = property(getTemperature, doc="The temperature of the target in K.")
         effective_sample_size = property(getEffectiveSampleSize, doc="(sum w)^2 / sum w^2. Blind to missing modes.")
+        block_size = property(getBlockSize, doc="How many consecutive samples depend on each other: 1, or an island's size.")
         effective_sample_fraction = property(getEffectiveSampleFraction, doc="Effective sample size over count.")
         pareto_k = property(getParetoK, doc="The tail index of the weights: above 0.7 averages are not reliable.")
         log_partition_function = property(getLogPartitionFunction, doc="log Z and its standard error.")
@@ -193,16 +233,20 @@ public:
 
         def __reduce__(self):
             positions = self.positions if self.hasPositions() else np.zeros(0)
-            arguments = self.getNumParticles(), self.temperature, positions, self.log_q, self.reduced_potentials
-            return _unpickleEnsemble, (arguments, self.sample_ranges, self.metadata)
+            arguments = self.getNumParticles(), self.temperature, positions
+            if self.hasLogQ():
+                arguments += self.log_q, self.reduced_potentials
+            else:
+                arguments += self.log_weights, self.reduced_potentials, self.block_size
+            return _unpickleEnsemble, (arguments, self.sample_ranges, self.metadata, self.hasLogQ())
     %}
 }
 
 }
 
 %pythoncode %{
-def _unpickleEnsemble(arguments, ranges, metadata):
-    ensemble = WeightedEnsemble(*arguments)
+def _unpickleEnsemble(arguments, ranges, metadata, has_log_q=True):
+    ensemble = (WeightedEnsemble if has_log_q else WeightedEnsemble._fromLogWeights)(*arguments)
     for sample_range in ranges:
         ensemble._addSampleRange(*sample_range)
     for key, value in metadata.items():

@@ -10,6 +10,8 @@
 
 #include "openmm/Platform.h"
 #include "openmm/System.h"
+#include "openmmflow/AnnealingOptions.h"
+#include "openmmflow/AnnealingSchedule.h"
 #include "openmmflow/Flow.h"
 #include "openmmflow/WeightedEnsemble.h"
 
@@ -102,6 +104,36 @@ public:
      * have been drawn from it
      */
     WeightedEnsemble reweight(std::vector<double> positions, long long firstFrame = 0);
+    /**
+     * Find the schedule for annealing in a pilot run, whose random numbers are its own: no sample of anneal()
+     * depends on the pilot's.
+     *
+     * @throws OpenMM::OpenMMException if an option is out of its range, if the flow is augmented, if none of
+     * the pilot's samples has a finite energy, or if the flow is too far from the target
+     */
+    AnnealingSchedule planAnnealing(const AnnealingOptions& options = {});
+    /**
+     * Draw samples first ... first+count-1 of a seed from the flow and anneal them to the target: by annealed
+     * importance sampling, or by sequential Monte Carlo where `options.islandSize` is above 1. Moves of
+     * Hamiltonian Monte Carlo (particles of unit mass) leave each density on the way invariant exactly, so
+     * that the weighted ensemble is exactly the Boltzmann distribution (over the flow's support) and the
+     * average weight an unbiased estimate of Z, however short the way is.
+     *
+     * The log weights are the accumulated work, and the ensemble has no log q. Its metadata hold the schedule
+     * as JSON
+     * ("annealing"), which AnnealingSchedule::fromJson() reads to repeat the run or to go on with other
+     * samples, and what became of the moves ("moves"). Islands are the ensemble's blocks. Samples that begin
+     * off the support or with a non-finite energy have weight zero, and are counted; moves that meet such
+     * configurations are rejected, and counted.
+     *
+     * @param count     how many samples; a multiple of the island size, as `first` is
+     * @param options   how to anneal. Without a schedule in it there is a pilot run first
+     * @param progress  called after each block of about a thousand samples
+     * @throws OpenMM::OpenMMException if an option is out of its range, if the flow is augmented, or if the
+     * pilot run finds no way
+     */
+    WeightedEnsemble anneal(long long count, const AnnealingOptions& options = {}, uint64_t seed = 0,
+                            uint64_t first = 0, const Progress& progress = {});
 
 private:
     struct Implementation;

@@ -170,7 +170,8 @@ def _save(folder, title, figure, caption):
 
 def _provenance(ensemble):
     parts = [f"openmm-flow {openmmflow.__version__}"]
-    parts += [f"{key} {value}" for key, value in sorted(ensemble.metadata.items())]
+    # A schedule is hundreds of numbers, which the ensemble's file holds.
+    parts += [f"{key} {value}" for key, value in sorted(ensemble.metadata.items()) if key != "annealing"]
     parts += [
         f"seed {seed}: samples {first} to {first + count - 1}"
         for seed, first, count in ensemble.sample_ranges

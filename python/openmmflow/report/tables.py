@@ -58,6 +58,9 @@ def diagnostics(ensemble, energies, reference):
             False,
         ),
     ]
+    # Annealed samples are not what a move with the flow would propose.
+    if not ensemble.hasLogQ():
+        rows = [row for row in rows if row[0] != "Acceptance"]
     return [dict(zip(("name", "value", "note", "bad"), row, strict=True)) for row in rows]
 
 

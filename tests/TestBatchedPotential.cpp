@@ -276,7 +276,8 @@ TEST(BatchedPotential, RefusesWhatItCannotUnderstand) {
     EXPECT_EQ(messageOf([&] {
                   BatchedPotential(*system, {{"Colour", "red"}});
               }),
-              "The kernels of the CPU platform have no property \"Colour\"; they know InstructionSet, Precision, Threads.");
+              "The kernels of the CPU platform have no property \"Colour\"; they know InstructionSet, "
+              "Precision, Threads.");
     EXPECT_EQ(messageOf([&] {
                   BatchedPotential(*system, {{"Implementation", "fast"}});
               }),

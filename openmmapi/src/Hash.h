@@ -7,8 +7,8 @@
 namespace OpenMMFlow {
 
 /**
- * The 64-bit FNV-1a hash (Fowler, Noll, Vo) of a sequence of strings, each of which counts with its length. It tells
- * things apart that differ by accident; it is no protection against forgery.
+ * The 64-bit FNV-1a hash (Fowler, Noll, Vo) of a sequence of strings, each of which counts with its length.
+ * It tells things apart that differ by accident; it is no protection against forgery.
  */
 class Hash {
 public:

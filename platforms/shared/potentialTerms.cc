@@ -29,8 +29,8 @@ DEVICE Term nonbondedTerm(real r2, real charges, real sigma2, real epsilon4) {
     return term;
 }
 
-/* A term and its derivative with respect to r, switched off smoothly between two distances (OpenMM User Guide, "Lennard-Jones
- * Interaction With Switching Function"). */
+/* A term and its derivative with respect to r, switched off smoothly between two distances (OpenMM User
+ * Guide, "Lennard-Jones Interaction With Switching Function"). */
 DEVICE Term switchedTerm(Term term, real r, real switching, real cutoff) {
     Term result;
     real inverseWidth = (real)1 / (cutoff - switching);
@@ -43,8 +43,8 @@ DEVICE Term switchedTerm(Term term, real r, real switching, real cutoff) {
     return result;
 }
 
-/* The gradient of an angle, for which linear angles are no division by zero: there the cross product is zero, and a force
- * too. As OpenMM does it. */
+/* The gradient of an angle, for which linear angles are no division by zero: there the cross product is zero,
+ * and a force too. As OpenMM does it. */
 DEVICE AngleGradient clampedAngleGradient(AngleFrame frame) {
     real size = norm(frame.n);
     return angleGradientOfFrame(frame, SELECT(size > (real)1e-6, size, (real)1e-6));
@@ -75,8 +75,8 @@ DEVICE Term descreeningTerm(real r, real inverseR, real rho, real inverseRho, re
     return term;
 }
 
-/* What a neck adds to a descreening integral (Mongan et al., J. Chem. Theory Comput. 3, 156, 2007), and its derivative with
- * respect to r. */
+/* What a neck adds to a descreening integral (Mongan et al., J. Chem. Theory Comput. 3, 156, 2007), and its
+ * derivative with respect to r. */
 DEVICE Term neckTerm(real r, real height, real distance, real cutoff) {
     Term term;
     real x = r - distance;

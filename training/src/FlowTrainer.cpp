@@ -49,7 +49,8 @@ double secondsSince(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/** Frames of one part of the data as tensors, which take the place of its arrays: these are gone afterwards. */
+/** Frames of one part of the data as tensors, which take the place of its arrays: these are gone afterwards.
+ */
 struct Frames {
     Frames(TrainingData::Part& part, at::ScalarType type)
         : coordinates(toTensor(part.coordinates,
@@ -93,7 +94,8 @@ struct FlowTrainer::Implementation {
     Flow train(const std::vector<double>& positions, const std::vector<double>& weights,
                const std::vector<int64_t>& blocks, const std::string& checkpoint, const Progress& progress,
                const std::vector<int64_t>& heldOutBlocks) const;
-    TargetEstimate estimateTarget(const InternalFlowModule& module, const Tensor& parameters, int64_t step) const;
+    TargetEstimate estimateTarget(const InternalFlowModule& module, const Tensor& parameters,
+                                  int64_t step) const;
     std::map<std::string, std::string> getSamplerProperties() const {
         std::map<std::string, std::string> properties;
         if (options.threads > 0)
@@ -149,7 +151,8 @@ TargetEstimate FlowTrainer::Implementation::estimateTarget(const InternalFlowMod
     if (!system)
         return {};
     FlowSampler sampler(*system, Flow(module.createModel(parameters)), temperature, getSamplerProperties());
-    WeightedEnsemble ensemble = sampler.sample(options.targetSamples, options.seed, step * options.targetSamples);
+    WeightedEnsemble ensemble =
+        sampler.sample(options.targetSamples, options.seed, step * options.targetSamples);
     return {options.targetSamples, ensemble.getEffectiveSampleFraction(), ensemble.getParetoK()};
 }
 
@@ -189,9 +192,9 @@ Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
     const Clock::time_point start = Clock::now();
     const ThreadCount threads(options.threads);
     const at::ScalarType type = options.precision == "double" ? at::kDouble : at::kFloat;
-    TrainingData data =
-        prepareTrainingData(*model, positions, weights, blocks,
-                            {options.validationFraction, options.maxValidationFrames, options.seed, heldOutBlocks});
+    TrainingData data = prepareTrainingData(
+        *model, positions, weights, blocks,
+        {options.validationFraction, options.maxValidationFrames, options.seed, heldOutBlocks});
     const Frames training(data.training, type), validation(data.validation, type);
     const InternalFlowModule module(model, type, InternalFlowModule::Splines::Shared);
     BatchOrder order(data.training.numFrames, options.batchSize, options.seed);
@@ -264,7 +267,8 @@ Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
                 stopped = "callback";
         }
         if (!checkpoint.empty()
-            && (stopped != nullptr || state.finished || secondsSince(lastCheckpoint) > options.checkpointInterval)) {
+            && (stopped != nullptr || state.finished
+                || secondsSince(lastCheckpoint) > options.checkpointInterval)) {
             state.save(checkpoint, identity);
             lastCheckpoint = Clock::now();
         }

@@ -13,7 +13,8 @@
 using namespace OpenMMFlow;
 using OpenMM::OpenMMException;
 
-/** Add an array to a hash in pieces, since the hash takes strings and a copy of all positions would be large. */
+/** Add an array to a hash in pieces, since the hash takes strings and a copy of all positions would be large.
+ */
 template <typename T>
 static void addToHash(Hash& hash, const std::vector<T>& values) {
     const size_t pieceSize = 1 << 16, size = values.size() * sizeof(T);
@@ -72,8 +73,9 @@ static std::set<int64_t> chooseHeldOut(const std::map<int64_t, size_t>& sizes, s
     std::set<int64_t> heldOut(split.blocks.begin(), split.blocks.end());
     for (int64_t block : heldOut)
         if (sizes.count(block) == 0)
-            throw OpenMMException("Block " + std::to_string(block)
-                                  + " cannot be held out, since no frame belongs to it; name blocks of the data.");
+            throw OpenMMException(
+                "Block " + std::to_string(block)
+                + " cannot be held out, since no frame belongs to it; name blocks of the data.");
     if (heldOut.size() == sizes.size())
         throw OpenMMException("All blocks are held out; leave some to train on.");
     if (!heldOut.empty())

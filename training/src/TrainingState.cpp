@@ -72,7 +72,9 @@ void readNumber(const TensorFile&, double value, double& number) {
 template <typename Integer>
 void readNumber(const TensorFile& file, double value, Integer& number) {
     // Doubles hold integers exactly up to here.
-    const double limit = std::is_same_v<Integer, bool> ? 1 : std::is_same_v<Integer, int> ? 0x1p31 - 1 : 0x1p53;
+    const double limit = std::is_same_v<Integer, bool>  ? 1
+                         : std::is_same_v<Integer, int> ? 0x1p31 - 1
+                                                        : 0x1p53;
     if (!(value >= 0 && value <= limit && value == std::floor(value)))
         file.fail("a count in it is " + std::to_string(value));
     number = (Integer)value;
@@ -108,7 +110,8 @@ bool TrainingState::isConsistent(int64_t totalSteps) const {
     const bool best = std::isnan(bestValidationNLL) || std::isfinite(bestValidationNLL);
     return step <= totalSteps && skippedSteps <= step && skippedInARow <= skippedSteps && bestStep <= step
            && trainingNLLCount <= step && validationsSinceBest <= step + 1 && best && seconds >= 0
-           && std::isfinite(seconds) && std::isfinite(trainingNLLSum) && (secondMoment >= 0).all().item<bool>();
+           && std::isfinite(seconds) && std::isfinite(trainingNLLSum)
+           && (secondMoment >= 0).all().item<bool>();
 }
 
 void TrainingState::save(const std::string& path, const std::map<std::string, std::string>& identity) const {

@@ -9,7 +9,8 @@ namespace OpenMMFlow {
 /** The instruction sets that there are libraries for and that this processor has, the fastest first. */
 std::vector<std::string> getInstructionSets();
 
-/** Load the library "lib<family>-<instructionSet>.so" that belongs to the calling library, and get a function from it. */
+/** Load the library "lib<family>-<instructionSet>.so" that belongs to the calling library, and get a function
+ * from it. */
 void* loadInstructionSet(const std::string& family, const std::string& instructionSet, const char* function);
 
 }  // namespace OpenMMFlow

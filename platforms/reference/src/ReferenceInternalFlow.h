@@ -17,7 +17,8 @@ public:
     double sample(uint64_t seed, uint64_t index, double* positions) const override;
     double computeLogDensity(const double* positions, double* gradient) const override;
     /**
-     * The flow as a map: from a point z of the base and an orientation (a quaternion of any length) to positions.
+     * The flow as a map: from a point z of the base and an orientation (a quaternion of any length) to
+     * positions.
      *
      * @return log q of the positions, or +infinity outside the support
      */

@@ -26,16 +26,16 @@ struct FlowTrainerOptions {
     long long maxSamples = 1000000;
     /** How often to go through the data at most; 0 for no such limit. */
     double maxEpochs = 0;
-    /** Stop after this many seconds (of this call; a resumed run starts anew), with a last checkpoint from which
-     * another call continues; 0 for no such limit. */
+    /** Stop after this many seconds (of this call; a resumed run starts anew), with a last checkpoint from
+     * which another call continues; 0 for no such limit. */
     double timeBudget = 0;
     /** Gradients with a larger norm are scaled down to it. */
     double maxGradientNorm = 10;
     /** The decay, per step, of the exponential moving average of the weights. The average is what is
      * validated and returned. */
     double averagingDecay = 0.998;
-    /** The fraction of the frames that are held out: whole blocks, since neighbouring frames are correlated. Of no
-     * effect when train() is told which blocks to hold out. */
+    /** The fraction of the frames that are held out: whole blocks, since neighbouring frames are correlated.
+     * Of no effect when train() is told which blocks to hold out. */
     double validationFraction = 0.1;
     /** Validate on no more frames than this, evenly spread over those held out. */
     int maxValidationFrames = 16384;
@@ -51,8 +51,8 @@ struct FlowTrainerOptions {
     int targetSamples = 4096;
     /** "single" or "double". */
     std::string precision = "single";
-    /** The number of threads, also of the proposals; 0 for one per core. Another number of threads changes the
-     * result by round-off. */
+    /** The number of threads, also of the proposals; 0 for one per core. Another number of threads changes
+     * the result by round-off. */
     int threads = 0;
     /** Determines the order of the frames and which blocks are held out. */
     unsigned int seed = 0;
@@ -70,8 +70,8 @@ struct FlowTrainerProgress {
     double trainingNLL = 0;
     /** Of the averaged weights; the best may be that of the flow which training started from. */
     double validationNLL = 0, bestValidationNLL = 0;
-    /** Of proposals of the averaged weights at the latest estimate; NaN without a target, and before the first
-     * estimate. */
+    /** Of proposals of the averaged weights at the latest estimate; NaN without a target, and before the
+     * first estimate. */
     double effectiveSampleFraction = 0, paretoK = 0;
     /** Steps that were skipped because the gradient was not finite. */
     long long skippedSteps = 0;
@@ -92,8 +92,8 @@ struct FlowTrainerProgress {
  */
 class FlowTrainer {
 public:
-    /** Called about once a second and after each validation but that of the flow to start from. Returning false ends training after a last
-     * checkpoint. */
+    /** Called about once a second and after each validation but that of the flow to start from. Returning
+     * false ends training after a last checkpoint. */
     using Progress = std::function<bool(const FlowTrainerProgress&)>;
     /**
      * Create a FlowTrainer.
@@ -120,19 +120,19 @@ public:
      * Train.
      *
      * @param positions    (count, N, 3) in nm. Centre and orientation do not matter
-     * @param weights      (count): the weight of each frame in the likelihood; empty for equal weights. A frame of
-     * weight zero is ignored, even where it makes no sense
+     * @param weights      (count): the weight of each frame in the likelihood; empty for equal weights. A
+     * frame of weight zero is ignored, even where it makes no sense
      * @param blocks       (count): which trajectory, or part of one, each frame belongs to: any integer.
      * Blocks are held out as a whole. Empty for one trajectory, which is then cut into 50 blocks
      * @param checkpoint   the file to which checkpoints are written, and from which training resumes if it
      * exists; empty for none
      * @param progress     called during training
-     * @param heldOutBlocks   the blocks to hold out (of those 50, numbered from 0, if `blocks` is empty); empty: chosen
-     * at random, as many as make up the validation fraction
+     * @param heldOutBlocks   the blocks to hold out (of those 50, numbered from 0, if `blocks` is empty);
+     * empty: chosen at random, as many as make up the validation fraction
      * @return the trained Flow; its metadata say how it was made ("training", as JSON)
      * @throws OpenMM::OpenMMException if the data make no sense (wrong number of particles, NaN, outside the
-     * flow's support), if the blocks to hold out do not exist or are all there are, if the checkpoint is of another flow, other data or other options, or if training
-     * diverges
+     * flow's support), if the blocks to hold out do not exist or are all there are, if the checkpoint is of
+     * another flow, other data or other options, or if training diverges
      */
     Flow train(const std::vector<double>& positions, const std::vector<double>& weights = {},
                const std::vector<int64_t>& blocks = {}, const std::string& checkpoint = "",

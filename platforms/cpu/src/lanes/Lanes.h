@@ -167,8 +167,8 @@ inline Lanes EXP(Lanes a) {
 }
 
 /**
- * log(a) of a normal positive number: n log(2) + log(1 + x) with 1 + x between sqrt(1/2) and sqrt(2). Written out in single
- * precision as exponentials are, and for the same reason; also from Cephes.
+ * log(a) of a normal positive number: n log(2) + log(1 + x) with 1 + x between sqrt(1/2) and sqrt(2). Written
+ * out in single precision as exponentials are, and for the same reason; also from Cephes.
  */
 inline Lanes LOG_NORMAL(Lanes a) {
     if constexpr (sizeof(Scalar) == 4) {

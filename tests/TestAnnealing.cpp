@@ -289,18 +289,34 @@ TEST_F(Annealing, TheScheduleIsRecordedAndRepeatsTheRun) {
     expectError([&] { merged.append(sampler->anneal(500, again, 12)); }, "blocks of 1 and 10");
 }
 
-TEST_F(Annealing, StoppingEarlyKeepsWhatWasDone) {
-    std::vector<long long> steps;
-    const WeightedEnsemble part =
-        sampler->anneal(100000, makeOptions(), 3, 5, [&](long long done, long long total) {
-            steps.push_back(done);
+TEST_F(Annealing, StoppingEarlyKeepsWhatHasArrived) {
+    AnnealingOptions options = makeOptions();
+    options.schedule = sampler->planAnnealing(options);
+    const WeightedEnsemble whole = sampler->anneal(3000, options, 3, 5);
+    const long long steps = options.schedule->stepSizes.size();
+    std::vector<long long> numbers;
+    auto stopAfter = [&](long long calls) {
+        numbers.clear();
+        return sampler->anneal(100000, options, 3, 5, [&](long long done, long long total) {
+            numbers.push_back(done);
             EXPECT_EQ(total, 100000);
-            return steps.size() < 2;
+            return (long long)numbers.size() < calls;
         });
-    ASSERT_EQ(steps.size(), 2u);
-    EXPECT_EQ(part.getNumSamples(), steps[1]);
-    EXPECT_EQ(part.getSampleRanges()[0].count, steps[1]);
-    EXPECT_TRUE(part.hasPositions());
+    };
+    // In the middle of the third block, and at its beginning.
+    for (long long calls : {2 * steps + 1, 2 * steps}) {
+        const WeightedEnsemble part = stopAfter(calls);
+        EXPECT_EQ((long long)numbers.size(), calls);
+        ASSERT_GT(part.getNumSamples(), 0);
+        EXPECT_EQ(part.getNumSamples(), numbers.back());
+        EXPECT_EQ(part.getSampleRanges()[0].count, numbers.back());
+        expectSame(part, whole.slice(0, part.getNumSamples()));
+    }
+    EXPECT_EQ(stopAfter(1).getNumSamples(), 0);
+    options.schedule.reset();
+    EXPECT_EQ(stopAfter(1).getNumSamples(), 0);
+    expectError([&] { sampler->planAnnealing(options, [](long long, long long) { return false; }); },
+                "stopped before it reached the target");
     EXPECT_EQ(sampler->anneal(0, makeOptions()).getNumSamples(), 0);
 }
 

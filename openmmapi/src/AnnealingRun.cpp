@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
@@ -81,7 +82,7 @@ WeightedEnsemble runAnnealing(AnnealingPath& path, const AnnealingOptions& optio
     if (schedule.betas.back() == 1)
         ensemble.setMetadata("annealing", schedule.toJson());
     if (islandSize > 1)
-        ensemble.setMetadata("resampling_threshold", to_string(options.resamplingThreshold));
+        ensemble.setMetadata("resampling_threshold", nlohmann::json(options.resamplingThreshold).dump());
     ensemble.setMetadata("moves", describe(counts));
     return ensemble;
 }

@@ -3,79 +3,34 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
-#include <functional>
-#include <limits>
-#include <memory>
-#include <numeric>
 #include <string>
 #include <vector>
 
+#include "AnnealingFixture.h"
 #include "Deviations.h"
-#include "ExpectError.h"
 #include "RandomFlow.h"
-#include "SeparablePeroxide.h"
 #include "openmm/CustomBondForce.h"
-#include "openmm/CustomExternalForce.h"
-#include "openmmflow/FlowSampler.h"
+#include "openmm/HarmonicAngleForce.h"
+#include "openmm/HarmonicBondForce.h"
 
 using namespace OpenMM;
 using namespace OpenMMFlow;
+using namespace OpenMMFlow::tests;
 using namespace OpenMMFlow::tests::peroxide;
-using OpenMMFlow::tests::Deviations;
-using OpenMMFlow::tests::expectError;
 
 namespace {
-
-const double BAD = 2;
-
-std::unique_ptr<FlowSampler> makeSampler(const System& system, double scale = 1,
-                                         const std::string& precision = "double",
-                                         const std::string& threads = "1") {
-    return std::make_unique<FlowSampler>(
-        system, makeFlow(0.04, scale), temperature, Platform::getPlatformByName("CPU"),
-        std::map<std::string, std::string>{{"Precision", precision}, {"Threads", threads}});
-}
-
-/** Options for a flow whose spread is doubled. */
-AnnealingOptions makeOptions() {
-    AnnealingOptions options;
-    options.conditionalEss = 0.9;
-    options.leapfrogSteps = 3;
-    options.pilotSize = 500;
-    return options;
-}
-
-double measureLength(const std::vector<double>& positions, long long k) {
-    const Vec3 bond = atom(positions, k, 2) - atom(positions, k, 1);
-    return std::sqrt(bond.dot(bond));
-}
-
-std::vector<double> measure(const WeightedEnsemble& ensemble,
-                            const std::function<double(const std::vector<double>&, long long)>& quantity) {
-    std::vector<double> values;
-    for (long long k = 0; k < ensemble.getNumSamples(); k++)
-        values.push_back(quantity(ensemble.getPositions(), k));
-    return values;
-}
 
 double exactLength() {
     return integrateMiddleBond(1, 0.5) / integrateMiddleBond(0, 0.5);
 }
-
-class Annealing : public testing::Test {
-protected:
-    std::unique_ptr<System> system = makeSystem();
-    std::unique_ptr<FlowSampler> sampler = makeSampler(*system, BAD);
-};
 
 TEST_F(Annealing, FindsAveragesAndTheTorsionFromABadFlow) {
     AnnealingOptions options = makeOptions();
     options.conditionalEss = 0.95;
     options.leapfrogSteps = 10;
     sampler = makeSampler(*system, BAD, "single");
-    const WeightedEnsemble plain = sampler->sample(6000, 1), annealed = sampler->anneal(6000, options, 1);
+    const WeightedEnsemble plain = sampler->sample(4000, 1), annealed = sampler->anneal(4000, options, 1);
     EXPECT_LT(plain.getEffectiveSampleFraction(), 0.1);
     EXPECT_GT(annealed.getEffectiveSampleFraction(), 4 * plain.getEffectiveSampleFraction())
         << annealed.toString();
@@ -247,117 +202,6 @@ TEST(AnnealingOfAHand, RejectsMovesOffTheSupportAndCountsThem) {
         EXPECT_EQ(ensemble.getMetadata().at("moves").find("support 0"), std::string::npos)
             << ensemble.toString();
     }
-}
-
-void expectSame(const WeightedEnsemble& a, const WeightedEnsemble& b) {
-    EXPECT_EQ(a.getPositions(), b.getPositions());
-    EXPECT_EQ(a.getLogWeights(), b.getLogWeights());
-    EXPECT_EQ(a.getMetadata().at("annealing"), b.getMetadata().at("annealing"));
-}
-
-TEST_F(Annealing, IsTheSameInAnyBlockWithAnyThreads) {
-    for (long long islandSize : {1, 8}) {
-        AnnealingOptions options = makeOptions();
-        options.islandSize = islandSize;
-        const WeightedEnsemble whole = sampler->anneal(2000, options, 7, 80);
-        expectSame(makeSampler(*system, BAD, "double", "3")->anneal(2000, options, 7, 80), whole);
-        // Across the border of a block.
-        expectSame(sampler->anneal(200, options, 7, 1000), whole.slice(920, 1120));
-        EXPECT_EQ(whole.getSampleRanges()[0].first, 80u);
-        WeightedEnsemble merged = whole.slice(0, 800);
-        merged.append(whole.slice(800, 2000));
-        expectSame(merged, whole);
-    }
-}
-
-TEST_F(Annealing, TheScheduleIsRecordedAndRepeatsTheRun) {
-    AnnealingOptions options = makeOptions();
-    const WeightedEnsemble first = sampler->anneal(500, options, 8);
-    EXPECT_EQ(sampler->planAnnealing(options).toJson(), first.getMetadata().at("annealing"));
-    AnnealingOptions again;
-    again.schedule = AnnealingSchedule::fromJson(first.getMetadata().at("annealing"));
-    expectSame(sampler->anneal(500, again, 8), first);
-    EXPECT_EQ(first.getMetadata().at("flow"), sampler->getFlow().getHash());
-    WeightedEnsemble merged = first;
-    merged.append(sampler->anneal(500, again, 9));
-    EXPECT_EQ(merged.getMetadata().at("annealing"), first.getMetadata().at("annealing"));
-    // What other random numbers found is another schedule.
-    options.pilotSeed = 1;
-    expectError([&] { merged.append(sampler->anneal(500, options, 10)); }, "different schedules");
-    expectError([&] { merged.append(sampler->sample(500, 11)); }, "Only one of the ensembles is annealed");
-    again.islandSize = 10;
-    expectError([&] { merged.append(sampler->anneal(500, again, 12)); }, "blocks of 1 and 10");
-}
-
-TEST_F(Annealing, StoppingEarlyKeepsWhatWasDone) {
-    std::vector<long long> steps;
-    const WeightedEnsemble part =
-        sampler->anneal(100000, makeOptions(), 3, 5, [&](long long done, long long total) {
-            steps.push_back(done);
-            EXPECT_EQ(total, 100000);
-            return steps.size() < 2;
-        });
-    ASSERT_EQ(steps.size(), 2u);
-    EXPECT_EQ(part.getNumSamples(), steps[1]);
-    EXPECT_EQ(part.getSampleRanges()[0].count, steps[1]);
-    EXPECT_TRUE(part.hasPositions());
-    EXPECT_EQ(sampler->anneal(0, makeOptions()).getNumSamples(), 0);
-}
-
-TEST_F(Annealing, ItsEnsembleIsResampledSlicedAndSummarised) {
-    AnnealingOptions options = makeOptions();
-    options.islandSize = 25;
-    const WeightedEnsemble ensemble = sampler->anneal(2500, options, 13);
-    const WeightedEnsemble drawn = ensemble.resample(1000, 1);
-    const WeightedEnsemble::Estimate length = ensemble.computeExpectation(measure(ensemble, measureLength));
-    EXPECT_NEAR(drawn.computeExpectation(measure(drawn, measureLength)).value, length.value,
-                3 * length.error);
-    EXPECT_EQ(drawn.getBlockSize(), 1);
-    EXPECT_TRUE(std::isnan(ensemble.getAcceptance()));
-    const std::string text = ensemble.toString();
-    EXPECT_NE(text.find("islands             100 of 25 samples"), std::string::npos) << text;
-    EXPECT_EQ(text.find("acceptance"), std::string::npos) << text;
-    expectError([&] { ensemble.slice(0, 30); }, "blocks of 25");
-    EXPECT_EQ(ensemble.slice(25, 75).getBlockSize(), 25);
-    EXPECT_TRUE(std::isnan(ensemble.slice(0, 25).getLogPartitionFunction().error));
-}
-
-TEST_F(Annealing, RefusesWhatItCannotDo) {
-    auto expectRefusal = [&](const std::function<void(AnnealingOptions&)>& change,
-                             const std::string& fragment) {
-        AnnealingOptions options = makeOptions();
-        change(options);
-        expectError([&] { sampler->anneal(10, options); }, fragment);
-    };
-    expectRefusal([](AnnealingOptions& o) { o.islandSize = 0; }, "at least 1 sample in an island, not 0");
-    expectRefusal([](AnnealingOptions& o) { o.islandSize = 4; }, "islands of 4");
-    expectRefusal([](AnnealingOptions& o) { o.resamplingThreshold = 1.5; }, "resampling threshold");
-    expectRefusal([](AnnealingOptions& o) { o.conditionalEss = 1; }, "conditional effective sample fraction");
-    expectRefusal([](AnnealingOptions& o) { o.acceptance = std::nan(""); }, "acceptance");
-    expectRefusal([](AnnealingOptions& o) { o.leapfrogSteps = 0; }, "leapfrog step");
-    expectRefusal([](AnnealingOptions& o) { o.movesPerBeta = 0; }, "move at each beta");
-    expectRefusal([](AnnealingOptions& o) { o.pilotSize = 5; },
-                  "at least 50 samples in its pilot run, not 5");
-    expectRefusal(
-        [](AnnealingOptions& o) {
-            o.conditionalEss = 0.9999999;
-            o.leapfrogSteps = 1;
-            o.pilotSize = 50;
-        },
-        "too far from the target");
-    expectRefusal([](AnnealingOptions& o) { o.schedule = AnnealingSchedule(); },
-                  "its betas must go from 0 to 1");
-    expectError([&] { sampler->anneal(-1); }, "must not be negative");
-    auto* limit = new CustomBondForce("sqrt(-1-r)");
-    limit->addBond(1, 2);
-    system->addForce(limit);
-    expectError([&] { makeSampler(*system)->planAnnealing(); },
-                "does not propose anything that the System allows");
-    system = makeSystem();
-    auto* field = new CustomExternalForce("30*x");
-    field->addParticle(0);
-    system->addForce(field);
-    expectError([&] { makeSampler(*system)->anneal(10); }, "CustomExternalForce");
 }
 
 }  // namespace

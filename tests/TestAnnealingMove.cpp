@@ -119,7 +119,7 @@ TEST_F(Moves, TheStepsOfAScheduleAreAsLongAsAskedForInAnotherRun) {
     options.acceptance = 0.8;
     options.leapfrogSteps = 2;
     options.pilotSize = 2000;
-    const AnnealingSchedule schedule = planAnnealing(path, options);
+    const AnnealingSchedule schedule = planAnnealing(path, options, [](long long) { return true; });
     ASSERT_GT(schedule.betas.size(), 4u);
     AnnealingPopulation population(path, 17, 0, 4000, 4000);
     population.resample(1);

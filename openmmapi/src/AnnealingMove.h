@@ -23,8 +23,8 @@ struct MoveCounts {
  * A move of Hamiltonian Monte Carlo (Duane et al. 1987, Phys. Lett. B 195, 216), which leaves pi_beta
  * invariant for any step size: momenta from the standard normal distribution, a leapfrog trajectory, and its
  * end accepted with probability min(1, exp(H_old - H_new)), H = -log pi_beta + p^2/2. All particles have unit
- * mass, since the target knows no masses and their average momentum is removed, since configurations count
- * modulo translation.
+ * mass, so that the step size is a length, and no average momentum, since configurations count modulo
+ * translation.
  *
  * A trajectory is given up where it meets a state that is not allowed. So is the one backwards, which meets
  * the same states, and detailed balance holds.

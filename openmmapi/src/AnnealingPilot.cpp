@@ -15,7 +15,6 @@ namespace OpenMMFlow {
 
 namespace {
 
-const int MOST_BETAS = 1000;
 /** Where the search for the first step size starts, in nm: a fraction of the amplitude of a bond. */
 const double FIRST_STEP_SIZE = 1e-3;
 
@@ -52,7 +51,8 @@ void tune(AnnealingPopulation& population, AnnealingSchedule& schedule) {
 
 }  // namespace
 
-AnnealingSchedule planAnnealing(AnnealingPath& path, const AnnealingOptions& options) {
+AnnealingSchedule planAnnealing(AnnealingPath& path, const AnnealingOptions& options,
+                                const function<bool(long long)>& proceed) {
     AnnealingSchedule schedule;
     schedule.betas = {0};
     schedule.leapfrogSteps = options.leapfrogSteps;
@@ -71,7 +71,7 @@ AnnealingSchedule planAnnealing(AnnealingPath& path, const AnnealingOptions& opt
                                 "the System allows.");
     while (population.getBeta() < 1) {
         const double next = findNextBeta(population, options.conditionalEss);
-        if (next == population.getBeta() || schedule.betas.size() > MOST_BETAS)
+        if (next == population.getBeta() || (long long)schedule.betas.size() > MOST_ANNEALING_STEPS)
             throw OpenMMException(
                 "The flow is too far from the target for a conditional effective sample fraction of "
                 + to_string(options.conditionalEss) + ", the pilot run stopped after "
@@ -83,6 +83,8 @@ AnnealingSchedule planAnnealing(AnnealingPath& path, const AnnealingOptions& opt
         tune(population, schedule);
         for (int i = 1; i < schedule.movesPerBeta; i++)
             population.move(schedule.stepSizes.back(), schedule.stepSizeJitter, schedule.leapfrogSteps);
+        if (!proceed(schedule.stepSizes.size()))
+            break;
     }
     return schedule;
 }

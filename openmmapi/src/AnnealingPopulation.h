@@ -12,9 +12,10 @@ namespace OpenMMFlow {
 
 /**
  * Samples on their way from the flow to the target, in islands of one size, by a sequential Monte Carlo
- * sampler (Del Moral, Doucet and Jasra 2006, J. R. Stat. Soc. B 68, 411, section 3.3.2.3). The average of
- * exp(log w) in each island is an unbiased estimate of the normalisation of exp((1-beta) log q - beta u).
- * With islands of one sample this is annealed importance sampling.
+ * sampler (Del Moral, Doucet and Jasra 2006, J. R. Stat. Soc. B 68, 411). The average of exp(log w) in each
+ * island is an unbiased estimate of the integral of exp((1-beta) log q - beta u), also where the effective
+ * sample size decides when to resample (Whiteley, Lee and Heine 2016, Bernoulli 22, 494). With islands of one
+ * sample this is annealed importance sampling.
  */
 class AnnealingPopulation {
 public:
@@ -29,7 +30,7 @@ public:
     /** Move each sample once. */
     MoveCounts move(double stepSize, double jitter, int leapfrogSteps);
     /** Get the conditional effective sample fraction of a step to another beta, of all islands together:
-     * (Zhou, Johansen and Aston 2016, J. Comput. Graph. Stat. 25, 701, equation 9). */
+     * (Zhou, Johansen and Aston 2016, J. Comput. Graph. Stat. 25, 701). */
     double getConditionalEss(double nextBeta) const;
     const std::vector<double>& getLogWeights() const { return logWeights; }
     const std::vector<double>& getPositions() const { return states.positions; }

@@ -8,9 +8,11 @@
 namespace OpenMMFlow {
 
 /**
- * Anneal samples first ... first+count-1 of a seed by the schedule of the options, block by block.
+ * Anneal samples first ... first+count-1 of a seed, block by block, by the schedule of the options or that of
+ * a pilot run.
  *
- * @param progress   called after each block; returning false stops the run
+ * @param progress   called after each step in beta, of the pilot run also, with the number of samples that
+ * have arrived; returning false stops the run, and drops those that are on their way
  */
 WeightedEnsemble runAnnealing(AnnealingPath& path, const AnnealingOptions& options, long long count,
                               uint64_t seed, uint64_t first, const FlowSampler::Progress& progress);

@@ -324,12 +324,17 @@ WeightedEnsemble FlowSampler::reweight(vector<double> positions, long long first
     return impl->makeEnsemble(std::move(positions), std::move(logQ), std::move(reducedPotentials));
 }
 
-AnnealingSchedule FlowSampler::planAnnealing(const AnnealingOptions& options) {
+AnnealingSchedule FlowSampler::planAnnealing(const AnnealingOptions& options, const Progress& progress) {
     AnnealingOptions unplanned = options;
     unplanned.schedule.reset();
     unplanned.check();
     AnnealingPath path = impl->makePath();
-    return OpenMMFlow::planAnnealing(path, unplanned);
+    const AnnealingSchedule schedule = OpenMMFlow::planAnnealing(
+        path, unplanned, [&](long long steps) { return !progress || progress(steps, MOST_ANNEALING_STEPS); });
+    if (schedule.betas.back() != 1)
+        throw OpenMMException(
+            "The pilot run was stopped before it reached the target, so there is no schedule.");
+    return schedule;
 }
 
 WeightedEnsemble FlowSampler::anneal(long long count, const AnnealingOptions& options, uint64_t seed,
@@ -337,10 +342,7 @@ WeightedEnsemble FlowSampler::anneal(long long count, const AnnealingOptions& op
     checkRange(count, first);
     options.check(count, first);
     AnnealingPath path = impl->makePath();
-    AnnealingOptions planned = options;
-    if (!planned.schedule)
-        planned.schedule = OpenMMFlow::planAnnealing(path, options);
-    WeightedEnsemble ensemble = runAnnealing(path, planned, count, seed, first, progress);
+    WeightedEnsemble ensemble = runAnnealing(path, options, count, seed, first, progress);
     for (const auto& [key, value] : impl->metadata)
         ensemble.setMetadata(key, value);
     return ensemble;

@@ -42,9 +42,9 @@ public:
         ReleaseInterpreter release;
         return $self->sampleToFile(path, count, seed, first, PythonProgress(progress));
     }
-    AnnealingSchedule _planAnnealing(const AnnealingOptions& options) {
+    AnnealingSchedule _planAnnealing(const AnnealingOptions& options, PyObject* progress) {
         ReleaseInterpreter release;
-        return $self->planAnnealing(options);
+        return $self->planAnnealing(options, PythonProgress(progress));
     }
     WeightedEnsemble _anneal(long long count, const AnnealingOptions& options, uint64_t seed, uint64_t first,
                              PyObject* progress) {
@@ -101,11 +101,13 @@ public:
             with self._lock:
                 return self._sampleToFile(path, count, seed, first, progress)
 
-        def planAnnealing(self, **pilot):
+        def planAnnealing(self, progress=None, **pilot):
             """Find the schedule for annealing in a pilot run.
 
             Parameters
             ----------
+            progress : callable, optional
+                called as progress(steps, most) after each step; when it returns False, an exception ends the call
             conditional_ess : float, optional
                 the conditional effective sample size of each step, as a fraction (0.99): nearer to 1 are more steps
             acceptance : float, optional
@@ -122,7 +124,7 @@ public:
             AnnealingSchedule
             """
             with self._lock:
-                return self._planAnnealing(_pilotOptions(**pilot))
+                return self._planAnnealing(_pilotOptions(**pilot), progress)
 
         def anneal(self, count, seed=0, first=0, progress=None, schedule=None, island_size=1, resampling_threshold=0.5,
                    **pilot):
@@ -136,7 +138,8 @@ public:
             count, seed, first : int
                 count and first must be multiples of the island size
             progress : callable, optional
-                called as progress(done, total) after each block; when it returns False, what was done is returned
+                called as progress(done, total) after each step, of the pilot run also; when it returns False, the
+                samples that have arrived are returned
             schedule : AnnealingSchedule or str, optional
                 what planAnnealing() returned, or its JSON; without it a pilot run comes first
             island_size : int

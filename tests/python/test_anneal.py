@@ -106,14 +106,24 @@ def test_report(annealed, topology, tmp_path):
 
 def test_progress(cold_sampler, schedule):
     calls = []
-    part = cold_sampler.anneal(10**6, schedule=schedule, progress=lambda *call: calls.append(call) or False)
-    assert calls == [(len(part), 10**6)] and 0 < len(part) < 10**6
+
+    def stop(done, total):
+        calls.append((done, total))
+        return done < 1000
+
+    part = cold_sampler.anneal(10**6, schedule=schedule, progress=stop)
+    assert calls[0] == (0, 10**6) and calls[-1] == (len(part), 10**6)
+    assert 1000 <= len(part) < 10**4
+    with pytest.raises(openmm.OpenMMException, match="stopped"):
+        cold_sampler.planAnnealing(lambda *call: False, **PILOT)
 
     def fail(done, total):
         raise RuntimeError("out of paper")
 
     with pytest.raises(RuntimeError, match="out of paper"):
         cold_sampler.anneal(10**6, schedule=schedule, progress=fail)
+    with pytest.raises(RuntimeError, match="out of paper"):
+        cold_sampler.planAnnealing(fail, **PILOT)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ struct AnnealingOptions {
     std::optional<AnnealingSchedule> schedule;
     /**
      * The conditional effective sample size of each step in beta, as a fraction (Zhou, Johansen and Aston
-     * 2016, J. Comput. Graph. Stat. 25, 701, equation 9): nearer to 1 are more steps and less variance.
+     * 2016, J. Comput. Graph. Stat. 25, 701): nearer to 1 are more steps and less variance.
      */
     double conditionalEss = 0.99;
     /** The acceptance probability that step sizes are tuned for. */

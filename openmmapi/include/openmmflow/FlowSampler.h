@@ -108,10 +108,13 @@ public:
      * Find the schedule for annealing in a pilot run, whose random numbers are its own: no sample of anneal()
      * depends on the pilot's.
      *
+     * @param options    conditionalEss and what follows it
+     * @param progress   called after each step with the number of steps so far, and the most there may be;
+     *                   returning false ends the call with an exception
      * @throws OpenMM::OpenMMException if an option is out of its range, if the flow is augmented, if none of
      * the pilot's samples has a finite energy, or if the flow is too far from the target
      */
-    AnnealingSchedule planAnnealing(const AnnealingOptions& options = {});
+    AnnealingSchedule planAnnealing(const AnnealingOptions& options = {}, const Progress& progress = {});
     /**
      * Draw samples first ... first+count-1 of a seed from the flow and anneal them to the target: by annealed
      * importance sampling, or by sequential Monte Carlo where `options.islandSize` is above 1. Moves of
@@ -128,7 +131,8 @@ public:
      *
      * @param count     how many samples; a multiple of the island size, as `first` is
      * @param options   how to anneal. Without a schedule in it there is a pilot run first
-     * @param progress  called after each block of about a thousand samples
+     * @param progress  called after each step in beta, of the pilot run also; returning false stops the call:
+     *                  samples that have arrived are returned, and are valid, and those on their way are not
      * @throws OpenMM::OpenMMException if an option is out of its range, if the flow is augmented, or if the
      * pilot run finds no way
      */

@@ -41,7 +41,7 @@ TEST_F(Annealing, FindsAveragesAndTheTorsionFromABadFlow) {
     EXPECT_EQ(annealed.getNumOffSupport(), plain.getNumOffSupport());
     EXPECT_EQ(annealed.getNumNonFinite(), 0);
     auto expectNear = [](const WeightedEnsemble::Estimate& estimate, double exact, const std::string& what) {
-        EXPECT_LT(estimate.error, 0.03) << what;
+        EXPECT_LT(estimate.error, 0.05) << what;
         EXPECT_NEAR(estimate.value, exact, 4 * estimate.error) << what;
     };
     expectNear(annealed.getLogPartitionFunction(), exactLogZ(0.5), "log Z");

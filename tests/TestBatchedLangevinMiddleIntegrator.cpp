@@ -108,7 +108,7 @@ TEST(BatchedLangevinMiddleIntegrator, SamplesADoubleWell) {
 
 TEST(BatchedLangevinMiddleIntegrator, WithoutFrictionItsTrajectoryIsOpenMMs) {
     const auto system = makePeroxide();
-    BatchedPotential potential(*system, {{"Threads", "1"}});
+    BatchedPotential potential(*system, {{"Threads", "1"}, {"Precision", "double"}});
     BatchedLangevinMiddleIntegrator integrator(*system, potential, {300, 600}, 0, 0.001, 4);
     integrator.setPositions(makePeroxidePositions(2));
     LangevinMiddleIntegrator reference(300, 0, 0.001);

@@ -69,7 +69,9 @@ private:
                 return add(0, make_real3(zero, zero, one));
             case Variable::Distance: {
                 const real3 d = r[index(0)] - r[index(1)];
-                const real3 gradient = (one / norm(d)) * d;
+                const real length = norm(d);
+                // As OpenMM: no force between particles in one place, where it has no direction.
+                const real3 gradient = SELECT(length > zero, one / length, zero) * d;
                 add(0, gradient);
                 return add(1, real(-1.0) * gradient);
             }

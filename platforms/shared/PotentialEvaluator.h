@@ -69,7 +69,8 @@ private:
             const Term term = harmonicTerm(length, bond.length, bond.k);
             energy.add(term.energy);
             if constexpr (FORCES) {
-                const real3 g = (term.derivative / length) * d;
+                // As OpenMM: no force between particles in one place, where it has no direction.
+                const real3 g = SELECT(length > real(0.0), term.derivative / length, real(0.0)) * d;
                 force[bond.atoms[0]] = force[bond.atoms[0]] - g;
                 force[bond.atoms[1]] = force[bond.atoms[1]] + g;
             }

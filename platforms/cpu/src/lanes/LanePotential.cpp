@@ -17,7 +17,11 @@ namespace {
 class LanePotential : public CpuPotential {
 public:
     explicit LanePotential(const PotentialModel& model)
-        : evaluator(model), numParticles(model.numParticles), position(numParticles), force(numParticles) {}
+        : evaluator(model),
+          numParticles(model.numParticles),
+          isCentered(model.isTranslationInvariant),
+          position(numParticles),
+          force(numParticles) {}
     void compute(long long count, const double* positions, double* energies, double* forces) override {
         const size_t size = 3 * numParticles;
         for (long long start = 0; start < count; start += LANES) {

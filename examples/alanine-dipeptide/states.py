@@ -4,10 +4,10 @@ The partition is complete, so populations add up to one:
 
     C7ax    0 <= phi < 130                       the rare one, behind barriers of 10 kT and more at 300 K
     alphaR  elsewhere, -130 <= psi < 10          hardly populated in vacuum
-    C7eq    elsewhere, -105 <= phi < 0           the global minimum in vacuum
+    C7eq    elsewhere, -105 <= phi < 0           the global minimum in vacuum; in water mostly polyproline II
     C5      the rest                             extended
 
-Borders (degrees) follow the minima of the density of the AMBER ff96 reference ensemble.
+Borders (degrees) follow the minima of the density of the AMBER ff96 reference ensembles.
 """
 
 import numpy as np

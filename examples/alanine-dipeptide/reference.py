@@ -68,6 +68,8 @@ def load(path, *names):
     try:
         with np.load(path) as data:
             return [json.loads(str(data[name])) if name == "settings" else data[name] for name in names]
+    except FileNotFoundError:
+        raise ValueError(f"There is no {path}: make it with reference.py first.") from None
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
         raise ValueError(f"{path} is not a file that reference.py wrote, or it is damaged.") from None
 
@@ -304,13 +306,14 @@ def parse_options():
         "friction",
         "interval",
         "hours",
-        "blocks",
     )
     for name in positive:
         if not getattr(options, name) > 0:
             parser.error(f"--{name.replace('_', '-')} must be positive")
     if options.equilibration < 0 or options.seed < 0:
         parser.error("--equilibration and --seed must not be negative")
+    if options.blocks < 2:
+        parser.error("--blocks must be at least 2")
     platforms = [Platform.getPlatform(index).getName() for index in range(Platform.getNumPlatforms())]
     if options.platform not in platforms:
         parser.error(f"there is no platform {options.platform}, but {', '.join(platforms)}")

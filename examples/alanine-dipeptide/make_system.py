@@ -18,7 +18,7 @@ from openmm import app, unit
 HERE = Path(__file__).resolve().parent
 
 # For each environment, the force field's files. The folder of that name beside this script takes the result.
-ENVIRONMENTS = {"vacuum": ["amber96.xml"]}
+ENVIRONMENTS = {"vacuum": ["amber96.xml"], "obc1": ["amber96.xml", "implicit/obc1.xml"]}
 
 # One row an atom: residue, name, element, then the internal coordinates that place it. Each reference is
 # (row, value): bond in nm to the first, angle in degrees with the second, torsion in degrees with the third.

@@ -4,10 +4,10 @@ The partition is complete, so populations add up to one:
 
     C7ax    0 <= phi < 130                       the rare one, behind barriers of 10 kT and more at 300 K
     alphaR  elsewhere, -130 <= psi < 10          hardly populated in vacuum
-    C7eq    elsewhere, -105 <= phi < 0           the global minimum in vacuum
+    C7eq    elsewhere, -105 <= phi < 0           the global minimum in vacuum; in water mostly polyproline II
     C5      the rest                             extended
 
-Borders (degrees) follow the minima of the density of the AMBER ff96 reference ensemble.
+Borders (degrees) follow the minima of the density of the AMBER ff96 reference ensembles.
 """
 
 import numpy as np
@@ -74,12 +74,16 @@ def jackknife(sums, estimate):
 def free_energies(states, blocks):
     """Return free energies in kT relative to C7eq and their standard errors, each of shape (len(STATES),).
 
-    states is the index into STATES of each frame, blocks the block it belongs to. A state never seen has
-    infinite free energy; a state seen in one block only has an infinite or undefined error.
+    states is the index into STATES of each frame, blocks the block it belongs to. Errors are of first order: that of
+    a state which was seen in one block only is 1 kT or so. A state never seen has infinite free energy.
     """
     counts = np.zeros((blocks.max() + 1, len(STATES)))
     np.add.at(counts, (blocks, states), 1)
-    return jackknife(counts, lambda total: np.log(total[0]) - np.log(total))
+    total = counts.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.log(total[0]) - np.log(total)
+        deviations = counts[:, :1] / total[0] - counts / total
+    return values, np.sqrt(len(counts) / (len(counts) - 1) * np.sum(deviations**2, axis=0))
 
 
 def mean(values, blocks):

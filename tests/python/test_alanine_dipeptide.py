@@ -1,9 +1,10 @@
-"""The shipped flow of alanine dipeptide: its density on trained parameters, and its ensemble against replica exchange."""
+"""The shipped flows of alanine dipeptide: their density on trained parameters, their ensembles against replica exchange."""
 
 import importlib.util
 import json
 
 import numpy as np
+import openmm
 import pytest
 from conftest import DIPEPTIDE
 from openmm import unit
@@ -13,19 +14,29 @@ import openmmflow
 SAMPLES = 100_000
 
 
-@pytest.fixture(scope="module")
-def trained():
-    return openmmflow.Flow.load(DIPEPTIDE / "flow.safetensors")
+@pytest.fixture(scope="module", params=["vacuum", "obc1"])
+def folder(request):
+    return DIPEPTIDE.parent / request.param
 
 
 @pytest.fixture(scope="module")
-def ensemble(trained, dipeptide):
-    return openmmflow.FlowSampler(dipeptide[0], trained, 300 * unit.kelvin).sample(SAMPLES, seed=2026)
+def system(folder):
+    return openmm.XmlSerializer.deserialize((folder / "system.xml").read_text())
 
 
 @pytest.fixture(scope="module")
-def reference():
-    return json.loads((DIPEPTIDE / "reference.json").read_text())
+def trained(folder):
+    return openmmflow.Flow.load(folder / "flow.safetensors")
+
+
+@pytest.fixture(scope="module")
+def ensemble(trained, system):
+    return openmmflow.FlowSampler(system, trained, 300 * unit.kelvin).sample(SAMPLES, seed=2026)
+
+
+@pytest.fixture(scope="module")
+def reference(folder):
+    return json.loads((folder / "reference.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +72,9 @@ def test_average_energy_agrees_with_replica_exchange(ensemble, reference):
     assert abs(value - expected["mean"]) < 3 * np.hypot(error, expected["standard_error"])
 
 
-def test_the_energies_are_those_of_openmm(ensemble, dipeptide):
-    import openmm
-
+def test_the_energies_are_those_of_openmm(ensemble, system):
     context = openmm.Context(
-        dipeptide[0], openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference")
+        system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference")
     )
     kT = unit.MOLAR_GAS_CONSTANT_R * 300 * unit.kelvin
     for k in range(0, 200, 20):

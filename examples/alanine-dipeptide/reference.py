@@ -204,7 +204,10 @@ def run(options):
                 merge(output, count, frames, partial)
                 merged = now
     if any(process.exitcode for process in processes):
-        raise ValueError("The run failed: the reason stands above.")
+        codes = ", ".join(str(process.exitcode) for process in processes)
+        raise ValueError(
+            f"The run failed (exit codes {codes}; negative if it was killed): the same command goes on."
+        )
 
     complete = sum(counter.value for counter in counters) >= total
     merge(output, count, frames, output if complete else partial)

@@ -37,7 +37,7 @@ def check(system, positions):
         assert (np.abs(batched_energies - energies) < tolerance * sizes).all(), (platform, properties)
         errors = np.abs(batched_forces - forces).max(axis=(1, 2))
         assert (errors < force_tolerance * largest).all(), (platform, properties)
-again = potential.energies(positions)
+        again = potential.energies(positions)
         assert (np.abs(again - batched_energies) < tolerance * sizes).all(), (platform, properties)
 
 

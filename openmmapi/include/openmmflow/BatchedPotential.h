@@ -18,8 +18,10 @@ namespace OpenMMFlow {
  * cannot be, by a pool of Contexts, one per thread: getImplementation() tells. A translation is used only if
  * it agrees with OpenMM's Reference platform, Force by Force, which is tested at construction. Translated are
  * HarmonicBondForce, HarmonicAngleForce, PeriodicTorsionForce, RBTorsionForce, CMAPTorsionForce,
- * NonbondedForce (without periodic boundary conditions), GBSAOBCForce, and the CustomGBForces that openmm.app
- * makes for the models HCT, OBC1 and OBC2; a line on standard error names a Force for which the pool is used.
+ * NonbondedForce, GBSAOBCForce, and CustomBondForce, CustomAngleForce, CustomTorsionForce,
+ * CustomCompoundBondForce, CustomExternalForce, CustomNonbondedForce and CustomGBForce (of these, the models
+ * that openmm.app makes are recognised, and faster), all without periodic boundary conditions. A line on
+ * standard error names what the pool is used for. Systems of more than 2000 particles go to the pool too.
  *
  * The System is copied: later changes to it have no effect. Calls on one BatchedPotential must not overlap in
  * time. The energy of a configuration depends neither on the other configurations of the call nor on the

@@ -37,16 +37,6 @@ Platform* findFastestPlatform() {
     return fastest;
 }
 
-map<string, string> without(map<string, string> properties, const string& name) {
-    properties.erase(name);
-    return properties;
-}
-
-bool knows(const Platform& platform, const string& property) {
-    const vector<string>& names = platform.getPropertyNames();
-    return find(names.begin(), names.end(), property) != names.end();
-}
-
 }  // namespace
 
 struct BatchedPotential::Implementation {

@@ -17,6 +17,7 @@
 #include "openmmflow/FlowContext.h"
 #include "openmmflow/internal/ContextMutex.h"
 #include "openmmflow/internal/EnsembleWriter.h"
+#include "openmmflow/internal/KernelProperties.h"
 
 using namespace OpenMM;
 using namespace std;
@@ -28,21 +29,11 @@ namespace {
 /** Samples between two calls of Progress: enough to keep all lanes of all threads busy. */
 const long long BLOCK = 4096;
 
-bool knows(const Platform& platform, const string& property) {
-    const vector<string>& names = platform.getPropertyNames();
-    return find(names.begin(), names.end(), property) != names.end();
-}
-
 map<string, string> getFlowProperties(const Platform& platform, map<string, string> properties) {
     const bool hasThreads = knows(platform, "Threads");
     erase_if(properties, [&](const auto& property) {
         return property.first != "Precision" && !(property.first == "Threads" && hasThreads);
     });
-    return properties;
-}
-
-map<string, string> without(map<string, string> properties, const string& name) {
-    properties.erase(name);
     return properties;
 }
 
@@ -68,13 +59,7 @@ void checkRange(long long count, uint64_t first) {
 /** Move the centre of geometry of each configuration to the origin. */
 void moveToOrigin(vector<double>& positions, int numParticles) {
     for (size_t start = 0; start < positions.size(); start += 3 * numParticles)
-        for (int j = 0; j < 3; j++) {
-            double centre = 0;
-            for (int i = 0; i < numParticles; i++)
-                centre += positions[start + 3 * i + j] / numParticles;
-            for (int i = 0; i < numParticles; i++)
-                positions[start + 3 * i + j] -= centre;
-        }
+        removeAverage(&positions[start], numParticles);
 }
 
 string format(double value) {

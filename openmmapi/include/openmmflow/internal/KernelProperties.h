@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "openmm/Platform.h"
+
 namespace OpenMMFlow {
 
 /**
@@ -25,6 +27,13 @@ std::string getPrecision(const std::map<std::string, std::string>& properties,
 
 /** Get the value of "Threads": a whole number from 1 to 1024. */
 int getThreads(const std::map<std::string, std::string>& properties);
+
+/** Get the properties but for one. */
+std::map<std::string, std::string> without(std::map<std::string, std::string> properties,
+                                           const std::string& name);
+
+/** Get whether Contexts on a Platform have a property. */
+bool knows(const OpenMM::Platform& platform, const std::string& property);
 
 }  // namespace OpenMMFlow
 

@@ -57,4 +57,6 @@ from openmmflow.dcd import refuse_dcd, save_dcd
 %include "swig/WeightedEnsemble.i"
 %include "swig/Annealing.i"
 %include "swig/FlowSampler.i"
+%include "swig/forces.i"
+%include "swig/BoltzmannGeneratorForce.i"
 %include "swig/plugins.i"

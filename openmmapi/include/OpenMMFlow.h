@@ -7,6 +7,7 @@
 #include "openmmflow/BatchedIntegrator.h"
 #include "openmmflow/BatchedLangevinMiddleIntegrator.h"
 #include "openmmflow/BatchedPotential.h"
+#include "openmmflow/BoltzmannGeneratorForce.h"
 #include "openmmflow/Flow.h"
 #include "openmmflow/FlowBuilder.h"
 #include "openmmflow/FlowContext.h"

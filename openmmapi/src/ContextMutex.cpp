@@ -4,13 +4,13 @@
 
 namespace OpenMMFlow {
 
-std::mutex& getContextMutex() {
-    static std::mutex contextMutex;
+std::recursive_mutex& getContextMutex() {
+    static std::recursive_mutex contextMutex;
     return contextMutex;
 }
 
 std::unique_ptr<OpenMM::System> cloneSystem(const OpenMM::System& system) {
-    std::lock_guard<std::mutex> lock(getContextMutex());
+    std::lock_guard lock(getContextMutex());
     return std::unique_ptr<OpenMM::System>(OpenMM::XmlSerializer::clone(system));
 }
 

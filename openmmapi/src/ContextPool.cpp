@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "NotANumber.h"
 #include "openmm/CMAPTorsionForce.h"
 #include "openmm/CMMotionRemover.h"
 #include "openmm/Context.h"
@@ -74,13 +75,13 @@ class ContextPool::Replica {
 public:
     Replica(const System& system, Platform& platform, const map<string, string>& properties)
         : integrator(0.001), positions(system.getNumParticles()) {
-        lock_guard<mutex> lock(getContextMutex());
+        lock_guard lock(getContextMutex());
         context = make_unique<Context>(system, integrator, platform, properties);
         for (int i = 0; i < system.getNumParticles(); i++)
             hasVirtualSites |= system.isVirtualSite(i);
     }
     ~Replica() {
-        lock_guard<mutex> lock(getContextMutex());
+        lock_guard lock(getContextMutex());
         context.reset();
     }
     Context& getContext() { return *context; }
@@ -108,9 +109,7 @@ public:
                     for (int j = 0; j < 3; j++)
                         forces[3 * i + j] = state.getForces()[i][j];
         } catch (const OpenMMException& e) {
-            // A coordinate or an energy that becomes NaN on the way concerns this configuration only, which
-            // stays NaN. All else, such as a fault in a PythonForce, would be hidden by going on.
-            if (string(e.what()).find("NaN") == string::npos)
+            if (!isAboutNaN(e))
                 throw;
         }
     }

@@ -100,7 +100,7 @@ void FlowBuilder::checkSystem(const System& system) {
 
 string FlowBuilder::hashSystem(const System& system) {
     // Names, force groups and masses are left out, since the same energy may come with others.
-    lock_guard<mutex> lock(getContextMutex());
+    lock_guard lock(getContextMutex());
     Hash hash;
     hash.add(to_string(system.getNumParticles()));
     for (int i = 0; i < system.getNumForces(); i++) {

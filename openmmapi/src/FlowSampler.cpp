@@ -10,6 +10,7 @@
 #include "AnnealingPath.h"
 #include "AnnealingPilot.h"
 #include "AnnealingRun.h"
+#include "Temperature.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
 #include "openmmflow/BatchedPotential.h"
@@ -38,8 +39,7 @@ map<string, string> getFlowProperties(const Platform& platform, map<string, stri
 }
 
 const System& checkTarget(const System& system, const Flow& flow, double temperature) {
-    if (!(temperature > 0 && temperature < numeric_limits<double>::infinity()))
-        throw OpenMMException("The temperature must be positive, in K, not " + to_string(temperature) + ".");
+    checkTemperature(temperature);
     if (system.getNumParticles() != flow.getNumParticles())
         throw OpenMMException("The System has " + to_string(system.getNumParticles())
                               + " particles and the flow has " + to_string(flow.getNumParticles())

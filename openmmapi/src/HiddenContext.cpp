@@ -29,12 +29,12 @@ protected:
 HiddenContext::HiddenContext(Platform& platform) : integrator(0.001) {
     system.addParticle(1.0);
     system.addParticle(1.0);
-    lock_guard<mutex> lock(getContextMutex());
+    lock_guard lock(getContextMutex());
     context = make_unique<Context>(system, integrator, platform);
 }
 
 HiddenContext::~HiddenContext() {
-    lock_guard<mutex> lock(getContextMutex());
+    lock_guard lock(getContextMutex());
     context.reset();
 }
 

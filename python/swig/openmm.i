@@ -1,6 +1,7 @@
 // The classes of OpenMM that cross the border. Their types are those of OpenMM's own SWIG module, which shares its table
 // of types with every module made by a SWIG of the same runtime version.
 namespace OpenMM {
+class Context;
 class System;
 class Platform;
 }

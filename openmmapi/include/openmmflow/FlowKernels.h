@@ -86,6 +86,26 @@ public:
     virtual void compute(long long count, const double* positions, double* energies, double* forces) = 0;
 };
 
+/**
+ * This kernel adds to the derivatives of the energy with respect to Context parameters, which a State
+ * reports. OpenMM has no way to do so for a Force that is computed on the host (CustomCPPForceImpl): each
+ * platform keeps them in a place of its own. A platform without this kernel does not report the derivatives
+ * of such Forces.
+ */
+class ParameterDerivativeKernel : public OpenMM::KernelImpl {
+public:
+    static std::string Name() { return "OpenMMFlowParameterDerivative"; }
+    ParameterDerivativeKernel(const std::string& name, const OpenMM::Platform& platform)
+        : OpenMM::KernelImpl(name, platform) {}
+    /**
+     * Add to a derivative, during the computation of forces and energy.
+     *
+     * @param parameter    the name of the Context parameter
+     * @param derivative   in kJ/mol for each unit of the parameter
+     */
+    virtual void add(OpenMM::ContextImpl& context, const std::string& parameter, double derivative) = 0;
+};
+
 }  // namespace OpenMMFlow
 
 #endif /*OPENMMFLOW_FLOWKERNELS_H_*/

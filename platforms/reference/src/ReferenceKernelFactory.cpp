@@ -1,5 +1,6 @@
 #include "ReferenceBatchedPotentialKernel.h"
 #include "ReferenceFlowKernel.h"
+#include "ReferenceParameterDerivativeKernel.h"
 #include "openmm/KernelFactory.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/ReferencePlatform.h"
@@ -17,6 +18,8 @@ public:
             return new ReferenceFlowKernel(name, platform);
         if (name == BatchedPotentialKernel::Name())
             return new ReferenceBatchedPotentialKernel(name, platform);
+        if (name == ParameterDerivativeKernel::Name())
+            return new ReferenceParameterDerivativeKernel(name, platform);
         throw OpenMMException("Tried to create kernel with illegal kernel name '" + name + "'");
     }
 };
@@ -31,7 +34,8 @@ extern "C" void registerKernelFactories() {
         Platform& platform = Platform::getPlatform(i);
         if (dynamic_cast<ReferencePlatform*>(&platform) == nullptr)
             continue;
-        for (const string& kernel : {FlowKernel::Name(), BatchedPotentialKernel::Name()})
+        for (const string& kernel :
+             {FlowKernel::Name(), BatchedPotentialKernel::Name(), ParameterDerivativeKernel::Name()})
             if (!platform.supportsKernels({kernel}))
                 platform.registerKernelFactory(kernel, new ReferenceKernelFactory());
     }

@@ -1,0 +1,6 @@
+namespace OpenMM {
+class Force {
+public:
+    virtual ~Force();
+};
+}

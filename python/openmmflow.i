@@ -59,4 +59,5 @@ from openmmflow.dcd import refuse_dcd, save_dcd
 %include "swig/FlowSampler.i"
 %include "swig/forces.i"
 %include "swig/BoltzmannGeneratorForce.i"
+%include "swig/MonteCarloFlowMove.i"
 %include "swig/plugins.i"

@@ -6,6 +6,7 @@
 #include "openmm/MonteCarloBarostat.h"
 #include "openmm/MonteCarloFlexibleBarostat.h"
 #include "openmm/MonteCarloMembraneBarostat.h"
+#include "openmmflow/MonteCarloFlowMove.h"
 
 using namespace OpenMM;
 
@@ -16,7 +17,8 @@ bool isWithoutEnergy(const Force& force) {
            || dynamic_cast<const MonteCarloBarostat*>(&force)
            || dynamic_cast<const MonteCarloAnisotropicBarostat*>(&force)
            || dynamic_cast<const MonteCarloFlexibleBarostat*>(&force)
-           || dynamic_cast<const MonteCarloMembraneBarostat*>(&force);
+           || dynamic_cast<const MonteCarloMembraneBarostat*>(&force)
+           || dynamic_cast<const MonteCarloFlowMove*>(&force);
 }
 
 }  // namespace OpenMMFlow

@@ -26,7 +26,10 @@ enum class NoiseStream : uint32_t {
     AnnealingMomenta = 7,
     AnnealingMetropolis = 8,
     AnnealingResampling = 9,
-    AnnealingPilot = 10
+    AnnealingPilot = 10,
+    FlowMoveKey = 11,
+    FlowMoveDecision = 12,
+    FlowMoveVelocities = 13
 };
 
 struct UniformPair {

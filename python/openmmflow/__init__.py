@@ -14,12 +14,15 @@ from openmmflow.openmmflow import (  # noqa: E402
     Flow,
     FlowBuilder,
     FlowContext,
+    FlowMoveStatistics,
     FlowSampler,
+    MonteCarloFlowMove,
     ReplicaExchange,
     WeightedEnsemble,
     createInternalFlow,
 )
 from openmmflow.plugins import load_plugins  # noqa: E402
+from openmmflow.reporters import FlowMoveReporter  # noqa: E402
 
 load_plugins()
 
@@ -32,7 +35,10 @@ __all__ = [
     "Flow",
     "FlowBuilder",
     "FlowContext",
+    "FlowMoveReporter",
+    "FlowMoveStatistics",
     "FlowSampler",
+    "MonteCarloFlowMove",
     "ReplicaExchange",
     "WeightedEnsemble",
     "__version__",

@@ -1,0 +1,23 @@
+#ifndef OPENMMFLOW_INTEGRATORTRAITS_H_
+#define OPENMMFLOW_INTEGRATORTRAITS_H_
+
+#include "openmm/Integrator.h"
+
+/** What a Monte Carlo move needs to know of the integrator that it is mixed with. */
+namespace OpenMMFlow {
+
+/** Get the integrator at work: one of a CompoundIntegrator's, or the integrator itself. */
+const OpenMM::Integrator& getCurrentIntegrator(const OpenMM::Integrator& integrator);
+
+/** Get the temperature at which an integrator keeps the System, in K; NaN if it does not tell. */
+double getTemperature(const OpenMM::Integrator& integrator);
+
+/** Get by how much, in ps, an integrator's velocities lag behind its positions: half a step for leapfrog. */
+double getVelocityLag(const OpenMM::Integrator& integrator);
+
+/** Check that a step of an integrator updates the state of the Context once, which is when moves are made. */
+void checkUpdatesContextState(const OpenMM::Integrator& integrator);
+
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_INTEGRATORTRAITS_H_*/

@@ -1,0 +1,512 @@
+// What a flow move does to a Context: velocities, checkpoints, changes of the energy, statistics, errors.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "AugmentedModel.h"
+#include "ExpectError.h"
+#include "FlowMoveChain.h"
+#include "RandomFlow.h"
+#include "openmm/AndersenThermostat.h"
+#include "openmm/CMMotionRemover.h"
+#include "openmm/CompoundIntegrator.h"
+#include "openmm/CustomTorsionForce.h"
+#include "openmm/LangevinMiddleIntegrator.h"
+#include "openmm/NoseHooverIntegrator.h"
+#include "openmm/OpenMMException.h"
+#include "openmm/VerletIntegrator.h"
+#include "openmm/VirtualSite.h"
+
+using namespace OpenMM;
+using namespace OpenMMFlow;
+using namespace OpenMMFlow::tests;
+using namespace OpenMMFlow::tests::peroxide;
+
+namespace {
+
+Platform& getReference() {
+    return Platform::getPlatformByName("Reference");
+}
+
+MonteCarloFlowMove* makeMove(int frequency, const std::vector<int>& particles = {}) {
+    auto* move = new MonteCarloFlowMove(makeFlow(), temperature, frequency, particles);
+    move->setRandomNumberSeed(4);
+    return move;
+}
+
+std::vector<Vec3> getPositions(const Context& context) {
+    return context.getState(State::Positions).getPositions();
+}
+
+std::vector<Vec3> getVelocities(const Context& context) {
+    return context.getState(State::Velocities).getVelocities();
+}
+
+void expectNear(const std::vector<Vec3>& a, const std::vector<Vec3>& b, double tolerance) {
+    ASSERT_EQ(a.size(), b.size());
+    for (size_t i = 0; i < a.size(); i++)
+        for (int j = 0; j < 3; j++)
+            ASSERT_NEAR(a[i][j], b[i][j], tolerance) << i;
+}
+
+class FlowMove : public testing::TestWithParam<const char*> {
+protected:
+    Platform& platform = Platform::getPlatformByName(GetParam());
+    Flow flow = makeFlow();
+    std::unique_ptr<System> system = makeSystem();
+};
+
+TEST_P(FlowMove, VelocitiesStayMaxwell) {
+    // One particle is not the flow's. The momentum that was removed does not come back.
+    system->addParticle(20);
+    system->addForce(new CMMotionRemover());
+    auto* move = makeMove(1, {0, 1, 2, 3});
+    system->addForce(move);
+    auto integrator = makeIdleIntegrator();
+    Context context(*system, *integrator, platform);
+    std::vector<Vec3> positions = getSample(flow, 0);
+    positions.push_back(Vec3(1, 1, 1));
+    context.setPositions(positions);
+    std::vector<Vec3> start(5);
+    for (int i = 0; i < 5; i++)
+        start[i] = Vec3(0.1 * i, -0.2, 0.3) / system->getParticleMass(i);
+    context.setVelocities(start);
+    integrator->step(1);
+    Vec3 momentum;
+    const Vec3 other = getVelocities(context)[4];
+    for (int i = 0; i < 4; i++)
+        momentum += system->getParticleMass(i) * getVelocities(context)[i];
+    Series kineticEnergy, square, light;
+    std::vector<Vec3> last = getVelocities(context), lastPositions = getPositions(context);
+    int numKept = 0;
+    while (move->getStatistics(context).getNumAcceptances() < 4000) {
+        integrator->step(1);
+        const std::vector<Vec3> velocities = getVelocities(context);
+        if (getPositions(context)[0] == lastPositions[0]) {
+            expectNear(velocities, last, 1e-9);
+            numKept++;
+            continue;
+        }
+        EXPECT_NE(velocities[0], last[0]);
+        expectNear({velocities[4]}, {other}, 1e-9);
+        last = velocities;
+        lastPositions = getPositions(context);
+        Vec3 sum;
+        double twice = 0, totalMass = 0;
+        for (int i = 0; i < 4; i++) {
+            const double mass = system->getParticleMass(i);
+            sum += mass * velocities[i];
+            twice += mass * velocities[i].dot(velocities[i]);
+            totalMass += mass;
+        }
+        expectNear({sum}, {momentum}, 1e-9);
+        const double internal = 0.5 * (twice - momentum.dot(momentum) / totalMass) / kT;
+        kineticEnergy.add(internal);
+        square.add(std::pow(internal - 4.5, 2));
+        // The variance of one velocity, given the total momentum, is kT/m (1 - m/M).
+        light.add(std::pow(velocities[3][1] - momentum[1] / totalMass, 2) / (kT * (1 - 1 / totalMass)));
+    }
+    EXPECT_GT(numKept, 1000);
+    // 3N-3 = 9 degrees of freedom: the internal kinetic energy is a gamma variable of shape 4.5.
+    EXPECT_NEAR(kineticEnergy.getMean(), 4.5, 3 * kineticEnergy.getError());
+    EXPECT_NEAR(square.getMean(), 4.5, 3 * square.getError());
+    EXPECT_NEAR(light.getMean(), 1, 3 * light.getError());
+    EXPECT_LT(light.getError(), 0.03);
+}
+
+/** Positions and velocities belong to the same time, also where an integrator keeps velocities of half a step
+ * before. */
+TEST_P(FlowMove, LeapfrogVelocitiesAreThoseOfTheTimeOfThePositions) {
+    const double dt = 0.0004;
+    // Something else that feels the molecule.
+    system->addParticle(20);
+    auto* bond = new CustomTorsionForce("100*cos(theta)");
+    bond->addTorsion(4, 0, 1, 2);
+    system->addForce(bond);
+    system->addForce(makeMove(1, {0, 1, 2, 3}));
+    std::vector<Vec3> positions = getSample(flow, 0);
+    positions.push_back(positions[0] + Vec3(0.2, 0.1, 0.15));
+    const std::vector<Vec3> start(5, Vec3(0.1, 0.2, -0.1));
+
+    // What the move does, with velocities that do not lag behind. All other steps leave the state as it is.
+    auto idle = makeIdleIntegrator();
+    Context expected(*system, *idle, platform);
+    expected.setPositions(positions);
+    std::vector<Vec3> forces = expected.getState(State::Forces).getForces(), onStep = start;
+    for (int i = 0; i < 5; i++)
+        onStep[i] += 0.5 * dt / system->getParticleMass(i) * forces[i];
+    // Draw until a move is accepted.
+    int step = 0;
+    do {
+        expected.setStepCount(++step);
+        expected.setVelocities(onStep);
+        idle->step(1);
+    } while (getPositions(expected)[0] == positions[0]);
+    const State moved = expected.getState(State::Positions | State::Velocities | State::Forces);
+    std::vector<Vec3> newPositions(5), newVelocities(5);
+    for (int i = 0; i < 5; i++) {
+        const Vec3 kick = dt / system->getParticleMass(i) * moved.getForces()[i];
+        newVelocities[i] = moved.getVelocities()[i] + 0.5 * kick;
+        newPositions[i] = moved.getPositions()[i] + dt * newVelocities[i];
+    }
+
+    VerletIntegrator verlet(dt);
+    Context context(*system, verlet, platform);
+    context.setPositions(positions);
+    context.setVelocities(start);
+    context.setStepCount(step);
+    verlet.step(1);
+    expectNear(getPositions(context), newPositions, 2e-7);
+    expectNear(getVelocities(context), newVelocities, 2e-4);
+}
+
+TEST_P(FlowMove, PreparedEnergiesFollowEveryChange) {
+    auto* torsion = new CustomTorsionForce("scale*cos(theta)");
+    torsion->addGlobalParameter("scale", 0);
+    torsion->addTorsion(0, 1, 2, 3);
+    torsion->setForceGroup(7);
+    system->addForce(torsion);
+    auto* move = makeMove(1);
+    system->addForce(move);
+    // The same Forces in the same places, but for the last, which the twin has only.
+    auto twin = makeSystem();
+    twin->addForce(new CustomTorsionForce(*torsion));
+    auto* twinMove = makeMove(1);
+    twin->addForce(twinMove);
+    preventBatches(*twin);
+    for (MonteCarloFlowMove* each : {move, twinMove})
+        each->setNumProposals(2);
+    auto integrator = makeIdleIntegrator(), twinIntegrator = makeIdleIntegrator();
+    Context context(*system, *integrator, platform), twinContext(*twin, *twinIntegrator, platform);
+    int numAccepted = 0;
+    auto compare = [&](int steps) {
+        for (int k = 0; k < steps; k++) {
+            const Vec3 before = getPositions(context)[0];
+            integrator->step(1);
+            twinIntegrator->step(1);
+            numAccepted += getPositions(context)[0] != before;
+            expectNear(getPositions(context), getPositions(twinContext), 1e-9);
+        }
+    };
+    for (Context* c : {&context, &twinContext})
+        c->setPositions(getSample(flow, 0));
+    compare(150);
+    for (Context* c : {&context, &twinContext})
+        c->setParameter("scale", 8);
+    compare(150);
+    for (Integrator* i : {(Integrator*)integrator.get(), (Integrator*)twinIntegrator.get()})
+        i->setIntegrationForceGroups(~(1 << 7));
+    compare(150);
+    for (auto [s, c] : {std::pair(system.get(), &context), std::pair(twin.get(), &twinContext)}) {
+        auto& angles = dynamic_cast<HarmonicAngleForce&>(s->getForce(1));
+        angles.setAngleParameters(0, 0, 1, 2, 1.9, 100);
+        angles.updateParametersInContext(*c);
+    }
+    compare(150);
+    EXPECT_GT(numAccepted, 100);
+    const FlowMoveStatistics &a = move->getStatistics(context), &b = twinMove->getStatistics(twinContext);
+    EXPECT_EQ(a.getNumAcceptances(), b.getNumAcceptances());
+    EXPECT_EQ(a.getNumOffSupport(), b.getNumOffSupport());
+    EXPECT_NEAR(a.getLogRatioQuantile(0.5), b.getLogRatioQuantile(0.5), 1e-3);
+}
+
+TEST_P(FlowMove, ProposalsAreThoseOfTheStepCount) {
+    system->addForce(makeMove(3));
+    auto integrator = makeIdleIntegrator();
+    Context context(*system, *integrator, platform);
+    const std::vector<Vec3> start = getSample(flow, 0);
+    context.setPositions(start);
+    std::vector<std::vector<Vec3>> path;
+    for (int k = 0; k < 600; k++) {
+        const std::vector<Vec3> before = getPositions(context);
+        integrator->step(1);
+        path.push_back(getPositions(context));
+        if (k % 3 != 2) {
+            EXPECT_EQ(path[k], before);
+        }
+    }
+    EXPECT_NE(path.back(), start);
+    for (int step : {0, 2, 299, 3}) {
+        context.setPositions(step == 0 ? start : path[step - 1]);
+        context.setStepCount(step);
+        integrator->step(301);
+        EXPECT_EQ(getPositions(context), path[step + 300]);
+    }
+}
+
+TEST_P(FlowMove, SeedsAndForcesHaveTheirOwnProposals) {
+    auto run = [&](int seed, int position) {
+        auto other = makeSystem();
+        for (int i = 0; i < position; i++)
+            other->addForce(new CMMotionRemover());
+        auto* move = makeMove(1);
+        move->setRandomNumberSeed(seed);
+        other->addForce(move);
+        auto integrator = makeIdleIntegrator();
+        Context context(*other, *integrator, platform);
+        context.setPositions(getSample(flow, 0));
+        integrator->step(30);
+        return getPositions(context);
+    };
+    EXPECT_EQ(run(1, 0), run(1, 0));
+    EXPECT_NE(run(1, 0), run(2, 0));
+    EXPECT_NE(run(1, 0), run(1, 1));
+    EXPECT_NE(run(0, 0), run(0, 0));
+}
+
+TEST_P(FlowMove, ContextsInTwoThreadsDoWhatOneDoes) {
+    system->addForce(makeMove(2));
+    auto integrators = {makeIdleIntegrator(), makeIdleIntegrator(), makeIdleIntegrator()};
+    std::vector<std::unique_ptr<Context>> contexts;
+    for (const auto& integrator : integrators) {
+        contexts.push_back(std::make_unique<Context>(*system, *integrator, platform));
+        contexts.back()->setPositions(getSample(flow, 0));
+    }
+    auto run = [&](int i) { contexts[i]->getIntegrator().step(800); };
+    run(0);
+    { std::jthread a(run, 1), b(run, 2); }
+    for (int i : {1, 2}) {
+        EXPECT_EQ(getPositions(*contexts[i]), getPositions(*contexts[0]));
+        EXPECT_EQ(getVelocities(*contexts[i]), getVelocities(*contexts[0]));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Platforms, FlowMove, testing::Values("Reference", "CPU"));
+
+TEST(FlowMove, ACheckpointContinuesIdentically) {
+    auto system = makeSystem();
+    auto* move = makeMove(7);
+    system->addForce(move);
+    auto run = [](Context& context, int steps) {
+        context.getIntegrator().step(steps);
+        return context.getState(State::Positions | State::Velocities);
+    };
+    LangevinMiddleIntegrator integrator(temperature, 1, 0.0005), other(temperature, 1, 0.0005);
+    Context context(*system, integrator, getReference());
+    context.setPositions(getSample(makeFlow(), 0));
+    context.setVelocitiesToTemperature(temperature, 2);
+    run(context, 50);
+    std::stringstream checkpoint;
+    context.createCheckpoint(checkpoint);
+    const State expected = run(context, 700);
+    EXPECT_GT(move->getStatistics(context).getNumAcceptances(), 10);
+    Context fresh(*system, other, getReference());
+    for (Context* restarted : {&context, &fresh}) {
+        checkpoint.seekg(0);
+        restarted->loadCheckpoint(checkpoint);
+        const State found = run(*restarted, 700);
+        EXPECT_EQ(found.getPositions(), expected.getPositions());
+        EXPECT_EQ(found.getVelocities(), expected.getVelocities());
+    }
+}
+
+TEST(FlowMove, StatisticsAreThoseOfEachContext) {
+    auto system = makeSystem();
+    auto* move = makeMove(1);
+    move->setNumProposals(3);
+    system->addForce(move);
+    auto integrator = makeIdleIntegrator(), other = makeIdleIntegrator();
+    Context context(*system, *integrator, getReference()), idle(*system, *other, getReference());
+    EXPECT_TRUE(std::isnan(move->getStatistics(context).getLogRatioQuantile(0.5)));
+    context.setPositions(getSample(makeFlow(), 0));
+    int numChanges = 0;
+    for (int k = 0; k < 200; k++) {
+        const Vec3 before = getPositions(context)[0];
+        integrator->step(1);
+        numChanges += getPositions(context)[0] != before;
+    }
+    const FlowMoveStatistics& statistics = move->getStatistics(context);
+    EXPECT_EQ(statistics.getNumAttempts(), 200);
+    EXPECT_EQ(statistics.getNumAcceptances(), numChanges);
+    EXPECT_EQ(statistics.getAcceptance(), numChanges / 200.0);
+    EXPECT_EQ(statistics.getLogRatios().size(), 600u);
+    EXPECT_EQ(move->getStatistics(idle).getNumAttempts(), 0);
+    expectError([&] { statistics.getLogRatioQuantile(1.5); }, "between 0 and 1");
+}
+
+TEST(FlowMove, QuantilesAreThoseOfTheLatestLogRatios) {
+    FlowMoveStatistics statistics;
+    const int most = FlowMoveStatistics::MOST_LOG_RATIOS;
+    for (int k = 0; k < 3 * most; k++)
+        statistics.addLogRatio(k % most == 5 ? -1 : k);
+    statistics.addOffSupport();
+    statistics.addNotFinite();
+    EXPECT_EQ(statistics.getLogRatios().size(), (size_t)most);
+    EXPECT_EQ(statistics.getNumOffSupport(), 1);
+    EXPECT_EQ(statistics.getNumNotFinite(), 1);
+    // Left are two infinities, -1, and 2 most + 2 ... 3 most - 1 without one of them.
+    EXPECT_EQ(statistics.getLogRatioQuantile(0), -INFINITY);
+    EXPECT_EQ(statistics.getLogRatioQuantile(2.0 / most), -INFINITY);
+    EXPECT_EQ(statistics.getLogRatioQuantile(3.0 / most), -1);
+    EXPECT_EQ(statistics.getLogRatioQuantile(0.5), 2.5 * most - 1);
+    EXPECT_EQ(statistics.getLogRatioQuantile(1), 3 * most - 1);
+}
+
+/** What is written to the log while something is done. */
+std::string captureLog(const std::function<void()>& action) {
+    std::stringstream text;
+    std::streambuf* original = std::clog.rdbuf(text.rdbuf());
+    action();
+    std::clog.rdbuf(original);
+    return text.str();
+}
+
+TEST(FlowMove, WarnsOnceWhenNothingIsAccepted) {
+    auto system = makeSystem();
+    auto& bonds = dynamic_cast<HarmonicBondForce&>(system->getForce(0));
+    bonds.setBondParameters(0, 0, 1, 0.2, 1e6);
+    system->addForce(makeMove(1));
+    auto integrator = makeIdleIntegrator();
+    Context context(*system, *integrator, getReference());
+    std::vector<Vec3> positions = getSample(makeFlow(), 0);
+    const Vec3 bond = positions[0] - positions[1];
+    positions[0] = positions[1] + 0.12 / std::sqrt(bond.dot(bond)) * bond;
+    context.setPositions(positions);
+    EXPECT_EQ(captureLog([&] { integrator->step(999); }), "");
+    const std::string warning = captureLog([&] { integrator->step(1); });
+    EXPECT_EQ(warning.find("openmm-flow: 0 of 1000 flow moves accepted; log ratio: "), 0u) << warning;
+    EXPECT_NE(warning.find("made for this force field, this temperature"), std::string::npos);
+    EXPECT_EQ(std::count(warning.begin(), warning.end(), '\n'), 1);
+    EXPECT_EQ(captureLog([&] { integrator->step(1000); }), "");
+}
+
+class FlowMoveErrors : public testing::Test {
+protected:
+    std::unique_ptr<System> system = makeSystem();
+    void expectRefused(MonteCarloFlowMove* move, const std::string& fragment) {
+        auto integrator = makeIdleIntegrator();
+        expectRefused(move, *integrator, fragment);
+    }
+    /** As the last Force of the System. */
+    void expectRefused(MonteCarloFlowMove* move, Integrator& integrator, const std::string& fragment) {
+        const int index = system->addForce(move);
+        expectError([&] { Context(*system, integrator, getReference()); }, fragment);
+        system->removeForce(index);
+    }
+    void expectTaken(Integrator& integrator) {
+        const int index = system->addForce(makeMove(1));
+        Context(*system, integrator, getReference());
+        system->removeForce(index);
+    }
+};
+
+TEST_F(FlowMoveErrors, OfTheConstructor) {
+    const Flow flow = makeFlow();
+    expectError([&] { MonteCarloFlowMove(flow, 0, 1); }, "temperature must be positive");
+    expectError([&] { MonteCarloFlowMove(flow, 300, -1); }, "cannot be -1");
+    MonteCarloFlowMove move(flow, 300, 1);
+    expectError([&] { move.setNumProposals(0); }, "at least one proposal");
+    expectError([&] { move.setDefaultTemperature(-3); }, "temperature must be positive");
+}
+
+TEST_F(FlowMoveErrors, OfTheParticles) {
+    expectRefused(makeMove(1, {0, 1, 2}), "is for 3 particles and its flow has 4");
+    expectRefused(makeMove(1, {0, 1, 2, 4}), "particle 4, but");
+    expectRefused(makeMove(1, {0, 1, 2, 2}), "particle 2 twice");
+    expectRefused(new MonteCarloFlowMove(makeAugmentedFlow(4), temperature, 1), "augmented particles");
+    system->setParticleMass(2, 0);
+    expectRefused(makeMove(1), "Particle 2 of the MonteCarloFlowMove has no mass");
+    system->setVirtualSite(2, new TwoParticleAverageSite(0, 1, 0.5, 0.5));
+    expectRefused(makeMove(1), "Particle 2 of the MonteCarloFlowMove is a virtual site");
+    system = makeSystem();
+    system->addParticle(1);
+    expectRefused(makeMove(1), "is for 5 particles and its flow has 4");
+    system->addParticle(1);
+    system->addConstraint(4, 5, 0.1);
+    auto integrator = makeIdleIntegrator();
+    const int index = system->addForce(makeMove(1, {0, 1, 2, 3}));
+    Context(*system, *integrator, getReference());
+    system->removeForce(index);
+    system->addConstraint(3, 4, 0.1);
+    expectRefused(makeMove(1, {0, 1, 2, 3}), "distance of particles 3 and 4 is constrained");
+}
+
+TEST_F(FlowMoveErrors, OfTheIntegrator) {
+    LangevinMiddleIntegrator langevin(temperature, 1, 0.001), cold(300, 1, 0.001);
+    expectTaken(langevin);
+    expectRefused(makeMove(1), cold, "made at 310 K but the integrator keeps 300 K");
+    auto* careless = makeMove(1);
+    careless->setRequiresMatchingTemperature(false);
+    const int index = system->addForce(careless);
+    Context(*system, cold, getReference());
+    system->removeForce(index);
+    NoseHooverIntegrator noseHoover(300, 1, 0.001);
+    expectRefused(makeMove(1), noseHoover, "integrator keeps 300 K");
+    CompoundIntegrator compound;
+    compound.addIntegrator(new VerletIntegrator(0.001));
+    compound.addIntegrator(new LangevinMiddleIntegrator(300, 1, 0.001));
+    expectTaken(compound);
+    CompoundIntegrator other;
+    other.addIntegrator(new VerletIntegrator(0.001));
+    other.addIntegrator(new LangevinMiddleIntegrator(300, 1, 0.001));
+    other.setCurrentIntegrator(1);
+    expectRefused(makeMove(1), other, "integrator keeps 300 K");
+    CustomIntegrator none(0.001), two(0.001);
+    two.addUpdateContextState();
+    two.addUpdateContextState();
+    expectRefused(makeMove(1), none, "0 times a step");
+    expectRefused(makeMove(1), two, "2 times a step");
+    VerletIntegrator verlet(0.001);
+    expectTaken(verlet);
+    system->addForce(new AndersenThermostat(300, 1));
+    expectRefused(makeMove(1), verlet, "the AndersenThermostat keeps 300 K");
+}
+
+TEST_F(FlowMoveErrors, OfATemperatureThatChanges) {
+    system->addForce(makeMove(1));
+    LangevinMiddleIntegrator integrator(temperature, 1, 0.0005);
+    Context context(*system, integrator, getReference());
+    context.setPositions(getSample(makeFlow(), 0));
+    integrator.step(3);
+    integrator.setTemperature(400);
+    expectError([&] { integrator.step(1); }, "made at 310 K but the integrator keeps 400 K");
+    context.setParameter(MonteCarloFlowMove::Temperature(), 400);
+    integrator.step(3);
+}
+
+TEST_F(FlowMoveErrors, OfTheCurrentState) {
+    // The root is NaN for half of all torsions.
+    auto* limit = new CustomTorsionForce("1e-9*sqrt(cos(theta))");
+    limit->addTorsion(0, 1, 2, 3);
+    system->addForce(limit);
+    system->addForce(makeMove(1));
+    auto integrator = makeIdleIntegrator();
+    Context context(*system, *integrator, getReference());
+    EXPECT_THROW(integrator->step(1), OpenMMException);
+    uint64_t sample = 0;
+    do
+        context.setPositions(getSample(makeFlow(), sample++));
+    while (std::isfinite(context.getState(State::Energy).getPotentialEnergy()));
+    expectError([&] { integrator->step(1); }, "The potential energy is");
+    context.setPositions(std::vector<Vec3>(4));
+    expectError([&] { integrator->step(1); }, "outside the flow's support");
+}
+
+TEST_F(FlowMoveErrors, OfAMoleculeThatCrossesThePeriodicBox) {
+    system->setDefaultPeriodicBoxVectors(Vec3(2, 0, 0), Vec3(0, 2, 0), Vec3(0, 0, 2));
+    dynamic_cast<HarmonicBondForce&>(system->getForce(0)).setUsesPeriodicBoundaryConditions(true);
+    dynamic_cast<HarmonicAngleForce&>(system->getForce(1)).setUsesPeriodicBoundaryConditions(true);
+    dynamic_cast<PeriodicTorsionForce&>(system->getForce(2)).setUsesPeriodicBoundaryConditions(true);
+    auto* move = makeMove(1);
+    system->addForce(move);
+    auto integrator = makeIdleIntegrator();
+    Context context(*system, *integrator, getReference());
+    std::vector<Vec3> positions = getSample(makeFlow(), 0, Vec3(1.98, 7, 0.01));
+    context.setPositions(positions);
+    integrator->step(50);
+    EXPECT_GT(move->getStatistics(context).getNumAcceptances(), 5);
+    positions[0][1] -= 2;
+    context.setPositions(positions);
+    expectError([&] { integrator->step(1); }, "Particles 0 and 1 are bonded");
+}
+
+}  // namespace

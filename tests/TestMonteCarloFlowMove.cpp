@@ -25,6 +25,7 @@
 #include "openmm/OpenMMException.h"
 #include "openmm/VerletIntegrator.h"
 #include "openmm/VirtualSite.h"
+#include "openmmflow/BoltzmannGeneratorForce.h"
 
 using namespace OpenMM;
 using namespace OpenMMFlow;
@@ -167,6 +168,61 @@ TEST_P(FlowMove, LeapfrogVelocitiesAreThoseOfTheTimeOfThePositions) {
     verlet.step(1);
     expectNear(getPositions(context), newPositions, 2e-7);
     expectNear(getVelocities(context), newVelocities, 2e-4);
+}
+
+/** Where the energy is the flow's own all weights are equal. */
+TEST_P(FlowMove, AFlowThatFitsIsAlwaysAccepted) {
+    System own;
+    for (double mass : {1.0, 16.0, 16.0, 1.0})
+        own.addParticle(mass);
+    own.addForce(new BoltzmannGeneratorForce(flow, {0, 1, 2, 3}, temperature));
+    auto* move = makeMove(1);
+    own.addForce(move);
+    auto integrator = makeIdleIntegrator();
+    Context context(own, *integrator, platform);
+    context.setPositions(getSample(flow, 0));
+    integrator->step(200);
+    const FlowMoveStatistics& statistics = move->getStatistics(context);
+    EXPECT_EQ(statistics.getNumAcceptances() + statistics.getNumOffSupport(), 200);
+    for (double logRatio : statistics.getLogRatios())
+        EXPECT_TRUE(std::abs(logRatio) < 1e-6 || logRatio == -INFINITY) << logRatio;
+    // At half the scale w = 1/sqrt(q), and the log ratio is half the difference of log q.
+    context.setParameter(BoltzmannGeneratorForce::Scale(), 0.5);
+    integrator->step(200);
+    EXPECT_LT(statistics.getLogRatioQuantile(0.05), -0.5);
+}
+
+TEST_P(FlowMove, OtherParticlesKeepTheirConstraintsAndFollowAsVirtualSites) {
+    for (int i = 0; i < 2; i++)
+        system->addParticle(5);
+    system->addConstraint(4, 5, 0.12);
+    system->addParticle(0);
+    system->setVirtualSite(6, new TwoParticleAverageSite(0, 4, 0.3, 0.7));
+    auto* bonds = new HarmonicBondForce();
+    bonds->addBond(1, 4, 0.3, 500);
+    bonds->addBond(6, 5, 0.3, 500);
+    system->addForce(bonds);
+    auto* move = makeMove(1, {0, 1, 2, 3});
+    move->setNumProposals(3);
+    system->addForce(move);
+    LangevinMiddleIntegrator integrator(temperature, 1, 0.0005);
+    integrator.setConstraintTolerance(1e-7);
+    Context context(*system, integrator, platform);
+    std::vector<Vec3> positions = getSample(flow, 0);
+    positions.push_back(Vec3(0.3, 0, 0));
+    positions.push_back(Vec3(0.3, 0.12, 0));
+    positions.push_back(Vec3());
+    context.setPositions(positions);
+    context.computeVirtualSites();
+    context.setVelocitiesToTemperature(temperature, 1);
+    for (int k = 0; k < 100; k++) {
+        integrator.step(1);
+        const std::vector<Vec3> x = getPositions(context);
+        const Vec3 distance = x[5] - x[4];
+        EXPECT_NEAR(std::sqrt(distance.dot(distance)), 0.12, 1e-6);
+        expectNear({x[6]}, {x[0] * 0.3 + x[4] * 0.7}, 1e-9);
+    }
+    EXPECT_GT(move->getStatistics(context).getNumAcceptances(), 20);
 }
 
 TEST_P(FlowMove, PreparedEnergiesFollowEveryChange) {

@@ -107,8 +107,9 @@ void MonteCarloFlowMoveImpl::updateContextState(ContextImpl& context, bool& forc
     // The Context computes energies below, and its forces may be lost on the way.
     forcesInvalid = true;
     const State state = readState(context, step);
-    const bool isNewBlock = proposals->select((step + 1) / frequency - 1);
-    const optional<Energies> batched = computeBatchedEnergies(context, state, isNewBlock);
+    if (proposals->select((step + 1) / frequency - 1))
+        preparedEnergies.clear();
+    const optional<Energies> batched = computeBatchedEnergies(context, state);
     const vector<double> logRatios =
         computeLogRatios(state, batched ? *batched : computeContextEnergies(context, state));
     const double uniform = shared::uniformPair(key, step, NoiseStream::FlowMoveDecision, 0).first;
@@ -160,34 +161,32 @@ void MonteCarloFlowMoveImpl::checkState(ContextImpl& context, const State& state
 }
 
 optional<MonteCarloFlowMoveImpl::Energies> MonteCarloFlowMoveImpl::computeBatchedEnergies(
-    ContextImpl& context, const State& state, bool isNewBlock) {
-    if (batchedEnergies == nullptr)
-        return nullopt;
+    ContextImpl& context, const State& state) {
     const double tolerance =
         isDouble ? 1e-6 * (state.kT + abs(state.energy)) : 0.02 * state.kT + 2e-5 * abs(state.energy);
-    auto computeOld = [&] { return batchedEnergies->compute(state.configuration)[0]; };
-    bool hasChanged = batchedEnergies->update(context.getParameters(), state.groups);
-    double old = computeOld();
-    if (!(abs(old - state.energy) <= tolerance)) {
-        // updateParametersInContext() may have been called, of which nobody else tells.
-        batchedEnergies = MoveEnergies::create(context.getSystem(), particles, threads);
-        if (batchedEnergies != nullptr) {
-            batchedEnergies->update(context.getParameters(), state.groups);
-            old = computeOld();
-        }
-        if (batchedEnergies == nullptr || !(abs(old - state.energy) <= tolerance)) {
-            batchedEnergies.reset();
-            clog << "openmm-flow: energies of flow moves come from the Context, one at a time, because it "
-                    "gives "
-                 << state.energy << " kJ/mol where the System's Forces give " << old << "." << endl;
-            return nullopt;
-        }
-        hasChanged = true;
+    double old = numeric_limits<double>::quiet_NaN();
+    // At a second attempt with the Forces as they are now: updateParametersInContext() may have been called,
+    // of which nobody else tells.
+    for (int attempt = 0; attempt < 2 && batchedEnergies != nullptr; attempt++) {
+        if (attempt > 0)
+            batchedEnergies = MoveEnergies::create(context.getSystem(), particles, threads);
+        if (batchedEnergies == nullptr)
+            break;
+        if (batchedEnergies->update(context.getParameters(), state.groups) || attempt > 0)
+            preparedEnergies.clear();
+        old = batchedEnergies->compute(state.configuration)[0];
+        if (!(abs(old - state.energy) <= tolerance))
+            continue;
+        if (preparedEnergies.empty())
+            preparedEnergies = batchedEnergies->compute(proposals->getBlockPositions());
+        const auto first = preparedEnergies.begin() + proposals->getFirst();
+        return Energies{old, {first, first + numProposals}};
     }
-    if (isNewBlock || hasChanged || preparedEnergies.empty())
-        preparedEnergies = batchedEnergies->compute(proposals->getBlockPositions());
-    const auto first = preparedEnergies.begin() + proposals->getFirst();
-    return Energies{old, {first, first + numProposals}};
+    if (!isnan(old))
+        clog << "openmm-flow: energies of flow moves come from the Context, one at a time, because it gives "
+             << state.energy << " kJ/mol where the System's Forces give " << old << "." << endl;
+    batchedEnergies.reset();
+    return nullopt;
 }
 
 MonteCarloFlowMoveImpl::Energies MonteCarloFlowMoveImpl::computeContextEnergies(ContextImpl& context,

@@ -26,8 +26,10 @@ namespace OpenMMFlow {
  * one there; since the energy is proportional to the scale, the derivative is the energy at scale 1.
  *
  * Forces are the exact gradient almost everywhere: log q of a flow made of rational-quadratic splines has
- * kinks at the knots, where its gradient jumps, so that the energy drifts more in constant-energy dynamics
- * than with a smooth potential. The flow is evaluated in double precision on every platform.
+ * kinks at the knots, where its gradient jumps, so that constant-energy dynamics drift more than with a
+ * smooth potential. Measured for alanine dipeptide (22 atoms, 300 K, VerletIntegrator): 1 kT/ps with steps of
+ * 0.25 fs and 5 kT/ps with 0.5 fs, where the force field's energy stays within 0.05 kT/ps. A thermostat takes
+ * care of it. The flow is evaluated in double precision on every platform.
  *
  * A flow may describe one hand of a molecule or one of cis and trans only, and its density is zero elsewhere.
  * Computing this Force there, where the energy is infinite, throws an OpenMMException, unless the scale is 0.

@@ -36,6 +36,8 @@ namespace OpenMMFlow {
  * a periodic System the particles must be one whole molecule, and not wrapped into the box: bonded particles
  * in different periodic images throw one too.
  *
+ * A line on standard error says so, once, when fewer than one in a thousand moves is accepted.
+ *
  * Proposals are drawn ahead, in batches. So are their energies, where the particles are all of the System,
  * and a BatchedPotential can compute it without the help of Contexts, and it does not depend on where the
  * molecule is; otherwise the Context itself computes them one at a time. In either case everything that

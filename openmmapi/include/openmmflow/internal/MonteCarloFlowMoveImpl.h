@@ -42,8 +42,7 @@ private:
     };
     State readState(OpenMM::ContextImpl& context, long long step);
     void checkState(OpenMM::ContextImpl& context, const State& state, long long step);
-    std::optional<Energies> computeBatchedEnergies(OpenMM::ContextImpl& context, const State& state,
-                                                   bool isNewBlock);
+    std::optional<Energies> computeBatchedEnergies(OpenMM::ContextImpl& context, const State& state);
     Energies computeContextEnergies(OpenMM::ContextImpl& context, const State& state) const;
     std::vector<double> computeLogRatios(const State& state, const Energies& energies);
     void accept(OpenMM::ContextImpl& context, const State& state, int proposal, long long step) const;
@@ -60,7 +59,7 @@ private:
     std::optional<std::vector<std::pair<int, int>>> bonds;
     std::unique_ptr<FlowProposals> proposals;
     std::unique_ptr<MoveEnergies> batchedEnergies;
-    /** Of all proposals of the block. */
+    /** Of all proposals of the block; empty if they are still to be computed. */
     std::vector<double> preparedEnergies;
     FlowMoveStatistics statistics;
 };

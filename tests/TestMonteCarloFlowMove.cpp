@@ -7,6 +7,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <mutex>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -334,6 +335,38 @@ TEST_P(FlowMove, ContextsInTwoThreadsDoWhatOneDoes) {
         EXPECT_EQ(getPositions(*contexts[i]), getPositions(*contexts[0]));
         EXPECT_EQ(getVelocities(*contexts[i]), getVelocities(*contexts[0]));
     }
+}
+
+/** Whoever makes and destroys Contexts in threads does so one at a time; all else may happen at once. */
+TEST_P(FlowMove, ContextsComeAndGoInTwoThreads) {
+    auto* force = new BoltzmannGeneratorForce(flow, {0, 1, 2, 3}, temperature);
+    force->setDefaultScale(0.2);
+    system->addForce(force);
+    system->addForce(makeMove(2));
+    const std::vector<Vec3> start = getSample(flow, 0);
+    std::mutex construction;
+    auto run = [&] {
+        auto integrator = makeIdleIntegrator();
+        std::unique_ptr<Context> context;
+        {
+            std::lock_guard lock(construction);
+            context = std::make_unique<Context>(*system, *integrator, platform);
+        }
+        context->setPositions(start);
+        integrator->step(20);
+        const std::vector<Vec3> end = getPositions(*context);
+        std::lock_guard lock(construction);
+        context.reset();
+        return end;
+    };
+    const std::vector<Vec3> expected = run();
+    int numDifferent[2] = {0, 0};
+    auto repeat = [&](int thread) {
+        for (int k = 0; k < 50; k++)
+            numDifferent[thread] += run() != expected;
+    };
+    { std::jthread a(repeat, 0), b(repeat, 1); }
+    EXPECT_EQ(numDifferent[0] + numDifferent[1], 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Platforms, FlowMove, testing::Values("Reference", "CPU"));

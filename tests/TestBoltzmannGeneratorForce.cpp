@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "AugmentedModel.h"
-#include "ExpectError.h"
+#include "ExpectContextError.h"
 #include "RandomFlow.h"
 #include "openmm/Context.h"
 #include "openmm/HarmonicBondForce.h"
@@ -233,23 +233,18 @@ INSTANTIATE_TEST_SUITE_P(BoltzmannGeneratorForce, BoltzmannForce, testing::Value
 
 TEST(BoltzmannGeneratorForce, RefusesWhatMakesNoSense) {
     const Flow flow = makeFlow();
-    auto create = [&](const std::vector<int>& chosen, const Flow& used) {
+    auto expectRefused = [](const std::vector<int>& chosen, const Flow& used, const std::string& fragment) {
         auto system = makeSystem();
         system->addForce(new BoltzmannGeneratorForce(used, chosen, temperature));
         VerletIntegrator integrator(0.001);
-        Context context(*system, integrator, Platform::getPlatformByName("Reference"));
+        expectContextError(*system, integrator, fragment);
     };
-    create(particles, flow);
-    expectError([&] { create({0, 1, 2, 3}, flow); }, "is for 4 particles and its flow has 5");
-    expectError([&] { create({}, flow); }, "is for 0 particles and its flow has 5");
-    expectError(
-        [&] {
-            create({0, 1, 2, 3, 8}, flow);
-        },
-        "particle 8, but the particles of the System are numbered");
-    expectError([&] { create({0, 1, 2, 3, -1}, flow); }, "particle -1");
-    expectError([&] { create({0, 1, 2, 3, 1}, flow); }, "names particle 1 twice");
-    expectError([&] { create({0, 1, 2}, makeAugmentedFlow(3)); }, "augmented particles");
+    expectRefused({0, 1, 2, 3}, flow, "is for 4 particles and its flow has 5");
+    expectRefused({}, flow, "is for 0 particles and its flow has 5");
+    expectRefused({0, 1, 2, 3, 8}, flow, "particle 8, but the particles of the System are numbered");
+    expectRefused({0, 1, 2, 3, -1}, flow, "particle -1");
+    expectRefused({0, 1, 2, 3, 1}, flow, "names particle 1 twice");
+    expectRefused({0, 1, 2}, makeAugmentedFlow(3), "augmented particles");
     for (double bad : {0.0, -1.0, std::nan(""), (double)INFINITY})
         expectError([&] { BoltzmannGeneratorForce(flow, particles, bad); }, "temperature must be positive");
 }

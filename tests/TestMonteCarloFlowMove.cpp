@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "AugmentedModel.h"
-#include "ExpectError.h"
+#include "ExpectContextError.h"
 #include "FlowMoveChain.h"
 #include "RandomFlow.h"
 #include "openmm/AndersenThermostat.h"
@@ -478,7 +478,7 @@ protected:
     /** As the last Force of the System. */
     void expectRefused(MonteCarloFlowMove* move, Integrator& integrator, const std::string& fragment) {
         const int index = system->addForce(move);
-        expectError([&] { Context(*system, integrator, getReference()); }, fragment);
+        expectContextError(*system, integrator, fragment);
         system->removeForce(index);
     }
     void expectTaken(Integrator& integrator) {

@@ -25,6 +25,13 @@ inline std::unique_ptr<OpenMM::CustomIntegrator> makeIdleIntegrator() {
     return integrator;
 }
 
+/** A move with a flow that is near the target. */
+inline MonteCarloFlowMove* makeMove(int frequency, const std::vector<int>& particles = {}) {
+    auto* move = new MonteCarloFlowMove(peroxide::makeFlow(), peroxide::temperature, frequency, particles);
+    move->setRandomNumberSeed(4);
+    return move;
+}
+
 /** Make the Context compute the energies of moves: this Force is zero, but may be a field, for all one knows.
  */
 inline void preventBatches(OpenMM::System& system) {

@@ -216,7 +216,7 @@ private:
                 term = switchedTerm(term, distance, list.switchingDistance, list.cutoff);
                 term.derivative = term.derivative / distance;
             }
-            const real inverse = real(1.0) / SQRT(r2);
+            const real inverse = RSQRT(r2);
             term.energy = term.energy + charges * (inverse + k * r2 - c);
             term.derivative = term.derivative + charges * (real(2.0) * k - inverse * inverse * inverse);
             term.energy = SELECT(r2 > cutoff2, real(0.0), term.energy);

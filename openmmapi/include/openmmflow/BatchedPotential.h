@@ -36,7 +36,8 @@ public:
      * @param system       the System
      * @param properties   "Threads" (by default as many as the CPU platform would use), "Precision" (single,
      * the default, or double; a pool of Contexts has that of its Platform), and "Implementation"
-     *                     ("contexts" for the pool in any case; default "batched")
+     * ("contexts" for the pool in any case, "batched" for an exception where batches are impossible; by
+     * default whichever is faster)
      */
     explicit BatchedPotential(const OpenMM::System& system,
                               const std::map<std::string, std::string>& properties = {});

@@ -1,11 +1,11 @@
 #include "openmmflow/BatchedPotential.h"
 
 #include <algorithm>
-#include <cmath>
 #include <iostream>
 #include <limits>
 
 #include "ContextPool.h"
+#include "RealParticles.h"
 #include "openmm/Kernel.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/FlowKernels.h"
@@ -41,7 +41,7 @@ Platform* findFastestPlatform() {
 
 struct BatchedPotential::Implementation {
     Implementation(const System& original, Platform* platform, const map<string, string>& properties)
-        : system(cloneSystem(original)) {
+        : system(cloneSystem(original)), realParticles(findRealParticles(*system)) {
         if (system->getNumParticles() == 0)
             throw OpenMMException("The System has no particles.");
         const auto wanted = properties.find("Implementation");
@@ -131,8 +131,7 @@ struct BatchedPotential::Implementation {
         // Terms may not depend on a position that is not finite.
         const double notANumber = numeric_limits<double>::quiet_NaN();
         for (long long k = 0; k < count; k++)
-            if (!all_of(&positions[k * size], &positions[k * size] + size,
-                        [](double x) { return isfinite(x); })) {
+            if (!areFinite(realParticles, &positions[k * size])) {
                 energies[k] = notANumber;
                 if (forces != nullptr)
                     fill_n(forces->begin() + k * size, size, notANumber);
@@ -141,6 +140,7 @@ struct BatchedPotential::Implementation {
 
     OwnerProcess owner;
     unique_ptr<System> system;
+    vector<int> realParticles;
     map<string, double> parameters;
     int groups = -1;
     string implementation, description;

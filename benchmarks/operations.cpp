@@ -116,6 +116,7 @@ struct WideSum {
 
 #include "shared/internalCoordinates.cc"
 #include "shared/potentialTerms.cc"
+#include "shared/virtualSites.cc"
 #undef DEVICE
 #include "shared/expressionMachine.cc"
 // After all of them.

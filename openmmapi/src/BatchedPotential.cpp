@@ -1,11 +1,11 @@
 #include "openmmflow/BatchedPotential.h"
 
 #include <algorithm>
-#include <cmath>
 #include <iostream>
 #include <limits>
 
 #include "ContextPool.h"
+#include "RealParticles.h"
 #include "openmm/Kernel.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/FlowKernels.h"
@@ -37,19 +37,11 @@ Platform* findFastestPlatform() {
     return fastest;
 }
 
-bool areFinite(const double* numbers, size_t count) {
-    // Four sums that do not wait for one another: this is done for every energy.
-    double sums[4] = {};
-    for (size_t i = 0; i < count; i++)
-        sums[i % 4] += 0 * numbers[i];
-    return sums[0] + sums[1] + sums[2] + sums[3] == 0;
-}
-
 }  // namespace
 
 struct BatchedPotential::Implementation {
     Implementation(const System& original, Platform* platform, const map<string, string>& properties)
-        : system(cloneSystem(original)) {
+        : system(cloneSystem(original)), realParticles(findRealParticles(*system)) {
         if (system->getNumParticles() == 0)
             throw OpenMMException("The System has no particles.");
         const auto wanted = properties.find("Implementation");
@@ -142,7 +134,7 @@ struct BatchedPotential::Implementation {
         // Terms may not depend on a position that is not finite.
         const double notANumber = numeric_limits<double>::quiet_NaN();
         for (long long k = 0; k < count; k++)
-            if (!areFinite(&positions[k * size], size)) {
+            if (!areFinite(realParticles, &positions[k * size])) {
                 energies[k] = notANumber;
                 if (forces != nullptr)
                     fill_n(forces->begin() + k * size, size, notANumber);
@@ -151,6 +143,7 @@ struct BatchedPotential::Implementation {
 
     OwnerProcess owner;
     unique_ptr<System> system;
+    vector<int> realParticles;
     map<string, double> parameters;
     int groups = -1;
     string implementation, description;

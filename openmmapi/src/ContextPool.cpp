@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <exception>
 #include <limits>
 #include <mutex>
 #include <thread>
 
+#include "RealParticles.h"
 #include "openmm/CMAPTorsionForce.h"
 #include "openmm/CMMotionRemover.h"
 #include "openmm/Context.h"
@@ -73,11 +73,9 @@ Platform* findCpuPlatform() {
 class ContextPool::Replica {
 public:
     Replica(const System& system, Platform& platform, const map<string, string>& properties)
-        : integrator(0.001), positions(system.getNumParticles()) {
+        : integrator(0.001), positions(system.getNumParticles()), realParticles(findRealParticles(system)) {
         lock_guard<mutex> lock(getContextMutex());
         context = make_unique<Context>(system, integrator, platform, properties);
-        for (int i = 0; i < system.getNumParticles(); i++)
-            hasVirtualSites |= system.isVirtualSite(i);
     }
     ~Replica() {
         lock_guard<mutex> lock(getContextMutex());
@@ -92,13 +90,13 @@ public:
         if (forces != nullptr)
             fill(forces, forces + size, energy);
         // A platform with a neighbour list may not survive these.
-        if (!all_of(coordinates, coordinates + size, [](double x) { return isfinite(x); }))
+        if (!areFinite(realParticles, coordinates))
             return;
-        for (size_t i = 0; i < positions.size(); i++)
+        for (int i : realParticles)
             positions[i] = Vec3(coordinates[3 * i], coordinates[3 * i + 1], coordinates[3 * i + 2]);
         try {
             context->setPositions(positions);
-            if (hasVirtualSites)
+            if (realParticles.size() < positions.size())
                 context->computeVirtualSites();
             const State state =
                 context->getState(State::Energy | (forces == nullptr ? 0 : State::Forces), false, groups);
@@ -119,8 +117,8 @@ private:
     VerletIntegrator integrator;
     unique_ptr<Context> context;
     vector<Vec3> positions;
+    vector<int> realParticles;
     int groups = -1;
-    bool hasVirtualSites = false;
 };
 
 ContextPool::ContextPool(const System& system, Platform& platform, const map<string, string>& properties)

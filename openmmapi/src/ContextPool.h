@@ -29,7 +29,7 @@ public:
     /**
      * Compute energies and forces.
      *
-     * @param positions   (count, N, 3) in nm
+     * @param positions   (count, N, 3) in nm; those of virtual sites are computed, whatever is given for them
      * @param energies    (count): on exit, in kJ/mol; NaN where OpenMM refuses the configuration
      * @param forces      (count, N, 3): on exit, in kJ/mol/nm; null if they are not wanted
      */

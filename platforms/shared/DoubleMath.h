@@ -76,6 +76,7 @@ private:
 #include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"
 #include "shared/rationalQuadraticSplineAdjoint.cc"
+#include "shared/virtualSites.cc"
 #undef DEVICE
 
 }  // namespace shared

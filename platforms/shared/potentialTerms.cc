@@ -50,8 +50,8 @@ DEVICE AngleGradient clampedAngleGradient(AngleFrame frame) {
     return angleGradientOfFrame(frame, SELECT(size > (real)1e-6, size, (real)1e-6));
 }
 
-/* The limits of the integral that descreens a sphere of radius rho by one of radius s at distance r (Hawkins, Cramer and
- * Truhlar, J. Phys. Chem. 100, 19824, 1996): 1/lower and 1/upper, and their ratio. */
+/* The limits of the integral that descreens a sphere of radius rho by one of radius s at distance r (Hawkins,
+ * Cramer and Truhlar, J. Phys. Chem. 100, 19824, 1996): 1/lower and 1/upper, and their ratio. */
 typedef struct {
     real inverseLower, inverseUpper, ratio;
 } DescreeningLimits;
@@ -68,9 +68,9 @@ DEVICE DescreeningLimits descreeningLimits(real r, real rho, real s) {
     return limits;
 }
 
-/* The descreening within these limits, of whose ratio the logarithm is given, and its derivative with respect to r. In
- * that, what comes from the limits of the integral cancels, except where the first sphere lies inside the other.
- * `embedded` is 1 to count what it loses there, else 0. */
+/* The descreening within these limits, of whose ratio the logarithm is given, and its derivative with respect
+ * to r. In that, what comes from the limits of the integral cancels, except where the first sphere lies
+ * inside the other. `embedded` is 1 to count what it loses there, else 0. */
 DEVICE Term descreeningTerm(real r, real inverseR, real rho, real inverseRho, real s, real embedded,
                             DescreeningLimits limits, real logRatio) {
     Term term;
@@ -102,9 +102,9 @@ DEVICE Term neckTerm(real r, real height, real distance, real cutoff) {
     return term;
 }
 
-/* 1/f of the generalized Born energy (Still et al., J. Am. Chem. Soc. 112, 6127, 1990), f^2 = r^2 + B exp(-x) with B the
- * product of the Born radii and x = r^2/(4 B), whose exponential is given as `screened`: its derivatives with respect to
- * r, over r, and with respect to log B. */
+/* 1/f of the generalized Born energy (Still et al., J. Am. Chem. Soc. 112, 6127, 1990), f^2 = r^2 + B exp(-x)
+ * with B the product of the Born radii and x = r^2/(4 B), whose exponential is given as `screened`: its
+ * derivatives with respect to r, over r, and with respect to log B. */
 typedef struct {
     real value, radial, logarithmic;
 } BornTerm;

@@ -294,6 +294,7 @@ using real = Lanes;
 #include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"
 #include "shared/rationalQuadraticSplineAdjoint.cc"
+#include "shared/virtualSites.cc"
 #undef DEVICE
 
 }  // namespace LANE_NAMESPACE

@@ -10,6 +10,9 @@
 #include "AnnealingPath.h"
 #include "AnnealingPilot.h"
 #include "AnnealingRun.h"
+#include "EnergyVerifier.h"
+#include "FormatNumber.h"
+#include "TranslationInvariance.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
 #include "openmmflow/BatchedPotential.h"
@@ -62,11 +65,6 @@ void moveToOrigin(vector<double>& positions, int numParticles) {
         removeAverage(&positions[start], numParticles);
 }
 
-string format(double value) {
-    char text[32];
-    return string(text, to_chars(text, text + sizeof(text), value).ptr);
-}
-
 /** The temperature that a flow says it was made for; NaN if it does not say. */
 double getFlowTemperature(const Flow& flow) {
     double temperature = numeric_limits<double>::quiet_NaN();
@@ -105,7 +103,7 @@ struct FlowSampler::Implementation {
             context.getPlatform().getName() + ", " + context.getProperties().at("Precision");
         const double flowTemperature = getFlowTemperature(context.getFlow());
         if (abs(flowTemperature - temperature) > 1e-6 * temperature)
-            metadata["flow_temperature"] = format(flowTemperature);
+            metadata["flow_temperature"] = formatNumber(flowTemperature);
     }
     /** The reduced potentials of samples. Those off the support are not evaluated: they have weight zero
      * anyway. */
@@ -116,63 +114,15 @@ struct FlowSampler::Implementation {
             if (isfinite(logQ[k]))
                 inside.insert(inside.end(), &positions[k * size], &positions[k * size] + size);
         const vector<double> energies = potential.computeEnergies(inside);
-        requireTranslationInvariance(inside, energies);
-        verify(inside, energies);
+        isInvariant = isInvariant || requireTranslationInvariance(potential, temperature, inside, energies);
+        if (verifier != nullptr)
+            verifier->verify(inside, energies);
         vector<double> reduced(logQ.size(), numeric_limits<double>::infinity());
         auto energy = energies.begin();
         for (size_t k = 0; k < logQ.size(); k++)
             if (isfinite(logQ[k]))
                 reduced[k] = *energy++ / (BOLTZ * temperature);
         return reduced;
-    }
-    /** Compare every so many energies with those of OpenMM. */
-    void verify(const vector<double>& positions, const vector<double>& energies) {
-        if (verifier == nullptr)
-            return;
-        const size_t size = 3 * numParticles;
-        vector<double> chosen;
-        vector<double> expected;
-        for (size_t k = 0; k < energies.size(); k++) {
-            notYetVerified += verifiedFraction;
-            if (notYetVerified < 1)
-                continue;
-            notYetVerified -= 1;
-            chosen.insert(chosen.end(), &positions[k * size], &positions[k * size] + size);
-            expected.push_back(energies[k]);
-        }
-        const vector<double> truth = verifier->computeEnergies(chosen);
-        const double kT = BOLTZ * temperature;
-        // Clashes, whose energies overflow in single precision, have no weight in any case.
-        auto isHopeless = [&](double energy) { return !(energy < 1e4 * kT); };
-        for (size_t k = 0; k < truth.size(); k++)
-            if (!(isHopeless(truth[k]) && isHopeless(expected[k]))
-                && !(abs(truth[k] - expected[k]) <= 0.01 * kT + 1e-5 * abs(truth[k])))
-                throw OpenMMException(
-                    "OpenMM gives " + format(truth[k]) + " kJ/mol for an energy that was computed as "
-                    + format(expected[k])
-                    + ": set the property Implementation to contexts, and report this System.");
-    }
-    /** Positions are known modulo translation only, so an energy that depends on it has no meaning here. */
-    void requireTranslationInvariance(const vector<double>& positions, const vector<double>& energies) {
-        if (isInvariant || energies.empty())
-            return;
-        const size_t size = 3 * numParticles;
-        size_t lowest = 0;
-        for (size_t k = 1; k < energies.size(); k++)
-            if (!isfinite(energies[lowest]) || energies[k] < energies[lowest])
-                lowest = k;
-        if (!isfinite(energies[lowest]))
-            return;
-        vector<double> moved(&positions[lowest * size], &positions[lowest * size] + size);
-        const double translation[3] = {0.21, -0.34, 0.55};
-        for (size_t i = 0; i < size; i++)
-            moved[i] += translation[i % 3];
-        const double change = potential.computeEnergies(moved)[0] - energies[lowest];
-        if (abs(change) > 1e-3 * max(BOLTZ * temperature, abs(energies[lowest])))
-            throw OpenMMException("The energy of the System changes by " + format(change)
-                                  + " kJ/mol when the whole molecule is moved, while a flow knows positions modulo translation "
-                                    "only: remove external fields and restraints to points in space (CustomExternalForce).");
-        isInvariant = true;
     }
     WeightedEnsemble makeEnsemble(vector<double> positions, vector<double> logQ,
                                   vector<double> reducedPotentials) {
@@ -217,8 +167,7 @@ struct FlowSampler::Implementation {
     FlowContext context;
     map<string, string> metadata;
     bool isInvariant = false;
-    unique_ptr<BatchedPotential> verifier;
-    double verifiedFraction = 0, notYetVerified = 0;
+    unique_ptr<EnergyVerifier> verifier;
 };
 
 FlowSampler::FlowSampler(const System& system, const Flow& flow, double temperature,
@@ -244,18 +193,10 @@ string FlowSampler::getDescription() const {
 }
 
 void FlowSampler::setEnergyVerification(double fraction) {
-    if (!(fraction >= 0 && fraction <= 1))
-        throw OpenMMException("The fraction of energies to verify must lie between 0 and 1, not "
-                              + format(fraction) + ".");
-    impl->verifier.reset();
+    impl->verifier = make_unique<EnergyVerifier>(*impl->system, impl->potential, impl->temperature, fraction);
     impl->metadata.erase("verified_energies");
-    impl->verifiedFraction = fraction;
-    impl->notYetVerified = 0;
-    if (fraction == 0 || impl->potential.getImplementation() != "batched")
-        return;
-    impl->verifier =
-        make_unique<BatchedPotential>(*impl->system, map<string, string>{{"Implementation", "contexts"}});
-    impl->metadata["verified_energies"] = format(fraction);
+    if (impl->verifier->isActive())
+        impl->metadata["verified_energies"] = formatNumber(fraction);
 }
 
 void FlowSampler::propose(long long count, vector<double>& positions, vector<double>& logQ, uint64_t seed,

@@ -5,13 +5,14 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <stdexcept>
 
 #include "AnnealingPath.h"
 #include "AnnealingPilot.h"
 #include "AnnealingRun.h"
+#include "AtomicFile.h"
 #include "EnergyVerifier.h"
 #include "FormatNumber.h"
+#include "ReservePositions.h"
 #include "TranslationInvariance.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
@@ -128,9 +129,12 @@ struct FlowSampler::Implementation {
                                   vector<double> reducedPotentials) {
         WeightedEnsemble ensemble(numParticles, temperature, std::move(positions), std::move(logQ),
                                   std::move(reducedPotentials));
+        addMetadata(ensemble);
+        return ensemble;
+    }
+    void addMetadata(WeightedEnsemble& ensemble) const {
         for (const auto& [key, value] : metadata)
             ensemble.setMetadata(key, value);
-        return ensemble;
     }
     /** Draw and weight samples block by block. `keep` takes their positions, which the ensemble does not
      * hold. */
@@ -208,15 +212,7 @@ void FlowSampler::propose(long long count, vector<double>& positions, vector<dou
 WeightedEnsemble FlowSampler::sample(long long count, uint64_t seed, uint64_t first,
                                      const Progress& progress) {
     checkRange(count, first);
-    vector<double> positions;
-    try {
-        if ((size_t)count > positions.max_size() / (3 * impl->numParticles))
-            throw length_error("more than any memory holds");
-        positions.reserve(count * impl->numParticles * 3);
-    } catch (const exception&) {
-        throw OpenMMException("There is not enough memory for the positions of " + to_string(count)
-                              + " samples: use sampleToFile().");
-    }
+    vector<double> positions = reservePositions(count, impl->numParticles, "sampleToFile()");
     WeightedEnsemble ensemble = impl->sample(count, seed, first, progress, [&](const vector<double>& block) {
         positions.insert(positions.end(), block.begin(), block.end());
     });
@@ -267,10 +263,31 @@ WeightedEnsemble FlowSampler::anneal(long long count, const AnnealingOptions& op
                                      uint64_t first, const Progress& progress) {
     checkRange(count, first);
     options.check(count, first);
-    AnnealingPath path = impl->makePath();
-    WeightedEnsemble ensemble = runAnnealing(path, options, count, seed, first, progress);
-    for (const auto& [key, value] : impl->metadata)
-        ensemble.setMetadata(key, value);
+    vector<double> positions = reservePositions(count, impl->numParticles, "annealToFile()");
+    AnnealingRun run(impl->makePath(), options, {seed, first, count}, progress);
+    WeightedEnsemble ensemble = run.run(
+        [&](const vector<double>& block) { positions.insert(positions.end(), block.begin(), block.end()); });
+    ensemble.setPositions(std::move(positions));
+    impl->addMetadata(ensemble);
+    return ensemble;
+}
+
+WeightedEnsemble FlowSampler::annealToFile(const string& path, long long count,
+                                           const AnnealingOptions& options, uint64_t seed, uint64_t first,
+                                           const Progress& progress) {
+    checkRange(count, first);
+    options.check(count, first);
+    // A file that cannot be written is told before the pilot run.
+    { AtomicFile probe(path); }
+    AnnealingRun run(impl->makePath(), options, {seed, first, count}, progress);
+    WeightedEnsemble description = run.describe();
+    impl->addMetadata(description);
+    EnsembleWriter writer(path, description, count, true);
+    WeightedEnsemble ensemble = run.run([&](const vector<double>& block) { writer.addPositions(block); });
+    impl->addMetadata(ensemble);
+    // An older file is worth more than one without any of the samples that were asked for.
+    if (ensemble.getNumSamples() > 0 || count == 0)
+        writer.finish(ensemble);
     return ensemble;
 }
 

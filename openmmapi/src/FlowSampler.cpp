@@ -160,7 +160,7 @@ struct FlowSampler::Implementation {
     AnnealingPath makePath() {
         if (!isInvariant)
             sample(64, 0, 0, {}, [](const vector<double>&) {});
-        return AnnealingPath(context, potential, temperature);
+        return AnnealingPath(context, potential, temperature, verifier.get());
     }
 
     double temperature;

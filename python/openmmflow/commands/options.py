@@ -38,7 +38,7 @@ def platform_options(command):
         click.option(
             "--precision",
             type=click.Choice(["single", "mixed", "double"]),
-            help="Precision of the flow, where the platform offers a choice.",
+            help="Precision of the computation, where the platform offers a choice. [default: single]",
         ),
         click.option(
             "--platform", help="The OpenMM platform to compute on, such as CPU. [default: the fastest]"
@@ -57,6 +57,43 @@ def temperature_option(command):
         required=True,
         help="Temperature of the target ensemble, in kelvin.",
     )(command)
+
+
+def output_option(default=None, text="The file to write; an existing one is replaced."):
+    """Return -o/--output, which is required where there is no default."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, writable=True),
+        default=default,
+        show_default=True,
+        required=default is None,
+        help=text,
+    )
+
+
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random numbers."
+)
+
+
+def sample_range_options(count, text="How many samples."):
+    """Return -n/--count with a default, --seed and --first."""
+
+    def add(command):
+        command = click.option(
+            "--first",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="Index of the first sample, to share the samples of one seed among machines.",
+        )(command)
+        command = seed_option(command)
+        return click.option(
+            "-n", "--count", type=click.IntRange(min=1), default=count, show_default=True, help=text
+        )(command)
+
+    return add
 
 
 def verify_option(command):

@@ -26,7 +26,7 @@ PILOT = {
 @click.command()
 @click.argument("flow", type=EXISTING_FILE)
 @click.argument("system", type=EXISTING_FILE)
-@temperature_option
+@temperature_option()
 @sample_range_options(1000, "How many samples, rounded up to whole islands.")
 @output_option("ensemble.safetensors")
 @click.option(

@@ -10,7 +10,7 @@ from openmmflow.commands.options import EXISTING_FILE, output_option
 
 @click.command()
 @click.argument("ensembles", type=EXISTING_FILE, nargs=-1, required=True)
-@output_option()
+@output_option(required=True)
 def merge(ensembles, output):
     """Join ENSEMBLES of one flow, System and temperature into one.
 

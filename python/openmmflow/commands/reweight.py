@@ -16,7 +16,7 @@ from openmmflow.commands.options import (
 @click.argument("flow", type=EXISTING_FILE)
 @click.argument("system", type=EXISTING_FILE)
 @click.argument("positions", type=EXISTING_FILE)
-@temperature_option
+@temperature_option()
 @click.option(
     "--topology", type=EXISTING_FILE, help="PDB or mmCIF of the molecule; most trajectory formats need it."
 )

@@ -16,7 +16,7 @@ from openmmflow.commands.options import (
 @click.command()
 @click.argument("flow", type=EXISTING_FILE)
 @click.argument("system", type=EXISTING_FILE)
-@temperature_option
+@temperature_option()
 @sample_range_options(10000)
 @output_option("ensemble.safetensors")
 @verify_option

@@ -60,13 +60,6 @@ bool isCheapOnReference(const System& system) {
     return system.getNumParticles() <= maxParticles && !system.usesPeriodicBoundaryConditions();
 }
 
-Platform* findCpuPlatform() {
-    for (int i = 0; i < Platform::getNumPlatforms(); i++)
-        if (Platform::getPlatform(i).getName() == "CPU")
-            return &Platform::getPlatform(i);
-    return nullptr;
-}
-
 }  // namespace
 
 /** One Context. It is locked against others only while it comes and goes. */
@@ -127,7 +120,8 @@ ContextPool::ContextPool(const System& system, Platform& platform, const map<str
     for (const auto& property : properties)
         (property.first == "Threads" ? own : contextProperties).insert(property);
     const bool isOnProcessor = platform.getName() == "Reference" || platform.getName() == "CPU";
-    own.insert({"Threads", isOnProcessor ? getDefaultThreads() : "1"});
+    if (!isOnProcessor)
+        own.insert({"Threads", "1"});
     if (platform.getName() == "CPU")
         contextProperties["Threads"] = "1";
     const int threads = getThreads(own);
@@ -184,12 +178,6 @@ void ContextPool::compute(long long count, const double* positions, double* ener
 Platform& choosePoolPlatform(const System& system) {
     Platform* cpu = findCpuPlatform();
     return cpu == nullptr || isCheapOnReference(system) ? Platform::getPlatformByName("Reference") : *cpu;
-}
-
-string getDefaultThreads() {
-    const Platform* cpu = findCpuPlatform();
-    return cpu == nullptr ? to_string(max(1u, thread::hardware_concurrency()))
-                          : cpu->getPropertyDefaultValue("Threads");
 }
 
 }  // namespace OpenMMFlow

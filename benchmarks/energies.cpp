@@ -90,9 +90,11 @@ int main(int argc, char** argv) {
             const double* r = &positions[3 * (k * numParticles + i)];
             configurations[k][i] = Vec3(r[0], r[1], r[2]);
         }
-    BatchedPotential batched(*system, {{"Threads", argv[3]}, {"Precision", argv[5]}});
-    // As many copies of the configurations as make a call worth its overhead.
-    const long long copies = max(1LL, 4096 / count);
+    BatchedPotential batched(*system,
+                             {{"Threads", argv[3]}, {"Precision", argv[5]}, {"Implementation", "batched"}});
+    // As many copies of the configurations as make a call worth its overhead, and fill all lanes.
+    const long long pairs = (long long)numParticles * numParticles;
+    const long long copies = max(1LL, clamp(400'000'000 / pairs, 16LL * threads, 4096LL) / count);
     vector<double> many, energies, forces, reference(count), cpu(count);
     for (long long i = 0; i < copies; i++)
         many.insert(many.end(), positions.begin(), positions.end());

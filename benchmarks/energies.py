@@ -20,32 +20,45 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DIPEPTIDE = os.path.join(HERE, "../examples/alanine-dipeptide/vacuum/topology.pdb")
 CHIGNOLIN = os.path.join(HERE, "chignolin.pdb")
 
-# Name, PDB file, force field, copies of the molecule side by side.
+# Name, PDB file, force field, copies of the molecule side by side, cutoff in nm.
 SYSTEMS = [
-    ("alanine dipeptide, OBC1 (CustomGBForce)", DIPEPTIDE, ["amber96.xml", "implicit/obc1.xml"], 1),
-    ("alanine dipeptide, OBC2 (CustomGBForce)", DIPEPTIDE, ["amber96.xml", "implicit/obc2.xml"], 1),
-    ("alanine dipeptide, OBC2 (GBSAOBCForce)", DIPEPTIDE, ["amber96.xml", "amber96_obc.xml"], 1),
-    ("alanine dipeptide, GBn2 (CustomGBForce)", DIPEPTIDE, ["amber14-all.xml", "implicit/gbn2.xml"], 1),
-    ("alanine dipeptide, vacuum", DIPEPTIDE, ["amber96.xml"], 1),
-    ("chignolin, OBC2 (GBSAOBCForce)", CHIGNOLIN, ["amber96.xml", "amber96_obc.xml"], 1),
+    ("alanine dipeptide, OBC1 (CustomGBForce)", DIPEPTIDE, ["amber96.xml", "implicit/obc1.xml"], 1, None),
+    ("alanine dipeptide, OBC2 (CustomGBForce)", DIPEPTIDE, ["amber96.xml", "implicit/obc2.xml"], 1, None),
+    ("alanine dipeptide, OBC2 (GBSAOBCForce)", DIPEPTIDE, ["amber96.xml", "amber96_obc.xml"], 1, None),
+    ("alanine dipeptide, GBn2 (CustomGBForce)", DIPEPTIDE, ["amber14-all.xml", "implicit/gbn2.xml"], 1, None),
+    ("alanine dipeptide, vacuum", DIPEPTIDE, ["amber96.xml"], 1, None),
+    ("chignolin, OBC2 (GBSAOBCForce)", CHIGNOLIN, ["amber96.xml", "amber96_obc.xml"], 1, None),
 ]
 # To see where a single Context overtakes.
 GROWING = [
-    (f"{copies} chignolins, OBC2 (GBSAOBCForce)", CHIGNOLIN, ["amber96.xml", "amber96_obc.xml"], copies)
-    for copies in (2, 4, 8, 14)
+    (
+        f"{138 * copies} atoms, {solvent}, {cutoff or 'no'} cutoff",
+        CHIGNOLIN,
+        ["amber96.xml", *solvents],
+        copies,
+        cutoff,
+    )
+    for solvent, solvents in (("OBC2", ["amber96_obc.xml"]), ("vacuum", []))
+    for cutoff in (None, 1.0)
+    for copies in (1, 2, 4, 8, 16, 36)
 ]
 
 
-def build(pdb, files, copies):
-    """Return a System without constraints and positions (nm) of copies of a molecule, 3 nm apart."""
+def build(pdb, files, copies, cutoff):
+    """Return a System without constraints and positions (nm) of copies of a molecule, packed as in a liquid."""
     molecule = app.PDBFile(pdb)
     modeller = app.Modeller(molecule.topology, molecule.positions)
     start = np.array(molecule.positions.value_in_unit(unit.nanometer))
+    spacing = np.ptp(start, axis=0) + 0.3
     for copy in range(1, copies):
-        shift = 3.0 * np.array([copy % 3, copy // 3 % 3, copy // 9])
+        shift = spacing * np.array([copy % 3, copy // 3 % 3, copy // 9])
         modeller.add(molecule.topology, (start + shift) * unit.nanometer)
     system = app.ForceField(*files).createSystem(
-        modeller.topology, nonbondedMethod=app.NoCutoff, constraints=None, rigidWater=False
+        modeller.topology,
+        nonbondedMethod=app.NoCutoff if cutoff is None else app.CutoffNonPeriodic,
+        nonbondedCutoff=(cutoff or 1.0) * unit.nanometer,
+        constraints=None,
+        rigidWater=False,
     )
     return system, np.array(modeller.positions.value_in_unit(unit.nanometer))
 
@@ -88,13 +101,13 @@ def main():
     cores = len(os.sched_getaffinity(0))
     print("configurations per second, energies and forces, one Context per core")
     print(f"{'':42s} cores   batched  Reference        CPU   ratio  cycles/pair  share of peak")
-    for name, pdb, files, copies in GROWING if options.growing else SYSTEMS:
-        system, start = build(pdb, files, copies)
+    for name, pdb, files, copies, cutoff in GROWING if options.growing else SYSTEMS:
+        system, start = build(pdb, files, copies, cutoff)
         n = system.getNumParticles()
         with tempfile.TemporaryDirectory() as folder:
             with open(f"{folder}/system.xml", "w") as file:
                 file.write(openmm.XmlSerializer.serialize(system))
-            sample(system, start, max(16, min(256, 20000 // n))).tofile(f"{folder}/positions")
+            sample(system, start, max(4, min(256, 20000 // n))).tofile(f"{folder}/positions")
             files = [f"{folder}/system.xml", f"{folder}/positions"]
             operations = number(f"{options.build}/operations", *files)
             for threads in sorted({1, cores}):

@@ -79,6 +79,12 @@ FUNCTION(LOG, log, 27)
 FUNCTION(LOG_NORMAL, log, 27)
 FUNCTION(SQRT, sqrt, 1)
 FUNCTION(FABS, fabs, 1)
+real RECIP(real x) {
+    return count(1, 1 / x.v);
+}
+real RSQRT(real x) {
+    return count(2, 1 / std::sqrt(x.v));
+}
 FUNCTION(FLOOR, floor, 1)
 FUNCTION(SIN, sin, 20)
 FUNCTION(COS, cos, 20)
@@ -110,6 +116,7 @@ struct WideSum {
 
 #include "shared/internalCoordinates.cc"
 #include "shared/potentialTerms.cc"
+#include "shared/virtualSites.cc"
 #undef DEVICE
 #include "shared/expressionMachine.cc"
 // After all of them.

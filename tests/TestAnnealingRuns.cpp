@@ -75,15 +75,18 @@ TEST_F(AnnealingRuns, StoppingEarlyKeepsWhatHasArrived) {
             return (long long)numbers.size() < calls;
         });
     };
-    // In the middle of the third block, and at its beginning.
-    for (long long calls : {2 * steps + 1, 2 * steps}) {
-        const WeightedEnsemble part = stopAfter(calls);
-        EXPECT_EQ((long long)numbers.size(), calls);
-        ASSERT_GT(part.getNumSamples(), 0);
-        EXPECT_EQ(part.getNumSamples(), numbers.back());
-        EXPECT_EQ(part.getSampleRanges()[0].count, numbers.back());
-        expectSame(part, whole.slice(0, part.getNumSamples()));
+    // At the beginning of the third block, and in its middle.
+    const long long arrived = stopAfter(2 * steps).getNumSamples();
+    EXPECT_EQ(arrived, numbers.back());
+    for (long long more : {0, 1}) {
+        const WeightedEnsemble part = stopAfter(2 * steps + more);
+        EXPECT_EQ((long long)numbers.size(), 2 * steps + more);
+        EXPECT_EQ(part.getSampleRanges()[0].count, arrived);
+        expectSame(part, whole.slice(0, arrived));
     }
+    // Samples on their way count by the steps that they have made.
+    for (size_t i = 0; i < numbers.size(); i++)
+        EXPECT_EQ(numbers[i], (long long)(0.5 * arrived * (i + 1) / steps)) << i;
     EXPECT_EQ(stopAfter(1).getNumSamples(), 0);
     options.schedule.reset();
     EXPECT_EQ(stopAfter(1).getNumSamples(), 0);
@@ -105,6 +108,9 @@ TEST_F(AnnealingRuns, ItsEnsembleIsResampledSlicedAndSummarised) {
     const std::string text = ensemble.toString();
     EXPECT_NE(text.find("islands             100 of 25 samples"), std::string::npos) << text;
     EXPECT_EQ(text.find("acceptance"), std::string::npos) << text;
+    const std::string caution = "Samples of an island resemble each other";
+    EXPECT_NE(text.find(caution), std::string::npos) << text;
+    EXPECT_EQ(sampler->anneal(100, makeOptions(), 13).toString().find(caution), std::string::npos);
     expectError([&] { ensemble.slice(0, 30); }, "blocks of 25");
     EXPECT_EQ(ensemble.slice(25, 75).getBlockSize(), 25);
     EXPECT_TRUE(std::isnan(ensemble.slice(0, 25).getLogPartitionFunction().error));
@@ -136,6 +142,13 @@ TEST_F(AnnealingRuns, RefusesWhatItCannotDo) {
     expectRefusal([](AnnealingOptions& o) { o.schedule = AnnealingSchedule(); },
                   "its betas must go from 0 to 1");
     expectError([&] { sampler->anneal(-1); }, "must not be negative");
+    expectError(
+        [&] {
+            sampler->anneal(1LL << 62, {}, 0, 0, [](long long, long long) -> bool {
+                throw OpenMMException("The run has begun.");
+            });
+        },
+        "not enough memory for the positions of 4611686018427387904 samples: use annealToFile()");
     auto* limit = new CustomBondForce("sqrt(-1-r)");
     limit->addBond(1, 2);
     system->addForce(limit);

@@ -161,6 +161,29 @@ TEST_F(Geometry, GradientsAgreeWithFiniteDifferences) {
     }
 }
 
+TEST_F(Geometry, ForcesOnDirectionsAgreeWithFiniteDifferences) {
+    const double h = 1e-6;
+    for (int i = 0; i < 50; i++) {
+        real3 r[2] = {random(), random()};
+        const real3 p = random(), force = random();
+        const DirectionForces forces = forcesOnDirections(makeLocalAxes(r[0], r[1]), p, force);
+        const real3 parts[2] = {forces.x, forces.y};
+        auto work = [&] { return dotProduct(force, pointInAxes(makeLocalAxes(r[0], r[1]), p)); };
+        for (int direction = 0; direction < 2; direction++)
+            for (int axis = 0; axis < 3; axis++) {
+                real* x = &r[direction].x + axis;
+                const real x0 = *x;
+                *x = x0 + h;
+                const double up = work();
+                *x = x0 - h;
+                const double down = work();
+                *x = x0;
+                const double analytic = *(&parts[direction].x + axis);
+                EXPECT_NEAR((up - down) / (2 * h), analytic, 1e-6 * (1 + std::fabs(analytic) * 100));
+            }
+    }
+}
+
 TEST_F(Geometry, RotationKeepsLengthsAndHand) {
     for (int i = 0; i < 20; i++) {
         double q[4];

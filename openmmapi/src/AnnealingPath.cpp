@@ -34,8 +34,9 @@ void AnnealingStates::replace(long long k, const AnnealingStates& other, long lo
     copy_n(&other.targetGradients[size * from], size, &targetGradients[size * k]);
 }
 
-AnnealingPath::AnnealingPath(FlowContext& flow, BatchedPotential& potential, double temperature)
-    : flow(flow), potential(potential), temperature(temperature) {
+AnnealingPath::AnnealingPath(FlowContext& flow, BatchedPotential& potential, double temperature,
+                             EnergyVerifier* verifier)
+    : flow(flow), potential(potential), temperature(temperature), verifier(verifier) {
     if (flow.getFlow().getNumAugmentedParticles() > 0)
         throw OpenMMException(
             "Annealing needs log q itself, and an augmented flow gives estimates of it only: use "
@@ -61,6 +62,8 @@ AnnealingStates AnnealingPath::draw(long long count, uint64_t seed, uint64_t fir
 void AnnealingPath::evaluate(AnnealingStates& states) {
     flow.computeLogDensityGradient(states.positions, states.logQ, states.flowGradients);
     potential.computeEnergiesAndForces(states.positions, states.reducedPotentials, states.targetGradients);
+    if (verifier != nullptr)
+        verifier->verify(states.positions, states.reducedPotentials);
     const double beta = 1 / (BOLTZ * temperature);
     for (vector<double>* values : {&states.reducedPotentials, &states.targetGradients})
         for (double& value : *values)

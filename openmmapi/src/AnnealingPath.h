@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "EnergyVerifier.h"
 #include "openmmflow/BatchedPotential.h"
 #include "openmmflow/FlowContext.h"
 
@@ -32,8 +33,13 @@ struct AnnealingStates {
  */
 class AnnealingPath {
 public:
-    /** Both contexts must outlive this object. The temperature is in K. */
-    AnnealingPath(FlowContext& flow, BatchedPotential& potential, double temperature);
+    /**
+     * All but the temperature, in K, must outlive this object.
+     *
+     * @param verifier   what verifies the energies; null for nothing
+     */
+    AnnealingPath(FlowContext& flow, BatchedPotential& potential, double temperature,
+                  EnergyVerifier* verifier = nullptr);
     int getNumParticles() const;
     double getTemperature() const { return temperature; }
     /** Draw states from the flow. Samples off its support get log q = -infinity. */
@@ -50,6 +56,7 @@ private:
     FlowContext& flow;
     BatchedPotential& potential;
     double temperature;
+    EnergyVerifier* verifier;
 };
 
 /** Subtract from vectors of all particles, (N, 3), their average. */

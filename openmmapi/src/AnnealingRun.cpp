@@ -1,7 +1,6 @@
 #include "AnnealingRun.h"
 
 #include <algorithm>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -18,23 +17,26 @@ namespace {
 /** Samples that are annealed together: enough to keep all lanes of many threads busy. */
 const long long BLOCK = 1024;
 
+/** The longest text that describeMoves() returns. */
+const size_t LONGEST_DESCRIPTION = 200;
+
 /** Bring a population to the target, unless it is stopped after a step. Returns whether it got there. */
 bool follow(AnnealingPopulation& population, const AnnealingSchedule& schedule, double threshold,
-            MoveCounts& counts, const function<bool()>& proceed) {
-    for (size_t i = 1; i < schedule.betas.size(); i++) {
-        population.reweight(schedule.betas[i]);
+            MoveCounts& counts, const function<bool(long long steps)>& proceed) {
+    const size_t numSteps = schedule.stepSizes.size();
+    for (size_t i = 0; i < numSteps; i++) {
+        population.reweight(schedule.betas[i + 1]);
         population.resample(threshold);
         for (int j = 0; j < schedule.movesPerBeta; j++)
-            counts +=
-                population.move(schedule.stepSizes[i - 1], schedule.stepSizeJitter, schedule.leapfrogSteps);
-        const bool isLast = i + 1 == schedule.betas.size();
-        if (!isLast && !proceed())
+            counts += population.move(schedule.stepSizes[i], schedule.stepSizeJitter, schedule.leapfrogSteps);
+        const bool isLast = i + 1 == numSteps;
+        if (!isLast && !proceed(i + 1))
             return false;
     }
     return true;
 }
 
-string describe(const MoveCounts& counts) {
+string describeMoves(const MoveCounts& counts) {
     stringstream text;
     text.precision(3);
     text << 100.0 * counts.accepted / max(1LL, counts.proposed) << " % of " << counts.proposed
@@ -49,41 +51,65 @@ void append(vector<double>& values, const vector<double>& more) {
 
 }  // namespace
 
-WeightedEnsemble runAnnealing(AnnealingPath& path, const AnnealingOptions& options, long long count,
-                              uint64_t seed, uint64_t first, const FlowSampler::Progress& progress) {
-    const long long islandSize = options.islandSize, block = max(1LL, BLOCK / islandSize) * islandSize;
-    vector<double> positions, logWeights, reducedPotentials;
-    MoveCounts counts;
-    auto getDone = [&] { return (long long)logWeights.size(); };
-    auto proceed = [&] { return !progress || progress(getDone(), count); };
-    const AnnealingSchedule schedule =
-        options.schedule ? *options.schedule
-                         : planAnnealing(path, options, [&](long long) { return proceed(); });
-    bool isGoing = schedule.betas.back() == 1;
-    while (isGoing && getDone() < count) {
-        AnnealingPopulation population(path, seed, first + getDone(), min(block, count - getDone()),
-                                       islandSize);
-        MoveCounts blockCounts;
-        isGoing = follow(population, schedule, options.resamplingThreshold, blockCounts, proceed);
-        if (!isGoing)
-            break;
-        counts += blockCounts;
-        append(positions, population.getPositions());
-        append(logWeights, population.getLogWeights());
-        append(reducedPotentials, population.getReducedPotentials());
-        isGoing = proceed();
-    }
-    const long long done = getDone();
+AnnealingRun::AnnealingRun(const AnnealingPath& path, const AnnealingOptions& options,
+                           const WeightedEnsemble::SampleRange& range, const FlowSampler::Progress& progress)
+    : path(path),
+      islandSize(options.islandSize),
+      resamplingThreshold(options.resamplingThreshold),
+      range(range),
+      progress(progress),
+      schedule(options.schedule ? *options.schedule : planAnnealing(this->path, options, [&](long long) {
+          return !progress || progress(0, range.count);
+      })) {}
+
+WeightedEnsemble AnnealingRun::makeEnsemble(vector<double> logWeights,
+                                            vector<double> reducedPotentials) const {
+    const long long done = (long long)logWeights.size();
     WeightedEnsemble ensemble =
-        WeightedEnsemble::fromLogWeights(path.getNumParticles(), path.getTemperature(), std::move(positions),
+        WeightedEnsemble::fromLogWeights(path.getNumParticles(), path.getTemperature(), {},
                                          std::move(logWeights), std::move(reducedPotentials), islandSize);
-    ensemble.addSampleRange({seed, first, done});
+    ensemble.addSampleRange({range.seed, range.first, done});
     // A pilot run that was stopped left nothing to go on with.
     if (schedule.betas.back() == 1)
         ensemble.setMetadata("annealing", schedule.toJson());
     if (islandSize > 1)
-        ensemble.setMetadata("resampling_threshold", nlohmann::json(options.resamplingThreshold).dump());
-    ensemble.setMetadata("moves", describe(counts));
+        ensemble.setMetadata("resampling_threshold", nlohmann::json(resamplingThreshold).dump());
+    return ensemble;
+}
+
+WeightedEnsemble AnnealingRun::describe() const {
+    WeightedEnsemble ensemble = makeEnsemble({}, {});
+    ensemble.addSampleRange(range);
+    ensemble.setMetadata("moves", string(LONGEST_DESCRIPTION, ' '));
+    return ensemble;
+}
+
+WeightedEnsemble AnnealingRun::run(const function<void(const vector<double>&)>& keep) {
+    const long long block = max(1LL, BLOCK / islandSize) * islandSize;
+    vector<double> logWeights, reducedPotentials;
+    MoveCounts counts;
+    auto getDone = [&] { return (long long)logWeights.size(); };
+    auto proceed = [&](double onTheWay) {
+        return !progress || progress(getDone() + (long long)onTheWay, range.count);
+    };
+    bool isGoing = schedule.betas.back() == 1;
+    while (isGoing && getDone() < range.count) {
+        const long long size = min(block, range.count - getDone());
+        AnnealingPopulation population(path, range.seed, range.first + getDone(), size, islandSize);
+        MoveCounts blockCounts;
+        isGoing = follow(population, schedule, resamplingThreshold, blockCounts, [&](long long steps) {
+            return proceed((double)size * steps / schedule.stepSizes.size());
+        });
+        if (!isGoing)
+            break;
+        counts += blockCounts;
+        keep(population.getPositions());
+        append(logWeights, population.getLogWeights());
+        append(reducedPotentials, population.getReducedPotentials());
+        isGoing = proceed(0);
+    }
+    WeightedEnsemble ensemble = makeEnsemble(std::move(logWeights), std::move(reducedPotentials));
+    ensemble.setMetadata("moves", describeMoves(counts));
     return ensemble;
 }
 

@@ -75,7 +75,7 @@ BatchedIntegrator::BatchedIntegrator(const System& system, BatchedPotential& pot
         if (property.first != "Threads")
             throw OpenMMException("Batched integrators have no property \"" + property.first
                                   + "\"; they know Threads.");
-    threads = make_unique<ThreadPool>(properties.empty() ? 0 : getThreads(properties));
+    threads = make_unique<ThreadPool>(getThreads(properties));
     for (double mass : masses) {
         inverseMasses.push_back(1 / mass);
         thermalVelocities.push_back(sqrt(BOLTZ / mass));

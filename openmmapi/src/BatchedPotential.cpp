@@ -1,11 +1,11 @@
 #include "openmmflow/BatchedPotential.h"
 
 #include <algorithm>
-#include <cmath>
 #include <iostream>
 #include <limits>
 
 #include "ContextPool.h"
+#include "RealParticles.h"
 #include "openmm/Kernel.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/FlowKernels.h"
@@ -41,7 +41,7 @@ Platform* findFastestPlatform() {
 
 struct BatchedPotential::Implementation {
     Implementation(const System& original, Platform* platform, const map<string, string>& properties)
-        : system(cloneSystem(original)) {
+        : system(cloneSystem(original)), realParticles(findRealParticles(*system)) {
         if (system->getNumParticles() == 0)
             throw OpenMMException("The System has no particles.");
         const auto wanted = properties.find("Implementation");
@@ -50,11 +50,16 @@ struct BatchedPotential::Implementation {
                                   + wanted->second + "\".");
         const map<string, string> others = without(properties, "Implementation");
         const bool wantsContexts = wanted != properties.end() && wanted->second == "contexts";
-        const string reason = wantsContexts
-                                  ? "as asked for"
+        const bool wantsBatches = wanted != properties.end() && !wantsContexts;
+        const string reason = wantsContexts ? "as asked for"
+                              : !wantsBatches && system->getNumParticles() > MOST_PARTICLES
+                                  ? "its size, for which a Context is faster"
                                   : translate(platform == nullptr ? findFastestPlatform() : platform, others);
         if (reason.empty())
             return;
+        if (wantsBatches)
+            throw OpenMMException("This System cannot be evaluated in batches because of " + reason
+                                  + ": leave out the property Implementation.");
         kernel.reset();
         Platform& chosen = platform == nullptr ? choosePoolPlatform(*system) : *platform;
         map<string, string> poolProperties = without(others, "InstructionSet");
@@ -75,8 +80,6 @@ struct BatchedPotential::Implementation {
             return platform == nullptr
                        ? "openmm-flow's plugins, which are not loaded"
                        : "the platform " + platform->getName() + ", which has no kernel for batches";
-        if (system->getNumParticles() > MOST_PARTICLES)
-            return "its size, for which a Context is faster";
         if (platform->getName() == "Reference")
             properties.erase("Threads");
         try {
@@ -131,8 +134,7 @@ struct BatchedPotential::Implementation {
         // Terms may not depend on a position that is not finite.
         const double notANumber = numeric_limits<double>::quiet_NaN();
         for (long long k = 0; k < count; k++)
-            if (!all_of(&positions[k * size], &positions[k * size] + size,
-                        [](double x) { return isfinite(x); })) {
+            if (!areFinite(realParticles, &positions[k * size])) {
                 energies[k] = notANumber;
                 if (forces != nullptr)
                     fill_n(forces->begin() + k * size, size, notANumber);
@@ -141,6 +143,7 @@ struct BatchedPotential::Implementation {
 
     OwnerProcess owner;
     unique_ptr<System> system;
+    vector<int> realParticles;
     map<string, double> parameters;
     int groups = -1;
     string implementation, description;

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <exception>
 #include <limits>
 #include <mutex>
 #include <thread>
 
 #include "NotANumber.h"
+#include "RealParticles.h"
 #include "openmm/CMAPTorsionForce.h"
 #include "openmm/CMMotionRemover.h"
 #include "openmm/Context.h"
@@ -61,24 +61,15 @@ bool isCheapOnReference(const System& system) {
     return system.getNumParticles() <= maxParticles && !system.usesPeriodicBoundaryConditions();
 }
 
-Platform* findCpuPlatform() {
-    for (int i = 0; i < Platform::getNumPlatforms(); i++)
-        if (Platform::getPlatform(i).getName() == "CPU")
-            return &Platform::getPlatform(i);
-    return nullptr;
-}
-
 }  // namespace
 
 /** One Context. It is locked against others only while it comes and goes. */
 class ContextPool::Replica {
 public:
     Replica(const System& system, Platform& platform, const map<string, string>& properties)
-        : integrator(0.001), positions(system.getNumParticles()) {
+        : integrator(0.001), positions(system.getNumParticles()), realParticles(findRealParticles(system)) {
         lock_guard lock(getContextMutex());
         context = make_unique<Context>(system, integrator, platform, properties);
-        for (int i = 0; i < system.getNumParticles(); i++)
-            hasVirtualSites |= system.isVirtualSite(i);
     }
     ~Replica() {
         lock_guard lock(getContextMutex());
@@ -93,13 +84,13 @@ public:
         if (forces != nullptr)
             fill(forces, forces + size, energy);
         // A platform with a neighbour list may not survive these.
-        if (!all_of(coordinates, coordinates + size, [](double x) { return isfinite(x); }))
+        if (!areFinite(realParticles, coordinates))
             return;
-        for (size_t i = 0; i < positions.size(); i++)
+        for (int i : realParticles)
             positions[i] = Vec3(coordinates[3 * i], coordinates[3 * i + 1], coordinates[3 * i + 2]);
         try {
             context->setPositions(positions);
-            if (hasVirtualSites)
+            if (realParticles.size() < positions.size())
                 context->computeVirtualSites();
             const State state =
                 context->getState(State::Energy | (forces == nullptr ? 0 : State::Forces), false, groups);
@@ -118,8 +109,8 @@ private:
     VerletIntegrator integrator;
     unique_ptr<Context> context;
     vector<Vec3> positions;
+    vector<int> realParticles;
     int groups = -1;
-    bool hasVirtualSites = false;
 };
 
 ContextPool::ContextPool(const System& system, Platform& platform, const map<string, string>& properties)
@@ -128,7 +119,8 @@ ContextPool::ContextPool(const System& system, Platform& platform, const map<str
     for (const auto& property : properties)
         (property.first == "Threads" ? own : contextProperties).insert(property);
     const bool isOnProcessor = platform.getName() == "Reference" || platform.getName() == "CPU";
-    own.insert({"Threads", isOnProcessor ? getDefaultThreads() : "1"});
+    if (!isOnProcessor)
+        own.insert({"Threads", "1"});
     if (platform.getName() == "CPU")
         contextProperties["Threads"] = "1";
     const int threads = getThreads(own);
@@ -185,12 +177,6 @@ void ContextPool::compute(long long count, const double* positions, double* ener
 Platform& choosePoolPlatform(const System& system) {
     Platform* cpu = findCpuPlatform();
     return cpu == nullptr || isCheapOnReference(system) ? Platform::getPlatformByName("Reference") : *cpu;
-}
-
-string getDefaultThreads() {
-    const Platform* cpu = findCpuPlatform();
-    return cpu == nullptr ? to_string(max(1u, thread::hardware_concurrency()))
-                          : cpu->getPropertyDefaultValue("Threads");
 }
 
 }  // namespace OpenMMFlow

@@ -17,7 +17,8 @@ public:
     /**
      * @param system       the System; it must outlive the pool
      * @param platform     the Platform of the Contexts
-     * @param properties   "Threads": the number of Contexts; all others go to them
+     * @param properties   "Threads": the number of Contexts (by default one where they do not compute on the
+     * processor); all others go to them
      */
     ContextPool(const OpenMM::System& system, OpenMM::Platform& platform,
                 const std::map<std::string, std::string>& properties);
@@ -29,7 +30,7 @@ public:
     /**
      * Compute energies and forces.
      *
-     * @param positions   (count, N, 3) in nm
+     * @param positions   (count, N, 3) in nm; those of virtual sites are computed, whatever is given for them
      * @param energies    (count): on exit, in kJ/mol; NaN where OpenMM refuses the configuration
      * @param forces      (count, N, 3): on exit, in kJ/mol/nm; null if they are not wanted
      */
@@ -44,9 +45,6 @@ private:
 /** Choose the Platform that is fastest for one copy of a System: Reference, which has little overhead, or
  * CPU. */
 OpenMM::Platform& choosePoolPlatform(const OpenMM::System& system);
-
-/** Get the number of threads that OpenMM's CPU platform would use, as OPENMM_CPU_THREADS may say. */
-std::string getDefaultThreads();
 
 }  // namespace OpenMMFlow
 

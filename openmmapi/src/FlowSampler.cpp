@@ -5,12 +5,16 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <stdexcept>
 
 #include "AnnealingPath.h"
 #include "AnnealingPilot.h"
 #include "AnnealingRun.h"
+#include "AtomicFile.h"
+#include "EnergyVerifier.h"
+#include "FormatNumber.h"
+#include "ReservePositions.h"
 #include "Temperature.h"
+#include "TranslationInvariance.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
 #include "openmmflow/BatchedPotential.h"
@@ -62,11 +66,6 @@ void moveToOrigin(vector<double>& positions, int numParticles) {
         removeAverage(&positions[start], numParticles);
 }
 
-string format(double value) {
-    char text[32];
-    return string(text, to_chars(text, text + sizeof(text), value).ptr);
-}
-
 /** The temperature that a flow says it was made for; NaN if it does not say. */
 double getFlowTemperature(const Flow& flow) {
     double temperature = numeric_limits<double>::quiet_NaN();
@@ -105,7 +104,7 @@ struct FlowSampler::Implementation {
             context.getPlatform().getName() + ", " + context.getProperties().at("Precision");
         const double flowTemperature = getFlowTemperature(context.getFlow());
         if (abs(flowTemperature - temperature) > 1e-6 * temperature)
-            metadata["flow_temperature"] = format(flowTemperature);
+            metadata["flow_temperature"] = formatNumber(flowTemperature);
     }
     /** The reduced potentials of samples. Those off the support are not evaluated: they have weight zero
      * anyway. */
@@ -116,8 +115,9 @@ struct FlowSampler::Implementation {
             if (isfinite(logQ[k]))
                 inside.insert(inside.end(), &positions[k * size], &positions[k * size] + size);
         const vector<double> energies = potential.computeEnergies(inside);
-        requireTranslationInvariance(inside, energies);
-        verify(inside, energies);
+        isInvariant = isInvariant || requireTranslationInvariance(potential, temperature, inside, energies);
+        if (verifier != nullptr)
+            verifier->verify(inside, energies);
         vector<double> reduced(logQ.size(), numeric_limits<double>::infinity());
         auto energy = energies.begin();
         for (size_t k = 0; k < logQ.size(); k++)
@@ -125,62 +125,16 @@ struct FlowSampler::Implementation {
                 reduced[k] = *energy++ / (BOLTZ * temperature);
         return reduced;
     }
-    /** Compare every so many energies with those of OpenMM. */
-    void verify(const vector<double>& positions, const vector<double>& energies) {
-        if (verifier == nullptr)
-            return;
-        const size_t size = 3 * numParticles;
-        vector<double> chosen;
-        vector<double> expected;
-        for (size_t k = 0; k < energies.size(); k++) {
-            notYetVerified += verifiedFraction;
-            if (notYetVerified < 1)
-                continue;
-            notYetVerified -= 1;
-            chosen.insert(chosen.end(), &positions[k * size], &positions[k * size] + size);
-            expected.push_back(energies[k]);
-        }
-        const vector<double> truth = verifier->computeEnergies(chosen);
-        const double kT = BOLTZ * temperature;
-        // Clashes, whose energies overflow in single precision, have no weight in any case.
-        auto isHopeless = [&](double energy) { return !(energy < 1e4 * kT); };
-        for (size_t k = 0; k < truth.size(); k++)
-            if (!(isHopeless(truth[k]) && isHopeless(expected[k]))
-                && !(abs(truth[k] - expected[k]) <= 0.01 * kT + 1e-5 * abs(truth[k])))
-                throw OpenMMException(
-                    "OpenMM gives " + format(truth[k]) + " kJ/mol for an energy that was computed as "
-                    + format(expected[k])
-                    + ": set the property Implementation to contexts, and report this System.");
-    }
-    /** Positions are known modulo translation only, so an energy that depends on it has no meaning here. */
-    void requireTranslationInvariance(const vector<double>& positions, const vector<double>& energies) {
-        if (isInvariant || energies.empty())
-            return;
-        const size_t size = 3 * numParticles;
-        size_t lowest = 0;
-        for (size_t k = 1; k < energies.size(); k++)
-            if (!isfinite(energies[lowest]) || energies[k] < energies[lowest])
-                lowest = k;
-        if (!isfinite(energies[lowest]))
-            return;
-        vector<double> moved(&positions[lowest * size], &positions[lowest * size] + size);
-        const double translation[3] = {0.21, -0.34, 0.55};
-        for (size_t i = 0; i < size; i++)
-            moved[i] += translation[i % 3];
-        const double change = potential.computeEnergies(moved)[0] - energies[lowest];
-        if (abs(change) > 1e-3 * max(BOLTZ * temperature, abs(energies[lowest])))
-            throw OpenMMException("The energy of the System changes by " + format(change)
-                                  + " kJ/mol when the whole molecule is moved, while a flow knows positions modulo translation "
-                                    "only: remove external fields and restraints to points in space (CustomExternalForce).");
-        isInvariant = true;
-    }
     WeightedEnsemble makeEnsemble(vector<double> positions, vector<double> logQ,
                                   vector<double> reducedPotentials) {
         WeightedEnsemble ensemble(numParticles, temperature, std::move(positions), std::move(logQ),
                                   std::move(reducedPotentials));
+        addMetadata(ensemble);
+        return ensemble;
+    }
+    void addMetadata(WeightedEnsemble& ensemble) const {
         for (const auto& [key, value] : metadata)
             ensemble.setMetadata(key, value);
-        return ensemble;
     }
     /** Draw and weight samples block by block. `keep` takes their positions, which the ensemble does not
      * hold. */
@@ -206,7 +160,7 @@ struct FlowSampler::Implementation {
     AnnealingPath makePath() {
         if (!isInvariant)
             sample(64, 0, 0, {}, [](const vector<double>&) {});
-        return AnnealingPath(context, potential, temperature);
+        return AnnealingPath(context, potential, temperature, verifier.get());
     }
 
     double temperature;
@@ -217,8 +171,7 @@ struct FlowSampler::Implementation {
     FlowContext context;
     map<string, string> metadata;
     bool isInvariant = false;
-    unique_ptr<BatchedPotential> verifier;
-    double verifiedFraction = 0, notYetVerified = 0;
+    unique_ptr<EnergyVerifier> verifier;
 };
 
 FlowSampler::FlowSampler(const System& system, const Flow& flow, double temperature,
@@ -244,18 +197,10 @@ string FlowSampler::getDescription() const {
 }
 
 void FlowSampler::setEnergyVerification(double fraction) {
-    if (!(fraction >= 0 && fraction <= 1))
-        throw OpenMMException("The fraction of energies to verify must lie between 0 and 1, not "
-                              + format(fraction) + ".");
-    impl->verifier.reset();
+    impl->verifier = make_unique<EnergyVerifier>(*impl->system, impl->potential, impl->temperature, fraction);
     impl->metadata.erase("verified_energies");
-    impl->verifiedFraction = fraction;
-    impl->notYetVerified = 0;
-    if (fraction == 0 || impl->potential.getImplementation() != "batched")
-        return;
-    impl->verifier =
-        make_unique<BatchedPotential>(*impl->system, map<string, string>{{"Implementation", "contexts"}});
-    impl->metadata["verified_energies"] = format(fraction);
+    if (impl->verifier->isActive())
+        impl->metadata["verified_energies"] = formatNumber(fraction);
 }
 
 void FlowSampler::propose(long long count, vector<double>& positions, vector<double>& logQ, uint64_t seed,
@@ -267,15 +212,7 @@ void FlowSampler::propose(long long count, vector<double>& positions, vector<dou
 WeightedEnsemble FlowSampler::sample(long long count, uint64_t seed, uint64_t first,
                                      const Progress& progress) {
     checkRange(count, first);
-    vector<double> positions;
-    try {
-        if ((size_t)count > positions.max_size() / (3 * impl->numParticles))
-            throw length_error("more than any memory holds");
-        positions.reserve(count * impl->numParticles * 3);
-    } catch (const exception&) {
-        throw OpenMMException("There is not enough memory for the positions of " + to_string(count)
-                              + " samples: use sampleToFile().");
-    }
+    vector<double> positions = reservePositions(count, impl->numParticles, "sampleToFile()");
     WeightedEnsemble ensemble = impl->sample(count, seed, first, progress, [&](const vector<double>& block) {
         positions.insert(positions.end(), block.begin(), block.end());
     });
@@ -326,10 +263,31 @@ WeightedEnsemble FlowSampler::anneal(long long count, const AnnealingOptions& op
                                      uint64_t first, const Progress& progress) {
     checkRange(count, first);
     options.check(count, first);
-    AnnealingPath path = impl->makePath();
-    WeightedEnsemble ensemble = runAnnealing(path, options, count, seed, first, progress);
-    for (const auto& [key, value] : impl->metadata)
-        ensemble.setMetadata(key, value);
+    vector<double> positions = reservePositions(count, impl->numParticles, "annealToFile()");
+    AnnealingRun run(impl->makePath(), options, {seed, first, count}, progress);
+    WeightedEnsemble ensemble = run.run(
+        [&](const vector<double>& block) { positions.insert(positions.end(), block.begin(), block.end()); });
+    ensemble.setPositions(std::move(positions));
+    impl->addMetadata(ensemble);
+    return ensemble;
+}
+
+WeightedEnsemble FlowSampler::annealToFile(const string& path, long long count,
+                                           const AnnealingOptions& options, uint64_t seed, uint64_t first,
+                                           const Progress& progress) {
+    checkRange(count, first);
+    options.check(count, first);
+    // A file that cannot be written is told before the pilot run.
+    { AtomicFile probe(path); }
+    AnnealingRun run(impl->makePath(), options, {seed, first, count}, progress);
+    WeightedEnsemble description = run.describe();
+    impl->addMetadata(description);
+    EnsembleWriter writer(path, description, count, true);
+    WeightedEnsemble ensemble = run.run([&](const vector<double>& block) { writer.addPositions(block); });
+    impl->addMetadata(ensemble);
+    // An older file is worth more than one without any of the samples that were asked for.
+    if (ensemble.getNumSamples() > 0 || count == 0)
+        writer.finish(ensemble);
     return ensemble;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <thread>
 
 #include "openmm/OpenMMException.h"
 
@@ -41,8 +43,23 @@ string getPrecision(const map<string, string>& properties, const vector<string>&
     return precision;
 }
 
+Platform* findCpuPlatform() {
+    for (int i = 0; i < Platform::getNumPlatforms(); i++)
+        if (Platform::getPlatform(i).getName() == "CPU")
+            return &Platform::getPlatform(i);
+    return nullptr;
+}
+
+string getDefaultThreads() {
+    const Platform* cpu = findCpuPlatform();
+    // OpenMM takes a number that is none, such as 0, for all processors.
+    const int threads = cpu == nullptr ? 0 : atoi(cpu->getPropertyDefaultValue("Threads").c_str());
+    return to_string(threads > 0 ? threads : max(1, (int)thread::hardware_concurrency()));
+}
+
 int getThreads(const map<string, string>& properties) {
-    const string& text = properties.at("Threads");
+    const auto given = properties.find("Threads");
+    const string text = given == properties.end() ? getDefaultThreads() : given->second;
     const char* end = text.data() + text.size();
     int threads = 0;
     auto [stop, error] = from_chars(text.data(), end, threads);

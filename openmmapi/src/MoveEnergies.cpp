@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <mutex>
 
-#include "ContextPool.h"
 #include "TranslationInvariance.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/serialization/XmlSerializer.h"
 #include "openmmflow/internal/ContextMutex.h"
 #include "openmmflow/internal/ForceKinds.h"
-#include "openmmflow/internal/PotentialTranslator.h"
 
 using namespace OpenMM;
 using namespace std;
@@ -41,19 +39,16 @@ unique_ptr<MoveEnergies> MoveEnergies::create(const System& system, const vector
         const unique_ptr<System> copy = copyEnergy(system);
         if (!isTranslationInvariant(*copy))
             return nullptr;
-        // A BatchedPotential would make up for what it cannot translate with Contexts of its own; the one
-        // that is there already serves as well.
-        ContextPool pool(*copy, Platform::getPlatformByName("Reference"), {{"Threads", "1"}});
-        translatePotential(*copy, pool.getParameters());
-        auto energies = make_unique<MoveEnergies>(*copy, particles, threads);
-        return energies->potential.getImplementation() == "batched" ? std::move(energies) : nullptr;
+        return make_unique<MoveEnergies>(*copy, particles, threads);
     } catch (const OpenMMException&) {
+        // What cannot be evaluated in batches, the Context evaluates.
         return nullptr;
     }
 }
 
 MoveEnergies::MoveEnergies(const System& system, const vector<int>& particles, const string& threads)
-    : particles(particles), potential(system, {{"Precision", "double"}, {"Threads", threads}}) {}
+    : particles(particles),
+      potential(system, {{"Precision", "double"}, {"Threads", threads}, {"Implementation", "batched"}}) {}
 
 bool MoveEnergies::update(const map<string, double>& parameters, int groups) {
     lock_guard lock(getContextMutex());

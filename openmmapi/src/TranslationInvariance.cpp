@@ -1,5 +1,10 @@
 #include "TranslationInvariance.h"
 
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "FormatNumber.h"
 #include "openmm/AndersenThermostat.h"
 #include "openmm/CMAPTorsionForce.h"
 #include "openmm/CMMotionRemover.h"
@@ -12,10 +17,13 @@
 #include "openmm/HarmonicAngleForce.h"
 #include "openmm/HarmonicBondForce.h"
 #include "openmm/NonbondedForce.h"
+#include "openmm/OpenMMException.h"
 #include "openmm/PeriodicTorsionForce.h"
 #include "openmm/RBTorsionForce.h"
+#include "openmm/reference/SimTKOpenMMRealType.h"
 
 using namespace OpenMM;
+using namespace std;
 
 namespace OpenMMFlow {
 
@@ -35,6 +43,29 @@ bool isTranslationInvariant(const System& system) {
                      CustomTorsionForce, CustomNonbondedForce, CustomGBForce, CMMotionRemover,
                      AndersenThermostat>(system.getForce(i)))
             return false;
+    return true;
+}
+
+bool requireTranslationInvariance(BatchedPotential& potential, double temperature,
+                                  const vector<double>& positions, const vector<double>& energies) {
+    if (energies.empty())
+        return false;
+    const size_t size = 3 * potential.getNumParticles();
+    size_t lowest = 0;
+    for (size_t k = 1; k < energies.size(); k++)
+        if (!isfinite(energies[lowest]) || energies[k] < energies[lowest])
+            lowest = k;
+    if (!isfinite(energies[lowest]))
+        return false;
+    vector<double> moved(&positions[lowest * size], &positions[lowest * size] + size);
+    const double translation[3] = {0.21, -0.34, 0.55};
+    for (size_t i = 0; i < size; i++)
+        moved[i] += translation[i % 3];
+    const double change = potential.computeEnergies(moved)[0] - energies[lowest];
+    if (abs(change) > 1e-3 * max(BOLTZ * temperature, abs(energies[lowest])))
+        throw OpenMMException("The energy of the System changes by " + formatNumber(change)
+                              + " kJ/mol when the whole molecule is moved, while a flow knows positions modulo translation "
+                                "only: remove external fields and restraints to points in space (CustomExternalForce).");
     return true;
 }
 

@@ -1,7 +1,10 @@
 #ifndef OPENMMFLOW_TRANSLATIONINVARIANCE_H_
 #define OPENMMFLOW_TRANSLATIONINVARIANCE_H_
 
+#include <vector>
+
 #include "openmm/System.h"
+#include "openmmflow/BatchedPotential.h"
 
 namespace OpenMMFlow {
 
@@ -11,6 +14,19 @@ namespace OpenMMFlow {
  * OpenMM does not define.
  */
 bool isTranslationInvariant(const OpenMM::System& system);
+
+/**
+ * Move the configuration of lowest energy, and refuse an energy that changes with it: positions that a flow
+ * proposes are known modulo translation only, so that such an energy has no meaning for them.
+ *
+ * @param temperature   the temperature at which the change is judged, in K
+ * @param positions     (count, N, 3) in nm
+ * @param energies      (count): the energies of these, in kJ/mol
+ * @return whether there was a finite energy, so that this could be tested
+ * @throws OpenMM::OpenMMException if the energy changes by more than 10^-3 of itself and of kT
+ */
+bool requireTranslationInvariance(BatchedPotential& potential, double temperature,
+                                  const std::vector<double>& positions, const std::vector<double>& energies);
 
 }  // namespace OpenMMFlow
 

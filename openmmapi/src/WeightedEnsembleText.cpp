@@ -53,6 +53,10 @@ string WeightedEnsemble::toString() const {
         text +=
             "Warning: Pareto k is above 0.7, so averages and their errors are not reliable: train the flow "
             "further.\n";
+    if (blockSize > 1)
+        text +=
+            "Samples of an island resemble each other, so the number of effective samples is too hopeful: "
+            "errors come from the differences between islands.\n";
     if (blockSize > 1 && getNumEffectiveBlocks() < 20)
         text += "Warning: there are fewer than 20 effective islands: errors are themselves uncertain.\n";
     if (getEffectiveSampleSize() < 100)

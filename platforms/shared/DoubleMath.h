@@ -27,6 +27,13 @@ inline real LOG_NORMAL(real x) {
 inline real SQRT(real x) {
     return std::sqrt(x);
 }
+/** 1/x and 1/sqrt(x), of normal positive numbers. */
+inline real RECIP(real x) {
+    return 1 / x;
+}
+inline real RSQRT(real x) {
+    return 1 / std::sqrt(x);
+}
 inline real SIN(real x) {
     return std::sin(x);
 }
@@ -69,6 +76,7 @@ private:
 #include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"
 #include "shared/rationalQuadraticSplineAdjoint.cc"
+#include "shared/virtualSites.cc"
 #undef DEVICE
 
 }  // namespace shared

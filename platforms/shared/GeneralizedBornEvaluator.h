@@ -57,6 +57,35 @@ private:
             return x;
     }
 
+    /** Long chains of dependent operations are cut into short loops, of which a processor has several rounds
+     * under way at once. What they hand on must stay in its nearest cache. */
+    static constexpr int CHUNK = 32;
+    struct Distances {
+        real square[CHUNK], value[CHUNK], inverse[CHUNK];
+    };
+
+    /** Call use(k, term) with what the first particle of pair k loses to the second, as two functions name
+     * them. */
+    template <bool NECKS, class First, class Second, class Use>
+    void forEachDescreening(const Distances& distances, int count, const Neck* neck, const First& first,
+                            const Second& second, const Use& use) const {
+        DescreeningLimits limits[CHUNK];
+        for (int k = 0; k < count; k++)
+            limits[k] = descreeningLimits(distances.value[k], first(k).rho, second(k).scaled);
+        real logarithm[CHUNK];
+        for (int k = 0; k < count; k++)
+            logarithm[k] = LOG_NORMAL(limits[k].ratio);
+        const real embedded = born.countsEmbedded ? 1.0 : 0.0;
+        for (int k = 0; k < count; k++) {
+            const auto& a = first(k);
+            Term term = descreeningTerm(distances.value[k], distances.inverse[k], a.rho, a.inverseRho,
+                                        second(k).scaled, embedded, limits[k], logarithm[k]);
+            if constexpr (NECKS)
+                term = addNeck(term, distances.value[k], neck[2 * k]);
+            use(k, term);
+        }
+    }
+
     static Term addNeck(Term term, real distance, const Neck& neck) {
         const Term more = neckTerm(distance, neck.height, neck.distance, neck.cutoff);
         return Term{term.energy + more.energy, term.derivative + more.derivative};
@@ -65,31 +94,43 @@ private:
     template <bool FORCES, bool CUTOFF, bool NECKS>
     void sumDescreening(const real3* r) {
         const int n = particles.size();
-        const real embedded = born.countsEmbedded ? 1.0 : 0.0;
         for (int i = 0; i < n; i++)
             integral[i] = 0.0;
         real* derivative = descreening.data();
         const Neck* neck = necks.data();
         for (int i = 0; i < n; i++) {
             const Particle& a = particles[i];
-            const real3 center = r[i];
             real sum = integral[i];
-            for (int j = i + 1; j < n; j++, derivative += 2) {
-                const Particle& b = particles[j];
-                const real3 d = center - r[j];
-                const real r2 = dotProduct(d, d), inverse = real(1.0) / SQRT(r2), distance = r2 * inverse;
-                Term mine = descreeningTerm(distance, inverse, a.rho, a.inverseRho, b.scaled, embedded);
-                Term other = descreeningTerm(distance, inverse, b.rho, b.inverseRho, a.scaled, embedded);
-                if constexpr (NECKS) {
-                    mine = addNeck(mine, distance, *neck++);
-                    other = addNeck(other, distance, *neck++);
+            for (int start = i + 1; start < n; start += CHUNK) {
+                const int count = std::min(CHUNK, n - start);
+                Distances distances;
+                for (int k = 0; k < count; k++) {
+                    const real3 d = r[i] - r[start + k];
+                    distances.square[k] = dotProduct(d, d);
+                    distances.inverse[k] = RSQRT(distances.square[k]);
+                    distances.value[k] = distances.square[k] * distances.inverse[k];
                 }
-                sum = sum + withinCutoff<CUTOFF>(r2, mine.energy);
-                integral[j] = integral[j] + withinCutoff<CUTOFF>(r2, other.energy);
-                if constexpr (FORCES) {
-                    derivative[0] = withinCutoff<CUTOFF>(r2, mine.derivative * inverse);
-                    derivative[1] = withinCutoff<CUTOFF>(r2, other.derivative * inverse);
-                }
+                const Particle* others = &particles[start];
+                forEachDescreening<NECKS>(
+                    distances, count, neck, [&](int) { return a; }, [&](int k) { return others[k]; },
+                    [&](int k, const Term& term) {
+                        sum = sum + withinCutoff<CUTOFF>(distances.square[k], term.energy);
+                        if constexpr (FORCES)
+                            derivative[2 * k] = withinCutoff<CUTOFF>(distances.square[k],
+                                                                     term.derivative * distances.inverse[k]);
+                    });
+                forEachDescreening<NECKS>(
+                    distances, count, neck + 1, [&](int k) { return others[k]; }, [&](int) { return a; },
+                    [&](int k, const Term& term) {
+                        integral[start + k] =
+                            integral[start + k] + withinCutoff<CUTOFF>(distances.square[k], term.energy);
+                        if constexpr (FORCES)
+                            derivative[2 * k + 1] = withinCutoff<CUTOFF>(
+                                distances.square[k], term.derivative * distances.inverse[k]);
+                    });
+                derivative += 2 * count;
+                if constexpr (NECKS)
+                    neck += 2 * count;
             }
             integral[i] = sum;
         }
@@ -126,33 +167,43 @@ private:
     template <bool FORCES, bool CUTOFF, bool SALT>
     void addPairEnergies(const real3* r, real3* force, WideSum& energy) {
         const int n = particles.size();
-        const real solvent = born.solvent, solute = born.solute, screening = born.solvent - born.solute;
+        const real solvent = born.solvent, solute = born.solute, dielectric = born.solvent - born.solute;
         const real kappa = born.kappa, shift = born.shift;
         for (int i = 0; i < n; i++) {
             const real3 center = r[i];
             const real mine = radius[i], inverse = inverseRadius[i], charge = particles[i].charge;
             real3 sum = make_real3(real(0.0), real(0.0), real(0.0));
             real radiusSum = radiusForce[i];
-            for (int j = i + 1; j < n; j++) {
-                const real3 d = center - r[j];
-                const real r2 = dotProduct(d, d);
-                const real charges = withinCutoff<CUTOFF>(r2, charge * real(particles[j].charge));
-                const BornTerm term = bornTerm(r2, mine * radius[j], inverse * inverseRadius[j]);
-                const real value = CUTOFF ? term.value - shift : term.value;
-                real scale = charges * screening, slope = scale;
-                if constexpr (SALT) {
-                    const real f = real(1.0) / term.value;
-                    const real screened = charges * solvent * EXP(real(-1.0) * kappa * f);
-                    scale = screened - charges * solute;
-                    slope = scale + screened * kappa * f * f * value;
+            for (int start = i + 1; start < n; start += CHUNK) {
+                const int count = std::min(CHUNK, n - start);
+                real square[CHUNK], ratio[CHUNK], screening[CHUNK];
+                for (int k = 0; k < count; k++) {
+                    const real3 d = center - r[start + k];
+                    square[k] = dotProduct(d, d);
+                    ratio[k] = real(0.25) * square[k] * (inverse * inverseRadius[start + k]);
                 }
-                energy.add(scale * value);
-                if constexpr (FORCES) {
-                    const real3 g = (slope * term.radial) * d;
-                    sum = sum - g;
-                    force[j] = force[j] + g;
-                    radiusSum = radiusSum + slope * term.logarithmic;
-                    radiusForce[j] = radiusForce[j] + slope * term.logarithmic;
+                for (int k = 0; k < count; k++)
+                    screening[k] = EXP(-ratio[k]);
+                for (int k = 0; k < count; k++) {
+                    const int j = start + k;
+                    const real charges = withinCutoff<CUTOFF>(square[k], charge * real(particles[j].charge));
+                    const BornTerm term = bornTerm(square[k], mine * radius[j], ratio[k], screening[k]);
+                    const real value = CUTOFF ? term.value - shift : term.value;
+                    real scale = charges * dielectric, slope = scale;
+                    if constexpr (SALT) {
+                        const real f = real(1.0) / term.value;
+                        const real screened = charges * solvent * EXP(real(-1.0) * kappa * f);
+                        scale = screened - charges * solute;
+                        slope = scale + screened * kappa * f * f * value;
+                    }
+                    energy.add(scale * value);
+                    if constexpr (FORCES) {
+                        const real3 g = (slope * term.radial) * (center - r[j]);
+                        sum = sum - g;
+                        force[j] = force[j] + g;
+                        radiusSum = radiusSum + slope * term.logarithmic;
+                        radiusForce[j] = radiusForce[j] + slope * term.logarithmic;
+                    }
                 }
             }
             radiusForce[i] = radiusSum;

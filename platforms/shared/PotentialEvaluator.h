@@ -7,11 +7,12 @@
 #include "CustomBornEvaluator.h"
 #include "CustomTermsEvaluator.h"
 #include "GeneralizedBornEvaluator.h"
+#include "VirtualSites.h"
 
 /** Evaluates a PotentialModel. Each thread has its own. */
 class PotentialEvaluator {
 public:
-    explicit PotentialEvaluator(const PotentialModel& model) : model(model) {
+    explicit PotentialEvaluator(const PotentialModel& model) : model(model), virtualSites(model) {
         for (const auto& list : model.pairLists)
             for (const auto& pair : list.pairs)
                 pairs.push_back({pair.atoms[0], pair.atoms[1], (Scalar)pair.charges,
@@ -31,9 +32,11 @@ public:
         for (const auto& born : model.customBorn)
             customBorn.emplace_back(born, model.numParticles);
     }
-    /** Add the energies to `energy`, and the forces to `force` if FORCES. */
+    /** Add the energies to `energy`, and the forces to `force` if FORCES. The positions of virtual sites in r
+     * are computed. */
     template <bool FORCES>
-    void evaluate(const real3* r, real3* force, WideSum& energy) {
+    void evaluate(real3* r, real3* force, WideSum& energy) {
+        virtualSites.computePositions(r);
         energy.add(real(model.constant));
         addBonds<FORCES>(r, force, energy);
         addAngles<FORCES>(r, force, energy);
@@ -52,6 +55,8 @@ public:
             terms.add<FORCES>(r, force, energy);
         for (CustomBornEvaluator& born : customBorn)
             born.add<FORCES>(r, force, energy);
+        if constexpr (FORCES)
+            virtualSites.distributeForces(r, force);
     }
 
 private:
@@ -216,7 +221,7 @@ private:
                 term = switchedTerm(term, distance, list.switchingDistance, list.cutoff);
                 term.derivative = term.derivative / distance;
             }
-            const real inverse = real(1.0) / SQRT(r2);
+            const real inverse = RSQRT(r2);
             term.energy = term.energy + charges * (inverse + k * r2 - c);
             term.derivative = term.derivative + charges * (real(2.0) * k - inverse * inverse * inverse);
             term.energy = SELECT(r2 > cutoff2, real(0.0), term.energy);
@@ -226,6 +231,7 @@ private:
     }
 
     const PotentialModel& model;
+    VirtualSites virtualSites;
     std::vector<PairParameters> pairs;
     /** Of each torsion: its place among those that maps use, or -1. */
     std::vector<int> mappedIndex;

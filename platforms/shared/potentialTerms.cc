@@ -18,14 +18,14 @@ DEVICE Term harmonicTerm(real x, real center, real k) {
 /* Coulomb and Lennard-Jones energy at a squared distance; the derivative is (dE/dr)/r. */
 DEVICE Term nonbondedTerm(real r2, real charges, real sigma2, real epsilon4) {
     Term term;
-    real inverse2 = (real)1 / r2;
+    real inverse = RSQRT(r2);
+    real inverse2 = inverse * inverse;
     real s2 = sigma2 * inverse2;
     real s6 = s2 * s2 * s2;
-    real repulsion = epsilon4 * s6 * s6;
     real attraction = epsilon4 * s6;
-    real coulomb = charges * SQRT(inverse2);
-    term.energy = coulomb + (repulsion - attraction);
-    term.derivative = inverse2 * ((real)6 * attraction - (real)12 * repulsion - coulomb);
+    real coulomb = charges * inverse;
+    term.energy = coulomb + attraction * (s6 - (real)1);
+    term.derivative = inverse2 * (attraction * ((real)6 - (real)12 * s6) - coulomb);
     return term;
 }
 
@@ -50,19 +50,33 @@ DEVICE AngleGradient clampedAngleGradient(AngleFrame frame) {
     return angleGradientOfFrame(frame, SELECT(size > (real)1e-6, size, (real)1e-6));
 }
 
-/* The descreening of a sphere of radius rho by one of radius s at distance r (Hawkins, Cramer and Truhlar, J.
- * Phys. Chem. 100, 19824, 1996), and its derivative with respect to r. In that, what comes from the limits of
- * the integral cancels, except where the first sphere lies inside the other. `embedded` is 1 to count what it
- * loses there, else 0. */
-DEVICE Term descreeningTerm(real r, real inverseR, real rho, real inverseRho, real s, real embedded) {
-    Term term;
+/* The limits of the integral that descreens a sphere of radius rho by one of radius s at distance r (Hawkins,
+ * Cramer and Truhlar, J. Phys. Chem. 100, 19824, 1996): 1/lower and 1/upper, and their ratio. */
+typedef struct {
+    real inverseLower, inverseUpper, ratio;
+} DescreeningLimits;
+
+DEVICE DescreeningLimits descreeningLimits(real r, real rho, real s) {
+    DescreeningLimits limits;
     real distance = FABS(r - s);
     real lower = SELECT(distance > rho, distance, rho);
     real upper = r + s;
-    real inverse = (real)1 / (lower * upper);
-    real l = upper * inverse;
-    real u = lower * inverse;
-    real logarithm = (real)0.5 * LOG_NORMAL(lower * u) * inverseR;
+    real inverse = RECIP(lower * upper);
+    limits.inverseLower = upper * inverse;
+    limits.inverseUpper = lower * inverse;
+    limits.ratio = lower * limits.inverseUpper;
+    return limits;
+}
+
+/* The descreening within these limits, of whose ratio the logarithm is given, and its derivative with respect
+ * to r. In that, what comes from the limits of the integral cancels, except where the first sphere lies
+ * inside the other. `embedded` is 1 to count what it loses there, else 0. */
+DEVICE Term descreeningTerm(real r, real inverseR, real rho, real inverseRho, real s, real embedded,
+                            DescreeningLimits limits, real logRatio) {
+    Term term;
+    real l = limits.inverseLower;
+    real u = limits.inverseUpper;
+    real logarithm = (real)0.5 * logRatio * inverseR;
     real quarter = (real)0.25 * (u * u - l * l);
     real ratio = s * inverseR;
     term.energy = (real)0.5 * (l - u + (r - s * ratio) * quarter + logarithm);
@@ -70,8 +84,8 @@ DEVICE Term descreeningTerm(real r, real inverseR, real rho, real inverseRho, re
     term.energy = term.energy + SELECT(s - r > rho, embedded * (inverseRho - l), (real)0);
     term.derivative = term.derivative + SELECT(s - r > rho, ((real)1 - embedded) * l * l, (real)0);
     /* A sphere that holds the whole of the other is not descreened. */
-    term.energy = SELECT(upper < rho, (real)0, term.energy);
-    term.derivative = SELECT(upper < rho, (real)0, term.derivative);
+    term.energy = SELECT(r + s < rho, (real)0, term.energy);
+    term.derivative = SELECT(r + s < rho, (real)0, term.derivative);
     return term;
 }
 
@@ -81,29 +95,25 @@ DEVICE Term neckTerm(real r, real height, real distance, real cutoff) {
     Term term;
     real x = r - distance;
     real x2 = x * x;
-    real inverse = (real)1 / ((real)1 + x2 * ((real)100 + (real)300000 * x2 * x2));
+    real inverse = RECIP((real)1 + x2 * ((real)100 + (real)300000 * x2 * x2));
     real value = SELECT(r > cutoff, (real)0, height * inverse);
     term.energy = value;
     term.derivative = (real)-1 * value * inverse * x * ((real)200 + (real)1800000 * x2 * x2);
     return term;
 }
 
-/* 1/f of the generalized Born energy (Still et al., J. Am. Chem. Soc. 112, 6127, 1990), f^2 = r^2 + B
- * exp(-r^2/(4 B)) with B the product of the Born radii: its derivatives with respect to r, over r, and with
- * respect to log B. */
+/* 1/f of the generalized Born energy (Still et al., J. Am. Chem. Soc. 112, 6127, 1990), f^2 = r^2 + B exp(-x)
+ * with B the product of the Born radii and x = r^2/(4 B), whose exponential is given as `screened`: its
+ * derivatives with respect to r, over r, and with respect to log B. */
 typedef struct {
     real value, radial, logarithmic;
 } BornTerm;
 
-DEVICE BornTerm bornTerm(real r2, real product, real inverseProduct) {
+DEVICE BornTerm bornTerm(real r2, real product, real x, real screened) {
     BornTerm term;
-    real ratio = (real)0.25 * r2 * inverseProduct;
-    real screened = EXP(-ratio);
-    real f2 = r2 + product * screened;
-    real inverse2 = (real)1 / f2;
-    term.value = SQRT(inverse2);
-    real slope = (real)-0.5 * term.value * inverse2;
+    term.value = RSQRT(r2 + product * screened);
+    real slope = (real)-0.5 * term.value * (term.value * term.value);
     term.radial = slope * ((real)2 - (real)0.5 * screened);
-    term.logarithmic = slope * product * screened * ((real)1 + ratio);
+    term.logarithmic = slope * product * screened * ((real)1 + x);
     return term;
 }

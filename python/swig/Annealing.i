@@ -71,4 +71,21 @@ def _pilotOptions(
     if pilot_seed is not None:
         options.pilotSeed = random_seed(pilot_seed)
     return options
+
+
+def _annealingOptions(schedule, island_size, resampling_threshold, pilot):
+    if schedule is None:
+        options = _pilotOptions(**pilot)
+    elif pilot:
+        raise openmm.OpenMMException(
+            f"A schedule is given, so there is no pilot run that could use {', '.join(pilot)}: leave one out."
+        )
+    else:
+        options = _AnnealingOptions()
+        if isinstance(schedule, str):
+            schedule = AnnealingSchedule.fromJson(schedule)
+        options._setSchedule(schedule)
+    options.islandSize = integer(island_size, 1, 2**31 - 1, "island size")
+    options.resamplingThreshold = resampling_threshold
+    return options
 %}

@@ -40,7 +40,8 @@ public:
         def energies(self, positions):
             """Compute the potential energies, (count,) in kJ/mol, of positions, (count, N, 3) in nm or Quantity.
 
-            An energy is NaN or infinite where OpenMM finds that, or refuses the configuration.
+            An energy is NaN or infinite where OpenMM finds that, or refuses the configuration. The positions of
+            virtual sites are computed, whatever is given for them.
             """
             positions = configurations(positions, self._num_particles)
             return fill_in_blocks(
@@ -49,7 +50,9 @@ public:
 
         def energiesAndForces(self, positions):
             """Compute the potential energies, (count,) in kJ/mol, and the forces, (count, N, 3) in kJ/mol/nm, of
-            positions, (count, N, 3) in nm or Quantity.
+            positions, (count, N, 3) in nm or Quantity, of which those of virtual sites are computed.
+
+            As in a State, the force on a virtual site is included in those on its parents, and reported for it too.
             """
             positions = configurations(positions, self._num_particles)
             return fill_in_blocks(

@@ -51,6 +51,11 @@ public:
         ReleaseInterpreter release;
         return $self->anneal(count, options, seed, first, PythonProgress(progress));
     }
+    WeightedEnsemble _annealToFile(const std::string& path, long long count, const AnnealingOptions& options,
+                                   uint64_t seed, uint64_t first, PyObject* progress) {
+        ReleaseInterpreter release;
+        return $self->annealToFile(path, count, options, seed, first, PythonProgress(progress));
+    }
     WeightedEnsemble _reweight(const std::vector<double>& positions, long long first) {
         ReleaseInterpreter release;
         return $self->reweight(positions, first);
@@ -138,8 +143,8 @@ public:
             count, seed, first : int
                 count and first must be multiples of the island size
             progress : callable, optional
-                called as progress(done, total) after each step, of the pilot run also; when it returns False, the
-                samples that have arrived are returned
+                called as progress(done, total) after each step, of the pilot run also, where samples on their way add
+                the part of it that they have come; when it returns False, the samples that have arrived are returned
             schedule : AnnealingSchedule or str, optional
                 what planAnnealing() returned, or its JSON; without it a pilot run comes first
             island_size : int
@@ -156,21 +161,27 @@ public:
             WeightedEnsemble
             """
             count, seed, first = sample_indices(count, seed, first)
-            if schedule is None:
-                options = _pilotOptions(**pilot)
-            elif pilot:
-                raise openmm.OpenMMException(
-                    f"A schedule is given, so there is no pilot run that could use {', '.join(pilot)}: leave one out."
-                )
-            else:
-                options = _AnnealingOptions()
-                if isinstance(schedule, str):
-                    schedule = AnnealingSchedule.fromJson(schedule)
-                options._setSchedule(schedule)
-            options.islandSize = integer(island_size, 1, 2**31 - 1, "island size")
-            options.resamplingThreshold = resampling_threshold
+            options = _annealingOptions(schedule, island_size, resampling_threshold, pilot)
             with self._lock:
                 return self._anneal(count, options, seed, first, progress)
+
+        def annealToFile(self, path, count, seed=0, first=0, progress=None, schedule=None, island_size=1,
+                         resampling_threshold=0.5, **pilot):
+            """Anneal samples, as anneal() does, and write them to a file block by block, so that memory stays bounded.
+
+            The file is valid and holds the samples that have arrived also when `progress` returns False or Ctrl-C stops
+            the call. Where none has arrived, no file is written.
+
+            Returns
+            -------
+            WeightedEnsemble
+                without its positions, which are in the file
+            """
+            refuse_dcd(path)
+            count, seed, first = sample_indices(count, seed, first)
+            options = _annealingOptions(schedule, island_size, resampling_threshold, pilot)
+            with self._lock:
+                return self._annealToFile(path, count, options, seed, first, progress)
 
         def reweight(self, positions, progress=None):
             """Weight configurations that were drawn from this flow: log q and energies are computed anew.

@@ -60,6 +60,7 @@ OPTIONS = {
         {"soluteDielectric": 2.0, "solventDielectric": 20.0},
     ),
 }
+WATERS = {"TIP4P-Ew": "amber14/tip4pew.xml", "TIP5P": "tip5p.xml"}
 
 
 def make_from_force_field(topology, files, **options):
@@ -70,6 +71,31 @@ def make_from_force_field(topology, files, **options):
         lambda field, residue, *_: field._templates.get("ALAD") if residue.name == "Merged" else None
     )
     return field.createSystem(topology, constraints=None, rigidWater=False, **options)
+
+
+def make_water(file, count, random):
+    """A cluster of 8 molecules with virtual sites, and configurations of it, (count, n, 3), with NaN for the sites."""
+    water = np.array([[0, 0, 0], [0.0957, 0, 0], [-0.024, 0.0927, 0]])
+    topology = app.Topology()
+    chain = topology.addChain()
+    for _ in range(8):
+        residue = topology.addResidue("HOH", chain)
+        atoms = [
+            topology.addAtom(name, app.Element.getBySymbol(name[0]), residue) for name in ("O", "H1", "H2")
+        ]
+        topology.addBond(atoms[0], atoms[1])
+        topology.addBond(atoms[0], atoms[2])
+    field = app.ForceField(file)
+    modeller = app.Modeller(topology, np.tile(water, (8, 1)) * unit.nanometer)
+    modeller.addExtraParticles(field)
+    system = make_from_force_field(modeller.topology, [file])
+    positions = np.full((count, 8, system.getNumParticles() // 8, 3), np.nan)
+    grid = 0.31 * np.array(list(np.ndindex(2, 2, 2)))
+    for configuration in positions:
+        for molecule, place in zip(configuration, grid, strict=True):
+            rotation = np.linalg.qr(random.normal(size=(3, 3)))[0]
+            molecule[:3] = place + (water + random.normal(scale=0.003, size=(3, 3))) @ rotation
+    return system, positions.reshape(count, -1, 3)
 
 
 def make_particles(count):
@@ -323,6 +349,31 @@ def make_random(seed):
     return system, make_positions(n, 6, random)
 
 
+def make_random_with_site(seed):
+    """The same with the last particle a virtual site of random others."""
+    system, _ = make_random(seed)
+    random = np.random.default_rng(1000 + seed)
+    n = system.getNumParticles()
+    system.setParticleMass(n - 1, 0)
+    while True:
+        a, b, c = (int(i) for i in random.permutation(n - 1)[:3])
+        u, v, w = random.uniform(-2, 2, 3)
+        weights, x, y = (u, v, 1 - u - v), (-1, w, 1 - w), (u, -1, 1 - u)
+        site = [
+            # With weights that add up to one, no torsion of all three particles is defined.
+            openmm.TwoParticleAverageSite(a, b, u, v),
+            openmm.ThreeParticleAverageSite(a, b, c, *weights),
+            openmm.OutOfPlaneSite(a, b, c, u, v, 10 * w),
+            openmm.LocalCoordinatesSite(a, b, c, weights, x, y, openmm.Vec3(u, v, w) * 0.1),
+            openmm.SymmetrySite(a, (0, 1, 0), (0, 0, 1), (1, 0, 0), (u, v, w), False),
+        ][seed % 5]
+        system.setVirtualSite(n - 1, site)
+        positions = compute_sites(system, make_positions(n, 100, random))
+        positions = positions[[is_sound(configuration) for configuration in positions]]
+        if len(positions) >= 6:
+            return system, positions[:6]
+
+
 def make_positions(n, count, random):
     """Chains that do not run into themselves, (count, n, 3)."""
     result = []
@@ -330,11 +381,27 @@ def make_positions(n, count, random):
         steps = random.normal(size=(n, 3))
         steps *= (random.uniform(0.13, 0.17, n) / np.linalg.norm(steps, axis=1))[:, None]
         chain = np.cumsum(steps, axis=0)
-        distances = np.linalg.norm(chain[:, None] - chain[None], axis=2) + np.eye(n)
-        u, v = steps[1:-1], steps[2:]
-        straight = np.linalg.norm(np.cross(u, v), axis=1).min() < 0.3 * 0.15**2
-        if distances.min() > 0.1 and not straight:
+        if is_sound(chain):
             result.append(chain)
+    return np.array(result)
+
+
+def is_sound(chain):
+    """Whether the particles of a chain are apart, and no angle along it is straight."""
+    distances = np.linalg.norm(chain[:, None] - chain[None], axis=2) + np.eye(len(chain))
+    steps = np.diff(chain, axis=0)
+    straight = np.linalg.norm(np.cross(steps[:-1], steps[1:]), axis=1).min() < 0.3 * 0.15**2
+    return distances.min() > 0.1 and not straight
+
+
+def compute_sites(system, positions):
+    """Positions with those of the virtual sites, for which anything may be given, as OpenMM computes them."""
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform("Reference"))
+    result = []
+    for configuration in np.nan_to_num(positions):
+        context.setPositions(configuration)
+        context.computeVirtualSites()
+        result.append(context.getState(positions=True).getPositions(asNumpy=True)._value)
     return np.array(result)
 
 
@@ -351,7 +418,7 @@ def reference(system, positions, groups=-1, parameters=None):
     for name, value in (parameters or {}).items():
         context.setParameter(name, value)
     energies, forces, sizes = [], [], []
-    for configuration in positions:
+    for configuration in compute_sites(system, positions):
         context.setPositions(configuration)
         state = context.getState(energy=True, forces=True, groups=groups)
         energies.append(state.getPotentialEnergy()._value)

@@ -86,6 +86,34 @@ def test_islands(cold_sampler, schedule, tmp_path):
         ensemble.slice(0, 5)
 
 
+def test_file_holds_the_ensemble(cold_sampler, schedule, annealed, tmp_path):
+    path = tmp_path / "e.safetensors"
+    summary = cold_sampler.annealToFile(path, 500, seed=1, schedule=schedule)
+    loaded = WeightedEnsemble.load(path)
+    np.testing.assert_array_equal(loaded.positions, annealed.positions)
+    np.testing.assert_array_equal(loaded.log_weights, annealed.log_weights)
+    assert loaded.metadata == annealed.metadata and loaded.sample_ranges == annealed.sample_ranges
+    assert not summary.hasPositions()
+    assert summary.log_partition_function == annealed.log_partition_function
+
+    def fail(done, total):
+        if done == 1024:
+            raise RuntimeError("out of paper")
+
+    with pytest.raises(RuntimeError, match="out of paper"):
+        cold_sampler.annealToFile(path, 10**6, schedule=schedule, progress=fail)
+    assert len(WeightedEnsemble.load(path)) == 1024
+    with pytest.raises(openmm.OpenMMException, match="no DCD file"):
+        cold_sampler.annealToFile(tmp_path / "out.dcd", 10)
+
+
+def test_energies_are_verified(system, flow, schedule):
+    sampler = openmmflow.FlowSampler(system, flow, 100 * unit.kelvin, "CPU")
+    sampler.setEnergyVerification(0.1)
+    ensemble = sampler.anneal(100, schedule=schedule)
+    assert ensemble.metadata["verified_energies"] == "0.1"
+
+
 def test_from_log_weights(annealed):
     positions = unit.Quantity(annealed.positions * 10, unit.angstrom)
     again = WeightedEnsemble.fromLogWeights(
@@ -109,11 +137,13 @@ def test_progress(cold_sampler, schedule):
 
     def stop(done, total):
         calls.append((done, total))
-        return done < 1000
+        return done < 1024
 
     part = cold_sampler.anneal(10**6, schedule=schedule, progress=stop)
-    assert calls[0] == (0, 10**6) and calls[-1] == (len(part), 10**6)
-    assert 1000 <= len(part) < 10**4
+    assert len(part) == 1024 and calls[-1] == (1024, 10**6)
+    # After each step, samples on their way count in part.
+    assert [total for _, total in calls] == [10**6] * (len(schedule.betas) - 1)
+    assert 0 < calls[0][0] < calls[1][0] < 1024
     with pytest.raises(openmm.OpenMMException, match="stopped"):
         cold_sampler.planAnnealing(lambda *call: False, **PILOT)
 

@@ -8,10 +8,13 @@ from potential_systems import (
     FORCE_FIELDS,
     FORCES,
     OPTIONS,
+    WATERS,
     make_from_force_field,
     make_particles,
     make_positions,
     make_random,
+    make_random_with_site,
+    make_water,
     reference,
 )
 
@@ -73,6 +76,16 @@ def test_random_systems(block):
         check(*make_random(seed))
 
 
+@pytest.mark.parametrize("name", WATERS)
+def test_water_with_virtual_sites(name):
+    check(*make_water(WATERS[name], 11, np.random.default_rng(6)))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_systems_with_a_virtual_site(seed):
+    check(*make_random_with_site(seed))
+
+
 @pytest.mark.parametrize("implementation", ["batched", "contexts"])
 def test_global_parameters_and_force_groups(implementation):
     n = 8
@@ -111,22 +124,6 @@ def test_forces_that_have_no_translation_are_named(capfd):
     assert "because of CustomCentroidBondForce." in capfd.readouterr().err
     positions = make_positions(n, 5, np.random.default_rng(4))
     np.testing.assert_allclose(potential.energies(positions), reference(system, positions)[0], rtol=1e-5)
-
-
-def test_virtual_sites_are_computed():
-    system = make_particles(4)
-    bonds = openmm.HarmonicBondForce()
-    bonds.addBond(0, 1, 0.1, 1000.0)
-    bonds.addBond(2, 3, 0.1, 1000.0)
-    system.addForce(bonds)
-    system.setParticleMass(3, 0)
-    system.setVirtualSite(3, openmm.TwoParticleAverageSite(0, 1, 0.3, 0.7))
-    positions = make_positions(4, 3, np.random.default_rng(4))
-    potential = openmmflow.BatchedPotential(system)
-    assert potential.getImplementation() == "contexts: a virtual site"
-    computed = positions.copy()
-    computed[:, 3] = 0.3 * positions[:, 0] + 0.7 * positions[:, 1]
-    np.testing.assert_allclose(potential.energies(positions), reference(system, computed)[0], rtol=1e-6)
 
 
 def test_linear_angles_and_overlaps_spoil_only_their_own_sample(dipeptide, shaken):

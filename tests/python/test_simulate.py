@@ -149,6 +149,16 @@ def test_an_interrupted_run_goes_on_where_it_was(files, number):
     assert statistics[0] == statistics[1]
 
 
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_precision(files, precision):
+    options = "--ladders", 1, "--equilibration", 1, "-n", 3, "--platform", "CPU", "--threads", 1
+    result = run(files, *options, "--precision", precision, "-o", files / "a.dcd")
+    assert result.exit_code == 0, result.output
+    description = f"batched: CPU, {precision}, 1"
+    assert f"energies: {description}" in result.output
+    assert yaml.safe_load((files / "a.yaml").read_text())["energies_from"] == description
+
+
 def test_other_settings_are_refused(files):
     output = files / "a.dcd"
     assert run(files, "--equilibration", 2, "--ladders", 1, "-n", 4, "-o", output).exit_code == 0

@@ -32,7 +32,8 @@ public:
      * @param stepsPerProposal  the number of velocity Verlet steps in a trajectory
      * @param seed              the seed of the random numbers
      * @param firstReplica      the number, among all that share a seed, of the first replica
-     * @param properties        "Threads": the number of threads of all but the forces
+     * @param properties        "Threads": the number of threads of all but the forces (default: as many as
+     * the CPU platform would use)
      * @throws OpenMM::OpenMMException for a System with constraints, virtual sites, massless particles or a
      * barostat
      */

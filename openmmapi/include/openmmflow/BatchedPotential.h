@@ -20,8 +20,13 @@ namespace OpenMMFlow {
  * HarmonicBondForce, HarmonicAngleForce, PeriodicTorsionForce, RBTorsionForce, CMAPTorsionForce,
  * NonbondedForce, GBSAOBCForce, and CustomBondForce, CustomAngleForce, CustomTorsionForce,
  * CustomCompoundBondForce, CustomExternalForce, CustomNonbondedForce and CustomGBForce (of these, the models
- * that openmm.app makes are recognised, and faster), all without periodic boundary conditions. A line on
- * standard error names what the pool is used for. Systems of more than 2000 particles go to the pool too.
+ * that openmm.app makes are recognised, and faster), all without periodic boundary conditions, and virtual
+ * sites of every kind but a SymmetrySite that uses box vectors. A line on standard error names what the pool
+ * is used for. Systems of more than 2000 particles go to the pool too.
+ *
+ * Positions are taken as they are: constraints are not applied, but virtual sites are computed, whatever is
+ * given for them (NaN too). As in a State, the force on a virtual site is included in those on its parents,
+ * and reported for it too.
  *
  * The System is copied: later changes to it have no effect. Calls on one BatchedPotential must not overlap in
  * time. The energy of a configuration depends neither on the other configurations of the call nor on the
@@ -36,7 +41,8 @@ public:
      * @param system       the System
      * @param properties   "Threads" (by default as many as the CPU platform would use), "Precision" (single,
      * the default, or double; a pool of Contexts has that of its Platform), and "Implementation"
-     *                     ("contexts" for the pool in any case; default "batched")
+     * ("contexts" for the pool in any case, "batched" for an exception where batches are impossible; by
+     * default whichever is faster)
      */
     explicit BatchedPotential(const OpenMM::System& system,
                               const std::map<std::string, std::string>& properties = {});

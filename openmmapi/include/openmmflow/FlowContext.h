@@ -28,8 +28,9 @@ public:
      *
      * @param flow         the Flow to evaluate
      * @param platform     the Platform to evaluate it on
-     * @param properties   "Precision": single, mixed or double, and "Threads": the number of threads, where
-     * the Platform knows these
+     * @param properties   "Precision": single, mixed or double, and "Threads": the number of threads (by
+     * default as many as OpenMM's CPU platform would use, which OPENMM_CPU_THREADS sets), where the Platform
+     * knows these
      * @throws OpenMM::OpenMMException if the Platform has no kernel for this Flow, or does not know a
      * property
      */

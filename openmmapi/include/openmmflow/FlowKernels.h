@@ -79,7 +79,7 @@ public:
     /**
      * Compute energies and forces. What is wrong with one configuration does not affect the others.
      *
-     * @param positions   (count, N, 3) in nm
+     * @param positions   (count, N, 3) in nm; those of virtual sites are computed, whatever is given for them
      * @param energies    (count): on exit, the energies in kJ/mol
      * @param forces      (count, N, 3): on exit, the forces in kJ/mol/nm; null if they are not wanted
      */

@@ -123,21 +123,32 @@ public:
      * average weight an unbiased estimate of Z, however short the way is.
      *
      * The log weights are the accumulated work, and the ensemble has no log q. Its metadata hold the schedule
-     * as JSON
-     * ("annealing"), which AnnealingSchedule::fromJson() reads to repeat the run or to go on with other
-     * samples, and what became of the moves ("moves"). Islands are the ensemble's blocks. Samples that begin
-     * off the support or with a non-finite energy have weight zero, and are counted; moves that meet such
-     * configurations are rejected, and counted.
+     * as JSON ("annealing"), which AnnealingSchedule::fromJson() reads to repeat the run or to go on with
+     * other samples, and what became of the moves ("moves"). Islands are the ensemble's blocks. Samples that
+     * begin off the support or with a non-finite energy have weight zero, and are counted; moves that meet
+     * such configurations are rejected, and counted.
      *
      * @param count     how many samples; a multiple of the island size, as `first` is
      * @param options   how to anneal. Without a schedule in it there is a pilot run first
-     * @param progress  called after each step in beta, of the pilot run also; returning false stops the call:
-     *                  samples that have arrived are returned, and are valid, and those on their way are not
-     * @throws OpenMM::OpenMMException if an option is out of its range, if the flow is augmented, or if the
-     * pilot run finds no way
+     * @param progress  called after each step in beta, of the pilot run also. Samples on their way add to the
+     *                  number of those that are done the part of it that they have come. Returning false
+     *                  stops the call: samples that have arrived are returned, and are valid, and those on
+     *                  their way are not
+     * @throws OpenMM::OpenMMException if an option is out of its range, if the flow is augmented, if the
+     * pilot run finds no way, or if there is not enough memory for the positions
      */
     WeightedEnsemble anneal(long long count, const AnnealingOptions& options = {}, uint64_t seed = 0,
                             uint64_t first = 0, const Progress& progress = {});
+    /**
+     * Anneal samples, and write them to a file block by block: no more than one block of positions is ever in
+     * memory. The file is valid, and holds the samples that have arrived, when `progress` stops the call
+     * early. Where none has, no file is written.
+     *
+     * @return the ensemble, without its positions
+     */
+    WeightedEnsemble annealToFile(const std::string& path, long long count,
+                                  const AnnealingOptions& options = {}, uint64_t seed = 0, uint64_t first = 0,
+                                  const Progress& progress = {});
 
 private:
     struct Implementation;

@@ -1,10 +1,34 @@
 #include "PotentialModelBuilder.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "RealParticles.h"
+
+using namespace OpenMM;
 using namespace std;
 
 namespace OpenMMFlow {
+
+namespace {
+
+/** Whether a site moves along with its parents, to round-off. */
+bool isTranslatedWithParents(const PotentialModel::VirtualSite& site) {
+    double weight = 0, x = 0, y = 0;
+    for (const auto& parent : site.parents) {
+        weight += parent.weight;
+        x += parent.x;
+        y += parent.y;
+    }
+    return site.kind != PotentialModel::VirtualSite::Symmetry && abs(weight - 1) + abs(x) + abs(y) < 1e-12;
+}
+
+}  // namespace
+
+PotentialModelBuilder::PotentialModelBuilder(const System& system) {
+    model.numParticles = system.getNumParticles();
+    model.realParticles = findRealParticles(system);
+}
 
 void PotentialModelBuilder::addBond(int a, int b, double length, double k) {
     if (k != 0)
@@ -78,7 +102,9 @@ PotentialModel PotentialModelBuilder::build() {
         for (int& torsion : both.torsions)
             torsion = place[torsion];
     // A CustomBorn may use positions in any of its functions of particles.
-    model.isTranslationInvariant = model.customBorn.empty();
+    model.isTranslationInvariant =
+        model.customBorn.empty()
+        && all_of(model.virtualSites.begin(), model.virtualSites.end(), isTranslatedWithParents);
     for (const auto& terms : model.customTerms)
         for (const auto& variable : terms.variables)
             if (variable.kind <= PotentialModel::CustomVariable::Z)

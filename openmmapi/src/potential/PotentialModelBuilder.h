@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "openmm/System.h"
 #include "openmmflow/internal/PotentialModel.h"
 
 namespace OpenMMFlow {
@@ -13,7 +14,7 @@ namespace OpenMMFlow {
 /** Gathers the terms of a PotentialModel and merges those of the same atoms. */
 class PotentialModelBuilder {
 public:
-    explicit PotentialModelBuilder(int numParticles) { model.numParticles = numParticles; }
+    explicit PotentialModelBuilder(const OpenMM::System& system);
     void addBond(int a, int b, double length, double k);
     void addAngle(int a, int b, int c, double angle, double k);
     /** Find the torsion a-b-c-d, which is that of d-c-b-a, or add it. */
@@ -31,6 +32,8 @@ public:
     }
     void addCustomTerms(PotentialModel::CustomTerms terms) { model.customTerms.push_back(std::move(terms)); }
     void addCustomBorn(PotentialModel::CustomBorn born) { model.customBorn.push_back(std::move(born)); }
+    /** Add a virtual site; those among its parents come first. */
+    void addVirtualSite(const PotentialModel::VirtualSite& site) { model.virtualSites.push_back(site); }
     int getNumParticles() const { return model.numParticles; }
     PotentialModel build();
 

@@ -35,7 +35,8 @@ double squaredDistance(const double* a, const double* b) {
     return pow(a[0] - b[0], 2) + pow(a[1] - b[1], 2) + pow(a[2] - b[2], 2);
 }
 
-/** A configuration grown particle by particle along the bonds, each turned away from those already there. */
+/** A configuration grown particle by particle along the bonds, each turned away from those already there.
+ * Virtual sites are left out. */
 vector<double> growConfiguration(const PotentialModel& model, mt19937& generator) {
     struct Neighbour {
         int atom;
@@ -51,6 +52,8 @@ vector<double> growConfiguration(const PotentialModel& model, mt19937& generator
     vector<double> positions(3 * model.numParticles);
     vector<int> placed;
     vector<bool> isPlaced(model.numParticles);
+    for (const auto& site : model.virtualSites)
+        isPlaced[site.particle] = true;
     auto place = [&](int atom, int origin, double length) {
         double best = -1;
         for (int attempt = 0; attempt < 20 && best < 0.04; attempt++) {

@@ -10,10 +10,8 @@ using namespace std;
 namespace OpenMMFlow {
 
 PotentialModel translatePotential(const System& system, const Parameters& parameters, int groups) {
-    PotentialModelBuilder builder(system.getNumParticles());
-    for (int i = 0; i < system.getNumParticles(); i++)
-        if (system.isVirtualSite(i))
-            throw UntranslatableForce("a virtual site");
+    PotentialModelBuilder builder(system);
+    translateVirtualSites(system, builder);
     for (int i = 0; i < system.getNumForces(); i++) {
         const Force& force = system.getForce(i);
         if (isWithoutEnergy(force) || (groups >> force.getForceGroup() & 1) == 0)

@@ -6,6 +6,7 @@
 
 #include "PotentialModelBuilder.h"
 #include "openmm/Force.h"
+#include "openmm/System.h"
 
 namespace OpenMMFlow {
 
@@ -24,6 +25,8 @@ bool translateCustomNonbonded(const OpenMM::Force& force, const Parameters& para
                               PotentialModelBuilder& builder);
 bool translateCustomBorn(const OpenMM::Force& force, const Parameters& parameters,
                          PotentialModelBuilder& builder);
+/** Translate the virtual sites of a System. Throws UntranslatableForce for kinds that have no translation. */
+void translateVirtualSites(const OpenMM::System& system, PotentialModelBuilder& builder);
 
 }  // namespace OpenMMFlow
 

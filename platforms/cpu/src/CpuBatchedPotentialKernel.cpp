@@ -15,7 +15,7 @@ const int LARGEST_BLOCK = 256, MOST_LANES = 16;
 }  // namespace
 
 void CpuBatchedPotentialKernel::initialize(const PotentialModel& model, const map<string, string>& given) {
-    properties = completeCpuProperties(getPlatform(), given);
+    properties = completeCpuProperties(given);
     numCoordinates = 3 * model.numParticles;
     auto create = reinterpret_cast<CreatePotential*>(
         loadInstructionSet("OpenMMFlowCPU", properties["InstructionSet"], "openmmflowCreatePotential"));

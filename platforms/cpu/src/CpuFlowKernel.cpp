@@ -10,7 +10,7 @@ using namespace std;
 namespace OpenMMFlow {
 
 void CpuFlowKernel::initialize(const Flow& flow, const map<string, string>& given) {
-    properties = completeCpuProperties(getPlatform(), given);
+    properties = completeCpuProperties(given);
     auto* model = dynamic_cast<const InternalFlowModel*>(&flow.getModel());
     if (model == nullptr)
         throw OpenMMException("The CPU platform cannot evaluate a flow of the family \"" + flow.getFamily()

@@ -11,13 +11,11 @@ using namespace std;
 
 namespace OpenMMFlow {
 
-map<string, string> completeCpuProperties(const Platform& platform, const map<string, string>& given) {
+map<string, string> completeCpuProperties(const map<string, string>& given) {
     const vector<string> instructionSets = getInstructionSets();
-    map<string, string> properties =
-        completeProperties("CPU", given,
-                           {{"Precision", "single"},
-                            {"Threads", platform.getPropertyDefaultValue("Threads")},
-                            {"InstructionSet", instructionSets[0]}});
+    map<string, string> properties = completeProperties(
+        "CPU", given,
+        {{"Precision", "single"}, {"Threads", getDefaultThreads()}, {"InstructionSet", instructionSets[0]}});
     getPrecision(properties, {"single", "double"});
     getThreads(properties);
     const string& instructionSet = properties["InstructionSet"];

@@ -4,8 +4,6 @@
 #include <map>
 #include <string>
 
-#include "openmm/Platform.h"
-
 namespace OpenMMFlow {
 
 /**
@@ -13,8 +11,7 @@ namespace OpenMMFlow {
  * double), Threads (default: as the CPU platform), InstructionSet (avx512, avx2 or portable; default: the
  * best that the processor has).
  */
-std::map<std::string, std::string> completeCpuProperties(const OpenMM::Platform& platform,
-                                                         const std::map<std::string, std::string>& given);
+std::map<std::string, std::string> completeCpuProperties(const std::map<std::string, std::string>& given);
 
 }  // namespace OpenMMFlow
 

@@ -12,6 +12,7 @@ import openmmflow
 from openmmflow.printable import printable
 
 COMMANDS = {
+    "anneal": "Draw from a flow that is far from the target, and go there in steps.",
     "info": "Show versions and platforms, or what a file holds.",
     "merge": "Join ensembles into one.",
     "report": "Turn an ensemble into one page of figures and diagnostics.",

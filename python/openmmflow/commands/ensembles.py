@@ -7,6 +7,8 @@ import click
 from openmm import OpenMMException
 from tqdm import tqdm
 
+from openmmflow.commands.options import check_output, refuse_to_overwrite
+from openmmflow.dcd import refuse_dcd
 from openmmflow.printable import printable
 
 
@@ -15,8 +17,16 @@ def show_ensemble(ensemble):
     click.echo(printable(str(ensemble), keep="\n"))
 
 
+def check_ensemble_output(output, inputs):
+    """Raise OpenMMException if the file of an ensemble cannot be written, before the work that would be lost."""
+    refuse_to_overwrite(output, inputs)
+    refuse_dcd(output)
+    check_output(output)
+
+
 def file_size(count, num_particles):
-    """Return the bytes of the numbers in an ensemble's file: positions, log q and reduced potentials."""
+    """Return the bytes of the numbers in an ensemble's file: positions, log q (or log weights) and
+    reduced potentials."""
     return 8 * count * (3 * num_particles + 2)
 
 

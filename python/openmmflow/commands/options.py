@@ -29,16 +29,23 @@ def check_output(path):
         raise OpenMMException(f"The folder {folder} of the output is not writable; name another output.")
 
 
+def threads_option(default="all"):
+    """Return --threads, with words for what happens without it."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help=f"Processor threads to use. [default: {default}]",
+    )
+
+
 def platform_options(command):
     """Add --platform, --precision and --threads."""
     for option in (
-        click.option(
-            "--threads", type=click.IntRange(min=1), help="Processor threads to use. [default: all]"
-        ),
+        threads_option("all, or as many as OPENMM_CPU_THREADS says"),
         click.option(
             "--precision",
             type=click.Choice(["single", "mixed", "double"]),
-            help="Precision of the flow, where the platform offers a choice.",
+            help="Precision of the computation, where the platform offers a choice. [default: single]",
         ),
         click.option(
             "--platform", help="The OpenMM platform to compute on, such as CPU. [default: the fastest]"
@@ -48,15 +55,51 @@ def platform_options(command):
     return command
 
 
-def temperature_option(command):
-    """Add -T/--temperature."""
+def platform_properties(**properties):
+    """Return the platform properties that were given, which are not None."""
+    return {name: value for name, value in properties.items() if value is not None}
+
+
+def temperature_option(required=True):
+    """Return -T/--temperature."""
     return click.option(
         "-T",
         "--temperature",
         type=click.FloatRange(min=0, min_open=True),
-        required=True,
+        required=required,
         help="Temperature of the target ensemble, in kelvin.",
-    )(command)
+    )
+
+
+def output_option(default=None, text="The file to write; an existing one is replaced.", required=False):
+    """Return -o/--output."""
+    # Click takes a default of None for a value, which a required option then has.
+    given = {"required": True} if required else {"default": default, "show_default": True}
+    return click.option("-o", "--output", type=click.Path(dir_okay=False, writable=True), help=text, **given)
+
+
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random numbers."
+)
+
+
+def sample_range_options(count, text="How many samples."):
+    """Return -n/--count with a default, --seed and --first."""
+
+    def add(command):
+        command = click.option(
+            "--first",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="Index of the first sample, to share the samples of one seed among machines.",
+        )(command)
+        command = seed_option(command)
+        return click.option(
+            "-n", "--count", type=click.IntRange(min=1), default=count, show_default=True, help=text
+        )(command)
+
+    return add
 
 
 def verify_option(command):
@@ -75,12 +118,9 @@ def make_sampler(system, flow, temperature, platform, precision, threads, verify
     """Return a FlowSampler as the options ask for."""
     import openmmflow
 
-    properties = {
-        "Precision": precision,
-        "Threads": threads,
-        "Implementation": "contexts" if verify_energies == 1 else None,
-    }
-    properties = {name: value for name, value in properties.items() if value is not None}
+    properties = platform_properties(
+        Precision=precision, Threads=threads, Implementation="contexts" if verify_energies == 1 else None
+    )
     sampler = openmmflow.FlowSampler(system, flow, temperature, platform, properties)
     sampler.setEnergyVerification(verify_energies)
     return sampler

@@ -29,7 +29,7 @@ from openmmflow.commands.options import EXISTING_FILE
     help="The folder to write.",
 )
 def report(ensemble, topology, reference, states, output):
-    """Turn ENSEMBLE, made by `sample` or `reweight`, into one self-contained page.
+    """Turn ENSEMBLE, made by `sample`, `anneal` or `reweight`, into one self-contained page.
 
     It shows Ramachandran plots (or the free torsions), energies and weights of the proposals and of the
     reweighted ensemble, with a table of diagnostics. Give reference data whenever you have it: nothing

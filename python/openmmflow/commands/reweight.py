@@ -4,10 +4,9 @@ import click
 
 from openmmflow.commands.options import (
     EXISTING_FILE,
-    check_output,
     make_sampler,
+    output_option,
     platform_options,
-    refuse_to_overwrite,
     temperature_option,
     verify_option,
 )
@@ -17,18 +16,11 @@ from openmmflow.commands.options import (
 @click.argument("flow", type=EXISTING_FILE)
 @click.argument("system", type=EXISTING_FILE)
 @click.argument("positions", type=EXISTING_FILE)
-@temperature_option
+@temperature_option()
 @click.option(
     "--topology", type=EXISTING_FILE, help="PDB or mmCIF of the molecule; most trajectory formats need it."
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, writable=True),
-    default="ensemble.safetensors",
-    show_default=True,
-    help="The file to write; an existing one is replaced.",
-)
+@output_option("ensemble.safetensors")
 @verify_option
 @platform_options
 def reweight(
@@ -41,16 +33,13 @@ def reweight(
     simulation.
     """
     import openmmflow
-    from openmmflow.commands.ensembles import require_disk_space, show_ensemble
+    from openmmflow.commands.ensembles import check_ensemble_output, require_disk_space, show_ensemble
     from openmmflow.commands.inputs import load_system
     from openmmflow.commands.lengths import find_bonds, refuse_angstrom
     from openmmflow.commands.progress import progress_bar
     from openmmflow.commands.trajectories import load_positions
-    from openmmflow.dcd import refuse_dcd
 
-    refuse_to_overwrite(output, (flow, system, positions, topology))
-    refuse_dcd(output)
-    check_output(output)
+    check_ensemble_output(output, (flow, system, positions, topology))
     system, flow = load_system(system), openmmflow.Flow.load(flow)
     sampler = make_sampler(system, flow, temperature, platform, precision, threads, verify_energies)
     frames = load_positions(positions, topology)

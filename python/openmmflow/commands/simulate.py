@@ -2,13 +2,20 @@
 
 import click
 
-from openmmflow.commands.options import EXISTING_FILE, refuse_to_overwrite, temperature_option
+from openmmflow.commands.options import (
+    EXISTING_FILE,
+    output_option,
+    platform_options,
+    refuse_to_overwrite,
+    seed_option,
+    temperature_option,
+)
 
 
 @click.command()
 @click.argument("system", type=EXISTING_FILE)
 @click.argument("pdb", type=EXISTING_FILE)
-@temperature_option
+@temperature_option()
 @click.option(
     "-n",
     "--frames",
@@ -17,13 +24,8 @@ from openmmflow.commands.options import EXISTING_FILE, refuse_to_overwrite, temp
     show_default=True,
     help="Frames to keep at the temperature, all ladders together.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, writable=True),
-    default="reference.dcd",
-    show_default=True,
-    help="The trajectory to write: .dcd or, with energies, .h5. An existing one is replaced.",
+@output_option(
+    "reference.dcd", "The trajectory to write: .dcd or, with energies, .h5. An existing one is replaced."
 )
 @click.option(
     "--max-temperature",
@@ -91,11 +93,8 @@ from openmmflow.commands.options import EXISTING_FILE, refuse_to_overwrite, temp
     show_default=True,
     help="Exchanges of each ladder before the first frame.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random numbers."
-)
-@click.option("--platform", help="The OpenMM platform of the energies, such as CPU. [default: the fastest]")
-@click.option("--threads", type=click.IntRange(min=1), help="Processor threads to use. [default: all]")
+@seed_option
+@platform_options
 def simulate(system, pdb, temperature, output, **options):
     """Make a reference ensemble of the molecule in SYSTEM by dynamics.
 

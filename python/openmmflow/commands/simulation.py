@@ -10,6 +10,7 @@ from openmm import OpenMMException, unit
 from tqdm import tqdm
 
 import openmmflow
+from openmmflow.commands.options import platform_properties
 from openmmflow.commands.signals import StopSignals
 from openmmflow.commands.simulation_files import SimulationFiles
 from openmmflow.commands.simulation_statistics import summarise, write_statistics
@@ -20,7 +21,7 @@ SAVE_EVERY = 60  # seconds
 
 
 def run_simulation(
-    system, topology, positions, temperature, output, *, frames, platform=None, threads=None, **settings
+    system, topology, positions, temperature, output, *, frames, platform, precision, threads, **settings
 ):
     """Simulate, and write the trajectory and its statistics.
 
@@ -46,7 +47,7 @@ def run_simulation(
         )
     settings = complete_settings(system, positions, temperature, settings)
     files = SimulationFiles(output, topology, settings)
-    simulation = Simulation(system, settings, platform, threads)
+    simulation = Simulation(system, settings, platform, precision, threads)
     saved = files.load()
     if saved is None:
         simulation.start(positions)
@@ -123,17 +124,18 @@ def minimise(system, positions):
 class Simulation:
     """Replica exchange as settings say."""
 
-    def __init__(self, system, settings, platform, threads):
+    def __init__(self, system, settings, platform, precision, threads):
         self.settings = settings
         self.system = openmm.XmlSerializer.clone(system)
         for index in range(system.getNumParticles()):
             # The distribution of positions does not depend on masses.
             if 0 * unit.dalton < system.getParticleMass(index) < HYDROGEN:
                 self.system.setParticleMass(index, settings["hydrogen_mass"])
-        properties = {} if threads is None else {"Threads": threads}
-        self.potential = openmmflow.BatchedPotential(self.system, platform, properties)
+        self.potential = openmmflow.BatchedPotential(
+            self.system, platform, platform_properties(Precision=precision, Threads=threads)
+        )
         temperatures = np.tile(settings["temperatures"], settings["ladders"])
-        common = {"seed": settings["seed"], "properties": properties}
+        common = {"seed": settings["seed"], "properties": platform_properties(Threads=threads)}
         time_step = settings["time_step_fs"] * unit.femtosecond
         if settings["method"] == "langevin":
             self.integrator = openmmflow.BatchedLangevinMiddleIntegrator(
@@ -242,7 +244,7 @@ class Simulation:
             "potential_energy_kJ_mol": energies,
             "settings": self.settings,
             "integrator": self.integrator.getDescription(),
-            "energies_from": self.potential.getImplementation(),
+            "energies_from": self.potential.getDescription(),
             "seconds": round(self.seconds, 1),
             **({"pilot": self.pilot} if self.pilot else {}),
         }

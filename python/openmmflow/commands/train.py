@@ -3,7 +3,13 @@
 import click
 from openmm import OpenMMException
 
-from openmmflow.commands.options import EXISTING_FILE, refuse_to_overwrite
+from openmmflow.commands.options import (
+    EXISTING_FILE,
+    output_option,
+    refuse_to_overwrite,
+    temperature_option,
+    threads_option,
+)
 from openmmflow.commands.training_settings import TABLES, check_settings, read_settings
 
 
@@ -19,15 +25,8 @@ from openmmflow.commands.training_settings import TABLES, check_settings, read_s
     help="Configurations at the temperature to learn from: a trajectory (DCD, XTC, HDF5, ...) or an NPZ file "
     'with "positions" in nm and, optionally, "weights" and "blocks". Repeat it for several.',
 )
-@click.option(
-    "-T", "--temperature", type=click.FloatRange(min=0, min_open=True), help="Temperature, in kelvin."
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, writable=True),
-    help="The flow. [default: flow.safetensors]",
-)
+@temperature_option(required=False)
+@output_option(text="The flow to write. [default: flow.safetensors]")
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
@@ -48,7 +47,7 @@ from openmmflow.commands.training_settings import TABLES, check_settings, read_s
     type=click.IntRange(min=0, max=2**32 - 1),
     help="Seed of the weights and of the order of frames.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Processor threads to use. [default: all]")
+@threads_option()
 def train(system, topology, config, data, temperature, output, samples, time_budget, refine, seed, threads):
     """Train a flow to propose configurations of the molecule in SYSTEM and TOPOLOGY.
 

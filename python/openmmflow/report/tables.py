@@ -13,12 +13,13 @@ UNKNOWN = "undetermined"
 def diagnostics(ensemble, energies, reference):
     """Return the rows on an ensemble's quality; energies are in kJ/mol, (count,)."""
     expected = reference.mean_energy if reference else ""
+    in_islands = "; too hopeful, as samples of an island resemble each other"
     rows = [
         ("Samples", f"{len(ensemble):,}", "", False),
         (
             "Effective samples",
             f"{ensemble.effective_sample_size:,.0f} ({ensemble.effective_sample_fraction:.1%})",
-            "Kish: (sum of weights)\u00b2 / sum of squares",
+            "Kish: (sum of weights)\u00b2 / sum of squares" + (in_islands if ensemble.block_size > 1 else ""),
             False,
         ),
         (

@@ -25,7 +25,16 @@ std::map<std::string, std::string> completeProperties(const std::string& platfor
 std::string getPrecision(const std::map<std::string, std::string>& properties,
                          const std::vector<std::string>& allowed);
 
-/** Get the value of "Threads": a whole number from 1 to 1024. */
+/** Get OpenMM's CPU platform; null where it is not loaded. */
+OpenMM::Platform* findCpuPlatform();
+
+/**
+ * Get the number of threads that OpenMM's CPU platform would use: the processors, or what the environment
+ * variable OPENMM_CPU_THREADS said when OpenMM loaded it.
+ */
+std::string getDefaultThreads();
+
+/** Get the value of "Threads", a whole number from 1 to 1024, or the default. */
 int getThreads(const std::map<std::string, std::string>& properties);
 
 /** Get the properties but for one. */

@@ -144,7 +144,40 @@ struct PotentialModel {
         double cutoff = std::numeric_limits<double>::infinity();
     };
 
+    /**
+     * A particle whose position follows from those of its parents: a weighted sum, and in all kinds but
+     * Average something more. X and Y are two further weighted sums, differences of positions.
+     */
+    struct VirtualSite {
+        struct Parent {
+            int particle;
+            double weight, x, y;
+        };
+        enum Kind {
+            /** The sum. */
+            Average,
+            /** The sum + cross (X x Y). */
+            OutOfPlane,
+            /** The sum + `local` along axes of length 1: X, (X x Y) x X, and X x Y. */
+            LocalCoordinates,
+            /** `rotation` times the sum, + offset. */
+            Symmetry
+        };
+        int particle;
+        Kind kind;
+        std::vector<Parent> parents;
+        /** In 1/nm. */
+        double cross = 0;
+        /** In nm. */
+        double local[3] = {0, 0, 0}, offset[3] = {0, 0, 0};
+        double rotation[3][3] = {};
+    };
+
     int numParticles = 0;
+    /** The particles that are no virtual sites: those whose positions are given. */
+    std::vector<int> realParticles;
+    /** Each after its parents. */
+    std::vector<VirtualSite> virtualSites;
     /** Whether the energy stays the same when all particles are moved, as far as the terms show. */
     bool isTranslationInvariant = true;
     double constant = 0;

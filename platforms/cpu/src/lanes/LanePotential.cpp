@@ -18,6 +18,7 @@ class LanePotential : public CpuPotential {
 public:
     explicit LanePotential(const PotentialModel& model)
         : evaluator(model),
+          realParticles(model.realParticles),
           numParticles(model.numParticles),
           isCentered(model.isTranslationInvariant),
           position(numParticles),
@@ -42,17 +43,18 @@ public:
 
 private:
     /** Positions, relative to the centre where the energy allows it: single precision holds them best there.
-     * Lanes without a sample repeat the last. */
+     * What is given for virtual sites may be anything. Lanes without a sample repeat the last. */
     void load(int used, const double* positions) {
         const size_t size = 3 * numParticles;
         for (int lane = 0; lane < LANES; lane++) {
             const double* from = positions + std::min(lane, used - 1) * size;
             double center[3] = {0, 0, 0};
-            for (size_t i = 0; isCentered && i < size; i += 3)
-                for (int axis = 0; axis < 3; axis++)
-                    center[axis] += from[i + axis];
+            if (isCentered)
+                for (int i : realParticles)
+                    for (int axis = 0; axis < 3; axis++)
+                        center[axis] += from[3 * i + axis];
             for (double& c : center)
-                c /= numParticles;
+                c /= (double)realParticles.size();
             Scalar* to = (Scalar*)position.data() + lane;
             for (size_t i = 0; i < size; i += 3)
                 for (int axis = 0; axis < 3; axis++)
@@ -69,6 +71,7 @@ private:
     }
 
     PotentialEvaluator evaluator;
+    const std::vector<int>& realParticles;
     size_t numParticles;
     bool isCentered;
     std::vector<real3> position, force;

@@ -69,7 +69,7 @@ def sample(system, positions, count):
     integrator.setRandomNumberSeed(1)
     context = openmm.Context(system, integrator, openmm.Platform.getPlatformByName("CPU"))
     context.setPositions(positions)
-    openmm.LocalEnergyMinimizer.minimize(context, maxIterations=100)
+    openmm.LocalEnergyMinimizer.minimize(context, maxIterations=20)
     context.setVelocitiesToTemperature(300, 2)
     configurations = []
     for _ in range(count):
@@ -110,7 +110,7 @@ def main():
             sample(system, start, max(4, min(256, 20000 // n))).tofile(f"{folder}/positions")
             files = [f"{folder}/system.xml", f"{folder}/positions"]
             operations = number(f"{options.build}/operations", *files)
-            for threads in sorted({1, cores}):
+            for threads in [1] if options.growing else sorted({1, cores}):
                 rates = measure(
                     f"{options.build}/energies", files, threads, options.seconds, options.precision
                 )

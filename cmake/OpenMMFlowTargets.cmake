@@ -12,6 +12,10 @@ endif()
 if(OPENMMFLOW_SANITIZE)
     target_compile_options(OpenMMFlowOptions INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
         -fno-omit-frame-pointer -g)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+        # False alarms, of which GCC warns itself where sanitizers are on.
+        target_compile_options(OpenMMFlowOptions INTERFACE -Wno-maybe-uninitialized)
+    endif()
     target_link_options(OpenMMFlowOptions INTERFACE -fsanitize=address,undefined)
 endif()
 

@@ -218,13 +218,13 @@ TEST(BatchedPotential, ContextsAreOnThePlatformThatSuitsTheForces) {
         return BatchedPotential(system, {{"Threads", "2"}, {"Implementation", "contexts"}}).getDescription();
     };
     EXPECT_EQ(choice(*makeSystem(22, NonbondedForce::NoCutoff)), "contexts: Reference, 2 threads");
-    EXPECT_EQ(choice(*makeSystem(61, NonbondedForce::NoCutoff)), "contexts: CPU, 2 threads");
-    EXPECT_EQ(choice(*makeSystem(22, NonbondedForce::CutoffPeriodic)), "contexts: CPU, 2 threads");
+    EXPECT_EQ(choice(*makeSystem(61, NonbondedForce::NoCutoff)), "contexts: CPU, single, 2 threads");
+    EXPECT_EQ(choice(*makeSystem(22, NonbondedForce::CutoffPeriodic)), "contexts: CPU, single, 2 threads");
     auto custom = makeSystem(22, NonbondedForce::NoCutoff);
     custom->addForce(new CustomBondForce("r^2"));
     EXPECT_EQ(choice(*custom), "contexts: Reference, 2 threads");
     custom->addForce(new CustomExternalForce("x^2"));
-    EXPECT_EQ(choice(*custom), "contexts: CPU, 2 threads");
+    EXPECT_EQ(choice(*custom), "contexts: CPU, single, 2 threads");
 }
 
 TEST(BatchedPotential, SaysWhatItUses) {

@@ -1,6 +1,7 @@
 #include "openmmflow/BatchedPotential.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <limits>
 
@@ -23,8 +24,19 @@ namespace OpenMMFlow {
 
 namespace {
 
-/** Beyond this number of particles a Context, with its neighbour list and its threads, is the faster one. */
-const int MOST_PARTICLES = 2000;
+/** With a cutoff, a Context with its neighbour list is the faster one beyond this number of particles ("make
+ * crossover" in benchmarks/). */
+const int MOST_PARTICLES_WITH_CUTOFF = 1500;
+/** Without one it never is, as far as was measured; but pairs take memory. */
+const int MOST_PARTICLES = 5000;
+
+bool hasCutoff(const PotentialModel& model) {
+    auto isCut = [](const auto& terms) { return isfinite(terms.cutoff); };
+    return any_of(model.pairLists.begin(), model.pairLists.end(), isCut)
+           || any_of(model.generalizedBorn.begin(), model.generalizedBorn.end(), isCut)
+           || any_of(model.customTerms.begin(), model.customTerms.end(), isCut)
+           || any_of(model.customBorn.begin(), model.customBorn.end(), isCut);
+}
 
 Platform* findFastestPlatform() {
     Platform* fastest = nullptr;
@@ -51,35 +63,44 @@ struct BatchedPotential::Implementation {
         const map<string, string> others = without(properties, "Implementation");
         const bool wantsContexts = wanted != properties.end() && wanted->second == "contexts";
         const bool wantsBatches = wanted != properties.end() && !wantsContexts;
-        const string reason = wantsContexts ? "as asked for"
-                              : !wantsBatches && system->getNumParticles() > MOST_PARTICLES
-                                  ? "its size, for which a Context is faster"
-                                  : translate(platform == nullptr ? findFastestPlatform() : platform, others);
+        const string reason =
+            wantsContexts
+                ? "as asked for"
+                : translate(platform == nullptr ? findFastestPlatform() : platform, others, wantsBatches);
         if (reason.empty())
             return;
         if (wantsBatches)
             throw OpenMMException("This System cannot be evaluated in batches because of " + reason
                                   + ": leave out the property Implementation.");
         kernel.reset();
-        Platform& chosen = platform == nullptr ? choosePoolPlatform(*system) : *platform;
+        // Of the two that are chosen from, only Reference has double precision.
+        const bool wantsDouble = others.count("Precision") != 0 && others.at("Precision") == "double";
+        Platform& chosen = platform != nullptr ? *platform
+                           : wantsDouble       ? Platform::getPlatformByName("Reference")
+                                               : choosePoolPlatform(*system);
         map<string, string> poolProperties = without(others, "InstructionSet");
-        if (platform == nullptr || !knows(chosen, "Precision"))
+        if (!knows(chosen, "Precision"))
             poolProperties.erase("Precision");
         pool = make_unique<ContextPool>(*system, chosen, poolProperties);
         parameters = pool->getParameters();
         const int threads = pool->getNumThreads();
-        description = chosen.getName() + ", " + to_string(threads) + (threads == 1 ? " thread" : " threads");
+        description = chosen.getName() + ", " + (chosen.getName() == "CPU" ? "single, " : "")
+                      + to_string(threads) + (threads == 1 ? " thread" : " threads");
         implementation = "contexts: " + reason;
         if (!wantsContexts)
             clog << "openmm-flow: energies come from OpenMM Contexts, one configuration at a time ("
                  << description << "), because of " << reason << "." << endl;
     }
     /** Set up the kernel. Returns why that cannot be, or nothing. */
-    string translate(Platform* platform, map<string, string> properties) {
+    string translate(Platform* platform, map<string, string> properties, bool hasAnySize) {
+        const string tooLarge = "its size, for which a Context is faster";
         if (platform == nullptr || !platform->supportsKernels({BatchedPotentialKernel::Name()}))
             return platform == nullptr
                        ? "openmm-flow's plugins, which are not loaded"
                        : "the platform " + platform->getName() + ", which has no kernel for batches";
+        const int numParticles = system->getNumParticles();
+        if (!hasAnySize && numParticles > MOST_PARTICLES)
+            return tooLarge;
         if (platform->getName() == "Reference")
             properties.erase("Threads");
         try {
@@ -88,6 +109,8 @@ struct BatchedPotential::Implementation {
         } catch (const UntranslatableForce& e) {
             return e.what();
         }
+        if (!hasAnySize && numParticles > MOST_PARTICLES_WITH_CUTOFF && hasCutoff(model))
+            return tooLarge;
         hiddenContext = make_unique<HiddenContext>(*platform);
         kernel = make_unique<Kernel>(
             platform->createKernel(BatchedPotentialKernel::Name(), hiddenContext->getImpl()));

@@ -16,7 +16,9 @@ public:
                               [](const auto& p) { return p.alpha != 0; });
         for (auto* scratch : {&integral, &inverseRadius, &radius, &radiusForce})
             scratch->resize(n);
-        descreening.resize(n * (n - 1));
+        storesDerivatives = n * (n - 1) * sizeof(real) <= MOST_STORED_BYTES;
+        if (storesDerivatives)
+            descreening.resize(n * (n - 1));
     }
     template <bool FORCES>
     void add(const real3* r, real3* force, WideSum& energy) {
@@ -37,16 +39,21 @@ private:
     template <bool FORCES, bool CUTOFF>
     void addWithCutoff(const real3* r, real3* force, WideSum& energy) {
         if (necks.empty())
-            sumDescreening<FORCES, CUTOFF, false>(r);
+            addWithNecks<FORCES, CUTOFF, false>(r, force, energy);
         else
-            sumDescreening<FORCES, CUTOFF, true>(r);
+            addWithNecks<FORCES, CUTOFF, true>(r, force, energy);
+    }
+
+    template <bool FORCES, bool CUTOFF, bool NECKS>
+    void addWithNecks(const real3* r, real3* force, WideSum& energy) {
+        sumDescreening<FORCES, CUTOFF, NECKS>(r);
         addSelfEnergies(energy);
         if (born.kappa == 0)
             addPairEnergies<FORCES, CUTOFF, false>(r, force, energy);
         else
             addPairEnergies<FORCES, CUTOFF, true>(r, force, energy);
         if constexpr (FORCES)
-            addDescreeningForces(r, force);
+            addDescreeningForces<CUTOFF, NECKS>(r, force);
     }
 
     template <bool CUTOFF>
@@ -63,6 +70,43 @@ private:
     struct Distances {
         real square[CHUNK], value[CHUNK], inverse[CHUNK];
     };
+    /** For each pair of a chunk, what its first and what its second particle lose to the other. */
+    struct Losses {
+        real first[CHUNK], second[CHUNK];
+    };
+
+    /** Where the pair of particles i < j stands in an array of all pairs. */
+    size_t findPair(size_t i, size_t j) const { return i * (2 * particles.size() - i - 1) / 2 + (j - i - 1); }
+
+    /**
+     * The descreening of particle i and of `count` particles from `start` on by each other; with DERIVATIVES
+     * also (dI/dr)/r, of the first and of the second particle of each pair.
+     */
+    template <bool DERIVATIVES, bool CUTOFF, bool NECKS>
+    void descreen(const real3* r, int i, int start, int count, Losses& losses, real* derivatives) const {
+        Distances distances;
+        for (int k = 0; k < count; k++) {
+            const real3 d = r[i] - r[start + k];
+            // Where a sphere holds another it is not descreened, not even in the same place.
+            const real square = dotProduct(d, d), least = 1e-18;
+            distances.square[k] = SELECT(square > least, square, least);
+            distances.inverse[k] = RSQRT(distances.square[k]);
+            distances.value[k] = distances.square[k] * distances.inverse[k];
+        }
+        auto self = [&](int) -> const Particle& { return particles[i]; };
+        auto other = [&](int k) -> const Particle& { return particles[start + k]; };
+        auto descreenOne = [&](int side, const auto& first, const auto& second, real* loss) {
+            const Neck* neck = NECKS ? &necks[2 * findPair(i, start) + side] : nullptr;
+            forEachDescreening<NECKS>(distances, count, neck, first, second, [&](int k, const Term& term) {
+                loss[k] = withinCutoff<CUTOFF>(distances.square[k], term.energy);
+                if constexpr (DERIVATIVES)
+                    derivatives[2 * k + side] =
+                        withinCutoff<CUTOFF>(distances.square[k], term.derivative * distances.inverse[k]);
+            });
+        };
+        descreenOne(0, self, other, losses.first);
+        descreenOne(1, other, self, losses.second);
+    }
 
     /** Call use(k, term) with what the first particle of pair k loses to the second, as two functions name
      * them. */
@@ -77,7 +121,7 @@ private:
             logarithm[k] = LOG_NORMAL(limits[k].ratio);
         const real embedded = born.countsEmbedded ? 1.0 : 0.0;
         for (int k = 0; k < count; k++) {
-            const auto& a = first(k);
+            const Particle& a = first(k);
             Term term = descreeningTerm(distances.value[k], distances.inverse[k], a.rho, a.inverseRho,
                                         second(k).scaled, embedded, limits[k], logarithm[k]);
             if constexpr (NECKS)
@@ -96,41 +140,20 @@ private:
         const int n = particles.size();
         for (int i = 0; i < n; i++)
             integral[i] = 0.0;
-        real* derivative = descreening.data();
-        const Neck* neck = necks.data();
+        Losses losses;
         for (int i = 0; i < n; i++) {
-            const Particle& a = particles[i];
             real sum = integral[i];
             for (int start = i + 1; start < n; start += CHUNK) {
                 const int count = std::min(CHUNK, n - start);
-                Distances distances;
+                if (FORCES && storesDerivatives)
+                    descreen<true, CUTOFF, NECKS>(r, i, start, count, losses,
+                                                  &descreening[2 * findPair(i, start)]);
+                else
+                    descreen<false, CUTOFF, NECKS>(r, i, start, count, losses, nullptr);
                 for (int k = 0; k < count; k++) {
-                    const real3 d = r[i] - r[start + k];
-                    distances.square[k] = dotProduct(d, d);
-                    distances.inverse[k] = RSQRT(distances.square[k]);
-                    distances.value[k] = distances.square[k] * distances.inverse[k];
+                    sum = sum + losses.first[k];
+                    integral[start + k] = integral[start + k] + losses.second[k];
                 }
-                const Particle* others = &particles[start];
-                forEachDescreening<NECKS>(
-                    distances, count, neck, [&](int) { return a; }, [&](int k) { return others[k]; },
-                    [&](int k, const Term& term) {
-                        sum = sum + withinCutoff<CUTOFF>(distances.square[k], term.energy);
-                        if constexpr (FORCES)
-                            derivative[2 * k] = withinCutoff<CUTOFF>(distances.square[k],
-                                                                     term.derivative * distances.inverse[k]);
-                    });
-                forEachDescreening<NECKS>(
-                    distances, count, neck + 1, [&](int k) { return others[k]; }, [&](int) { return a; },
-                    [&](int k, const Term& term) {
-                        integral[start + k] =
-                            integral[start + k] + withinCutoff<CUTOFF>(distances.square[k], term.energy);
-                        if constexpr (FORCES)
-                            derivative[2 * k + 1] = withinCutoff<CUTOFF>(
-                                distances.square[k], term.derivative * distances.inverse[k]);
-                    });
-                derivative += 2 * count;
-                if constexpr (NECKS)
-                    neck += 2 * count;
             }
             integral[i] = sum;
         }
@@ -212,6 +235,7 @@ private:
         }
     }
 
+    template <bool CUTOFF, bool NECKS>
     void addDescreeningForces(const real3* r, real3* force) {
         const int n = particles.size();
         // From dE/d(log radius) to dE/dI.
@@ -226,15 +250,26 @@ private:
             }
             radiusForce[i] = radiusForce[i] * slope;
         }
-        const real* derivative = descreening.data();
+        Losses losses;
+        real computed[2 * CHUNK];
         for (int i = 0; i < n; i++) {
             const real3 center = r[i];
             const real mine = radiusForce[i];
             real3 sum = make_real3(real(0.0), real(0.0), real(0.0));
-            for (int j = i + 1; j < n; j++, derivative += 2) {
-                const real3 g = (mine * derivative[0] + radiusForce[j] * derivative[1]) * (center - r[j]);
-                sum = sum - g;
-                force[j] = force[j] + g;
+            for (int start = i + 1; start < n; start += CHUNK) {
+                const int count = std::min(CHUNK, n - start);
+                const real* derivative = computed;
+                if (storesDerivatives)
+                    derivative = &descreening[2 * findPair(i, start)];
+                else
+                    descreen<true, CUTOFF, NECKS>(r, i, start, count, losses, computed);
+                for (int k = 0; k < count; k++) {
+                    const int j = start + k;
+                    const real3 g =
+                        (mine * derivative[2 * k] + radiusForce[j] * derivative[2 * k + 1]) * (center - r[j]);
+                    sum = sum - g;
+                    force[j] = force[j] + g;
+                }
             }
             force[i] = force[i] + sum;
         }
@@ -245,6 +280,9 @@ private:
     std::vector<Particle> particles;
     std::vector<Neck> necks;
     std::vector<real> integral, inverseRadius, radius, radiusForce;
-    /** For each pair, (dI/dr)/r of the first and of the second particle. */
+    /** For each pair, (dI/dr)/r of the first and of the second particle, where these fit into a cache:
+     * beyond, it is faster to compute them twice. */
     std::vector<real> descreening;
+    bool storesDerivatives;
+    static constexpr size_t MOST_STORED_BYTES = 2'000'000;
 };

@@ -93,7 +93,7 @@ DEVICE Term descreeningTerm(real r, real inverseR, real rho, real inverseRho, re
  * derivative with respect to r. */
 DEVICE Term neckTerm(real r, real height, real distance, real cutoff) {
     Term term;
-    real x = r - distance;
+    real x = SELECT(r > cutoff, (real)0, r - distance);
     real x2 = x * x;
     real inverse = RECIP((real)1 + x2 * ((real)100 + (real)300000 * x2 * x2));
     real value = SELECT(r > cutoff, (real)0, height * inverse);

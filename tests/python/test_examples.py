@@ -52,12 +52,22 @@ def test_summary_is_a_reference(environment):
     assert population == pytest.approx(summary["states"]["C7ax"]["population"], rel=1e-3)
 
 
-def test_first_script_of_the_readme(tmp_path):
-    (script,) = re.findall(r"```python\n(.*?)```", (SOURCE / "README.md").read_text(), re.DOTALL)
-    assert len(script.strip().splitlines()) <= 10
+def test_scripts_of_the_readme(tmp_path):
+    first, simulation = re.findall(r"```python\n(.*?)```", (SOURCE / "README.md").read_text(), re.DOTALL)
+    assert len(first.strip().splitlines()) <= 10
+    add_force, add_reporter = simulation.strip().splitlines()
+    script = f"""{first}
+{add_force}
+integrator = openmm.LangevinMiddleIntegrator(300, 1, 0.001)
+simulation = app.Simulation(topology, system, integrator, openmm.Platform.getPlatform("Reference"))
+simulation.context.setPositions(ensemble.resample(1).positions[0])
+{add_reporter}
+simulation.step(5000)
+"""
     (tmp_path / "examples").symlink_to(SOURCE / "examples")
     result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+    assert len((tmp_path / "moves.csv").read_text().splitlines()) == 2
     assert "Pareto k" in result.stdout and (tmp_path / "aldp.dcd").stat().st_size > 1000 * 22 * 3 * 4
 
 

@@ -42,6 +42,15 @@ def test_samples_are_not_counted_twice(parts, tmp_path):
     assert not output.exists()
 
 
+def test_copies_of_reweighted_ensembles_are_noticed(parts, sampler, tmp_path):
+    positions = openmmflow.WeightedEnsemble.load(parts[0]).positions
+    one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
+    sampler.reweight(positions).save(one)
+    other.write_bytes(one.read_bytes())
+    result = merge(one, other, "-o", tmp_path / "whole.safetensors")
+    assert result.exit_code == 1 and "hold the same samples" in result.output
+
+
 def test_inputs_are_kept(parts, tmp_path):
     before = parts[0].read_bytes()
     result = merge(*parts[:2], "-o", parts[0])

@@ -165,3 +165,42 @@ def test_single_precision_of_alanine_dipeptide(dipeptide):
         )
         assert np.sqrt(np.mean(errors**2)) < 3e-4 * kT
         assert np.abs(errors).max() < 2e-3 * kT
+
+
+def test_expressions_that_jump_at_a_round_number():
+    """The test at start-up must not place particles just there, where round-off decides."""
+    for expression in ("50*max(0, 0.3-r)", "select(r-0.3, r, 2)", "abs(r-0.3)"):
+        system = make_particles(4)
+        force = openmm.CustomNonbondedForce(expression)
+        for _ in range(4):
+            force.addParticle([])
+        system.addForce(force)
+        for options in (DOUBLE, SINGLE):
+            assert openmmflow.BatchedPotential(system, "CPU", options).getImplementation() == "batched"
+
+
+def test_spheres_in_one_place():
+    """As OpenMM has it, a sphere that holds another is not descreened by it."""
+    system = make_particles(2)
+    force = openmm.GBSAOBCForce()
+    for _ in range(2):
+        force.addParticle(0.3, 0.15, 0.8)
+    system.addForce(force)
+    positions = np.zeros((1, 2, 3))
+    with np.errstate(divide="ignore"):
+        expected = reference(system, positions)[0]
+    for platform, options, tolerance in (
+        ("Reference", {}, 1e-12),
+        ("CPU", DOUBLE, 1e-12),
+        ("CPU", SINGLE, 1e-6),
+    ):
+        energies, forces = openmmflow.BatchedPotential(system, platform, options).energiesAndForces(positions)
+        np.testing.assert_allclose(energies, expected, rtol=tolerance)
+        np.testing.assert_array_equal(forces, 0)
+
+
+def test_double_precision_is_kept_by_contexts():
+    system = make_particles(4)
+    system.addForce(openmm.CustomCentroidBondForce(1, "x1"))
+    potential = openmmflow.BatchedPotential(system, None, {"Precision": "double", "Threads": "1"})
+    assert potential.getDescription() == "contexts: Reference, 1 thread"

@@ -98,8 +98,26 @@ def test_states_file(tmp_path):
             load_states(path)
 
 
+def test_limits_of_states_are_numbers(tmp_path):
+    """YAML reads 1e2 as text."""
+    path = tmp_path / "states.yaml"
+    path.write_text("- {name: a, phi: [1e2, 130]}")
+    assert load_states(path) == [{"name": "a", "phi": [100, 130]}]
+    path.write_text("- {name: a, phi: [.nan, 130]}")
+    with pytest.raises(openmm.OpenMMException, match="not a finite number"):
+        load_states(path)
+
+
+def test_state_that_only_one_block_has_seen():
+    assigned = np.zeros(20000, int)
+    assigned[-50:] = 1
+    value, error = frame_free_energies(assigned, 2, 0)
+    assert value[1] == pytest.approx(np.log(19950 / 50))
+    assert error[1] == pytest.approx(1, rel=0.1)
+
+
 def test_error_of_frame_free_energies():
-    """The jackknife's error is the spread of repeated experiments."""
+    """It is the spread of repeated experiments."""
     rng = np.random.default_rng(1)
     results = [frame_free_energies(rng.choice(2, 2000, p=[0.8, 0.2]), 2, 0) for _ in range(200)]
     values, errors = np.array([[value[1], error[1]] for value, error in results]).T

@@ -91,6 +91,10 @@ struct FlowTrainer::Implementation {
     }
     double validate(const InternalFlowModule& module, const Tensor& parameters, const Frames& frames) const;
     void update(TrainingState& state, double learningRate) const;
+    void takeStep(TrainingState& state, const InternalFlowModule& module, const Frames& training,
+                  const std::vector<int64_t>& batch, double learningRate) const;
+    FlowTrainerProgress describeProgress(const TrainingState& state, int64_t totalSteps,
+                                         int64_t numFrames) const;
     Flow train(const std::vector<double>& positions, const std::vector<double>& weights,
                const std::vector<int64_t>& blocks, const std::string& checkpoint, const Progress& progress,
                const std::vector<int64_t>& heldOutBlocks) const;
@@ -143,6 +147,40 @@ void FlowTrainer::Implementation::update(TrainingState& state, double learningRa
     // At the beginning the average is short, so that it forgets the initial weights.
     double decay = std::min(options.averagingDecay, (1.0 + state.step) / (10.0 + state.step));
     state.average.lerp_(state.parameters, 1 - decay);
+}
+
+/** One step on the frames of a batch. */
+void FlowTrainer::Implementation::takeStep(TrainingState& state, const InternalFlowModule& module,
+                                           const Frames& training, const std::vector<int64_t>& batch,
+                                           double learningRate) const {
+    const Tensor indices = at::tensor(batch, at::kLong);
+    state.parameters.mutable_grad().reset();
+    const Tensor logQ = module.logDensity(state.parameters, training.getBatch(indices));
+    const Tensor loss = -(logQ * training.weights.index_select(0, indices)).mean();
+    loss.backward();
+    update(state, learningRate);
+    if (double value = loss.item<double>(); std::isfinite(value)) {
+        state.trainingNLLSum += value - training.logJacobian;
+        state.trainingNLLCount++;
+    }
+    state.step++;
+}
+
+/** What the state of a run tells of its progress. */
+FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const TrainingState& state,
+                                                                  int64_t totalSteps,
+                                                                  int64_t numFrames) const {
+    FlowTrainerProgress report;
+    report.step = state.step;
+    report.totalSteps = totalSteps;
+    report.samples = state.step * options.batchSize;
+    report.epoch = (double)report.samples / (double)numFrames;
+    report.validationNLL = state.validationNLL;
+    report.bestValidationNLL = state.bestValidationNLL;
+    report.effectiveSampleFraction = state.target.effectiveSampleFraction;
+    report.paretoK = state.target.paretoK;
+    report.skippedSteps = state.skippedSteps;
+    return report;
 }
 
 /** Of these weights; nothing without a target. */
@@ -219,21 +257,10 @@ Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
     const char* stopped = nullptr;
     while (stopped == nullptr && !state.finished) {
         const double learningRate = getLearningRate(state.step, totalSteps);
-        const Tensor indices = at::tensor(order.getBatch(state.step), at::kLong);
-        state.parameters.mutable_grad().reset();
-        const Tensor logQ = module.logDensity(state.parameters, training.getBatch(indices));
-        const Tensor loss = -(logQ * training.weights.index_select(0, indices)).mean();
-        loss.backward();
-        update(state, learningRate);
-        if (double value = loss.item<double>(); std::isfinite(value)) {
-            state.trainingNLLSum += value - training.logJacobian;
-            state.trainingNLLCount++;
-        }
-        state.step++;
+        takeStep(state, module, training, order.getBatch(state.step), learningRate);
         state.seconds = earlierSeconds + secondsSince(start);
 
-        FlowTrainerProgress report;
-        report.trainingNLL = state.getTrainingNLL();
+        const double trainingNLL = state.getTrainingNLL();
         const bool last = state.step >= totalSteps;
         const bool validated = last || state.step % options.validationInterval == 0;
         if (validated) {
@@ -246,16 +273,9 @@ Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
             stopped = "time budget";
         if (progress && (validated || stopped != nullptr || secondsSince(lastProgress) > 1)) {
             lastProgress = Clock::now();
-            report.step = state.step;
-            report.totalSteps = totalSteps;
-            report.samples = state.step * options.batchSize;
-            report.epoch = (double)report.samples / (double)data.training.numFrames;
+            FlowTrainerProgress report = describeProgress(state, totalSteps, data.training.numFrames);
             report.learningRate = learningRate;
-            report.validationNLL = state.validationNLL;
-            report.bestValidationNLL = state.bestValidationNLL;
-            report.effectiveSampleFraction = state.target.effectiveSampleFraction;
-            report.paretoK = state.target.paretoK;
-            report.skippedSteps = state.skippedSteps;
+            report.trainingNLL = trainingNLL;
             report.samplesPerSecond =
                 (double)(state.step - firstStep) * options.batchSize / secondsSince(start);
             report.secondsLeft =

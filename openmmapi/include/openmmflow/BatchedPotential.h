@@ -22,7 +22,7 @@ namespace OpenMMFlow {
  * CustomCompoundBondForce, CustomExternalForce, CustomNonbondedForce and CustomGBForce (of these, the models
  * that openmm.app makes are recognised, and faster), all without periodic boundary conditions, and virtual
  * sites of every kind but a SymmetrySite that uses box vectors. A line on standard error names what the pool
- * is used for. Systems of more than 2000 particles go to the pool too.
+ * is used for. Systems of more than 5000 particles, or of more than 1500 with a cutoff, go to the pool too.
  *
  * Positions are taken as they are: constraints are not applied, but virtual sites are computed, whatever is
  * given for them (NaN too). As in a State, the force on a virtual site is included in those on its parents,

@@ -77,7 +77,9 @@ vector<double> growConfiguration(const PotentialModel& model, mt19937& generator
     for (int start = 0; start < model.numParticles; start++) {
         if (isPlaced[start])
             continue;
-        place(start, placed.empty() ? -1 : placed.back(), 0.3);
+        // Not at one distance: that may be where an expression jumps, and round-off would decide to which
+        // side.
+        place(start, placed.empty() ? -1 : placed.back(), 0.3 * (1 + 0.1 * normal(generator)));
         for (size_t k = placed.size() - 1; k < placed.size(); k++)
             for (const Neighbour& next : bonds[placed[k]])
                 if (!isPlaced[next.atom])

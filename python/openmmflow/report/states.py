@@ -1,5 +1,6 @@
 """States of a molecule: named boxes of torsions, and their free energies."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,11 @@ def load_states(path):
     try:
         states = yaml.safe_load(Path(path).read_text())
         for state in states:
-            for name, limits in state.items():
-                if name != "name":
-                    low, high = map(float, limits)
+            for name in state.keys() - {"name"}:
+                low, high = map(float, state[name])
+                if not (math.isfinite(low) and math.isfinite(high)):
+                    raise ValueError(f"{name} of {state['name']} has a limit that is not a finite number")
+                state[name] = [low, high]
             state["name"]
     except (OSError, yaml.YAMLError, TypeError, ValueError, AttributeError, KeyError) as error:
         raise OpenMMException(
@@ -55,7 +58,8 @@ def assign(states, torsions):
 def frame_free_energies(assigned, count, origin, blocks=20):
     """Return free energies in kT of `count` states relative to state `origin`, and standard errors.
 
-    Frames of a trajectory are correlated, so the error is the jackknife's over consecutive blocks.
+    Frames of a trajectory are correlated, so errors come from consecutive blocks. They are of first order: that of a
+    state which was seen in one block only is 1 kT or so. A state never seen has infinite free energy.
     """
     edges = np.linspace(0, len(assigned), blocks + 1).astype(int)
     counts = np.array(
@@ -67,7 +71,5 @@ def frame_free_energies(assigned, count, origin, blocks=20):
     with np.errstate(divide="ignore", invalid="ignore"):
         total = counts.sum(axis=0)
         value = np.log(total[origin]) - np.log(total)
-        left_out = total - counts
-        values = np.log(left_out[:, [origin]]) - np.log(left_out)
-        spread = values - values.mean(axis=0)
-    return value, np.sqrt((blocks - 1) / blocks * np.sum(spread**2, axis=0))
+        deviations = counts[:, [origin]] / total[origin] - counts / total
+    return value, np.sqrt(blocks / (blocks - 1) * np.sum(deviations**2, axis=0))

@@ -23,7 +23,7 @@ bool isTranslationInvariant(const OpenMM::System& system);
  * @param positions     (count, N, 3) in nm
  * @param energies      (count): the energies of these, in kJ/mol
  * @return whether there was a finite energy, so that this could be tested
- * @throws OpenMM::OpenMMException if the energy changes by more than 10^-3 of itself and of kT
+ * @throws OpenMM::OpenMMException if the energy changes by more than 0.02 kT and 10^-5 of itself
  */
 bool requireTranslationInvariance(BatchedPotential& potential, double temperature,
                                   const std::vector<double>& positions, const std::vector<double>& energies);

@@ -103,7 +103,7 @@ TEST_F(AnnealingRuns, ItsEnsembleIsResampledSlicedAndSummarised) {
     const WeightedEnsemble::Estimate length = ensemble.computeExpectation(measure(ensemble, measureLength));
     EXPECT_NEAR(drawn.computeExpectation(measure(drawn, measureLength)).value, length.value,
                 3 * length.error);
-    EXPECT_EQ(drawn.getBlockSize(), 1);
+    EXPECT_EQ(drawn.getBlockSize(), 1000);
     EXPECT_TRUE(std::isnan(ensemble.getAcceptance()));
     const std::string text = ensemble.toString();
     EXPECT_NE(text.find("islands             100 of 25 samples"), std::string::npos) << text;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "Deviations.h"
@@ -284,7 +285,8 @@ TEST(WeightedEnsemble, ResamplingIsSystematic) {
         for (uint64_t seed : {0, 1, 2}) {
             const WeightedEnsemble drawn = ensemble.resample(count, seed);
             ASSERT_EQ(drawn.getNumSamples(), count);
-            EXPECT_EQ(drawn.getLogWeights(), std::vector<double>(count, 0.0));
+            EXPECT_EQ(drawn.getLogWeights(),
+                      std::vector<double>(count, ensemble.getLogPartitionFunction().value));
             std::vector<int> times(500, 0);
             for (long long k = 0; k < count; k++) {
                 const int chosen = (int)drawn.getPositions()[3 * k];
@@ -298,6 +300,18 @@ TEST(WeightedEnsemble, ResamplingIsSystematic) {
     EXPECT_FALSE(isSame(ensemble.resample(100, 5), ensemble.resample(100, 6)));
     EXPECT_NE(ensemble.resample(100).toString().find("resampled from 500"), std::string::npos);
     EXPECT_NE(messageOf([&] { ensemble.resample(-1); }), "no exception");
+    EXPECT_EQ(messageOf([&] { ensemble.resample(1LL << 60); }),
+              "There is not enough memory for the positions of 1152921504606846976 samples: use a smaller "
+              "number.");
+}
+
+TEST(WeightedEnsemble, CopiesTellNothingOfErrors) {
+    const WeightedEnsemble ensemble =
+        makeEnsemble({std::log(0.1), -infinity, std::log(0.6), std::log(0.3)}).resample(100);
+    EXPECT_EQ(ensemble.getLogPartitionFunction().value, std::log(0.25));
+    EXPECT_TRUE(std::isnan(ensemble.getLogPartitionFunction().error));
+    EXPECT_TRUE(std::isnan(ensemble.computeExpectation(std::vector<double>(100, 1.0)).error));
+    EXPECT_FALSE(ensemble.hasLogQ());
 }
 
 TEST(WeightedEnsemble, ResamplingDrawsTheTarget) {
@@ -358,6 +372,19 @@ TEST(WeightedEnsemble, MergingKnowsWhatEnsemblesAreMadeOf) {
     EXPECT_NE(merge(WeightedEnsemble(2, 300, {}, {0}, {0})), fine);
     EXPECT_NE(merge(ensemble.resample(5)), fine);
     WeightedEnsemble other = makeNumbered(110, 10);
+    for (auto [mine, theirs, both] :
+         {std::tuple("CPU", "CPU", "CPU"), std::tuple("CPU, double", "CPU", "CPU, double; CPU"),
+          std::tuple("a; b", "c; b", "a; b; c")}) {
+        WeightedEnsemble merged = ensemble;
+        merged.setMetadata("energies", mine);
+        other.setMetadata("energies", theirs);
+        merged.append(other);
+        EXPECT_EQ(merged.getMetadata().at("energies"), both);
+    }
+    WeightedEnsemble checked = ensemble;
+    checked.setMetadata("verified_energies", "0.25");
+    checked.append(other);
+    EXPECT_EQ(checked.getMetadata().at("verified_energies"), "0.25; 0");
     other.setMetadata("flow", "fedcba9876543210");
     EXPECT_EQ(merge(other),
               "The ensembles were made with another flow (0123456789abcdef and fedcba9876543210): their "

@@ -12,6 +12,8 @@ using namespace std;
 namespace OpenMMFlow {
 
 static const double infinity = numeric_limits<double>::infinity();
+/** The metadata that says what fraction of the energies was verified. */
+static const char* const verified = "verified_energies";
 
 WeightedEnsemble::WeightedEnsemble(int numParticles, double temperature, vector<double> positions,
                                    vector<double> logQ, vector<double> reducedPotentials)
@@ -189,6 +191,18 @@ void WeightedEnsemble::requireSameKind(const WeightedEnsemble& other) const {
             "the other.");
 }
 
+/** Join lists whose entries are separated by "; ", each entry once. */
+static string joinLists(string list, const string& more) {
+    const string separator = "; ";
+    for (size_t start = 0, end = 0; end != string::npos; start = end + separator.size()) {
+        end = more.find(separator, start);
+        const string entry = more.substr(start, end - start);
+        if ((separator + list + separator).find(separator + entry + separator) == string::npos)
+            list += (list.empty() ? "" : separator) + entry;
+    }
+    return list;
+}
+
 void WeightedEnsemble::append(const WeightedEnsemble& other) {
     if (other.numParticles == 0)
         return;
@@ -202,13 +216,13 @@ void WeightedEnsemble::append(const WeightedEnsemble& other) {
     for (const SampleRange& range : other.ranges)
         merged.addSampleRange(range);
     ranges = merged.ranges;
-    for (const auto& [key, value] : other.metadata) {
-        string& mine = metadata[key];
-        if (mine.empty())
-            mine = value;
-        else if (mine.find(value) == string::npos)
-            mine += "; " + value;
+    map<string, string> theirs = other.metadata;
+    if (metadata.count(verified) != theirs.count(verified)) {
+        metadata.emplace(verified, "0");
+        theirs.emplace(verified, "0");
     }
+    for (const auto& [key, value] : theirs)
+        metadata[key] = joinLists(metadata[key], value);
     auto extend = [](vector<double>& values, const vector<double>& more) {
         const size_t size = values.size(), added = more.size();
         values.resize(size + added);

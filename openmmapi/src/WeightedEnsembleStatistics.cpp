@@ -4,6 +4,7 @@
 #include <numeric>
 #include <random>
 
+#include "ReservePositions.h"
 #include "ScaledWeights.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/WeightedEnsemble.h"
@@ -145,21 +146,22 @@ WeightedEnsemble WeightedEnsemble::resample(long long count, uint64_t seed) cons
     const ScaledWeights weights(logWeights);
     if (weights.sum == 0)
         throw OpenMMException("There is nothing to resample: the ensemble has no sample of positive weight.");
-    WeightedEnsemble drawn;
-    drawn.numParticles = numParticles;
-    drawn.temperature = temperature;
-    drawn.metadata = metadata;
-    drawn.metadata["resampled"] = "from " + to_string(getNumSamples()) + " weighted samples";
-    drawn.logWeights.assign(count, 0.0);
+    vector<double> drawnPositions = reservePositions(count, numParticles, "a smaller number");
+    vector<double> drawnPotentials;
     const double offset = (mt19937_64(seed)() >> 11) * 0x1p-53;
     const long long size = 3LL * numParticles;
     for (long long chosen : weights.resample(count, offset)) {
-        drawn.reducedPotentials.push_back(reducedPotentials[chosen]);
-        drawn.logQ.push_back(-reducedPotentials[chosen]);
+        drawnPotentials.push_back(reducedPotentials[chosen]);
         if (!positions.empty())
-            drawn.positions.insert(drawn.positions.end(), &positions[chosen * size],
-                                   &positions[chosen * size] + size);
+            drawnPositions.insert(drawnPositions.end(), &positions[chosen * size],
+                                  &positions[chosen * size] + size);
     }
+    // Copies depend on each other, so that all of them are one block.
+    WeightedEnsemble drawn = fromLogWeights(numParticles, temperature, std::move(drawnPositions),
+                                            vector<double>(count, weights.getLogAverage()),
+                                            std::move(drawnPotentials), max(count, 1LL));
+    drawn.metadata = metadata;
+    drawn.metadata["resampled"] = "from " + to_string(getNumSamples()) + " weighted samples";
     return drawn;
 }
 

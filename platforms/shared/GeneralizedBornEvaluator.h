@@ -16,16 +16,18 @@ public:
                               [](const auto& p) { return p.alpha != 0; });
         for (auto* scratch : {&integral, &inverseRadius, &radius, &radiusForce})
             scratch->resize(n);
+        hasCutoff = !std::isinf(born.cutoff);
         storesDerivatives = n * (n - 1) * sizeof(real) <= MOST_STORED_BYTES;
         if (storesDerivatives)
             descreening.resize(n * (n - 1));
     }
     template <bool FORCES>
     void add(const real3* r, real3* force, WideSum& energy) {
-        if (std::isinf(born.cutoff))
-            addWithCutoff<FORCES, false>(r, force, energy);
-        else
-            addWithCutoff<FORCES, true>(r, force, energy);
+        sumDescreening<FORCES>(r);
+        addSelfEnergies(energy);
+        addPairEnergies<FORCES>(r, force, energy);
+        if constexpr (FORCES)
+            addDescreeningForces(r, force);
     }
 
 private:
@@ -35,34 +37,6 @@ private:
     struct Neck {
         Scalar height, distance, cutoff;
     };
-
-    template <bool FORCES, bool CUTOFF>
-    void addWithCutoff(const real3* r, real3* force, WideSum& energy) {
-        if (necks.empty())
-            addWithNecks<FORCES, CUTOFF, false>(r, force, energy);
-        else
-            addWithNecks<FORCES, CUTOFF, true>(r, force, energy);
-    }
-
-    template <bool FORCES, bool CUTOFF, bool NECKS>
-    void addWithNecks(const real3* r, real3* force, WideSum& energy) {
-        sumDescreening<FORCES, CUTOFF, NECKS>(r);
-        addSelfEnergies(energy);
-        if (born.kappa == 0)
-            addPairEnergies<FORCES, CUTOFF, false>(r, force, energy);
-        else
-            addPairEnergies<FORCES, CUTOFF, true>(r, force, energy);
-        if constexpr (FORCES)
-            addDescreeningForces<CUTOFF, NECKS>(r, force);
-    }
-
-    template <bool CUTOFF>
-    real withinCutoff(real r2, real x) const {
-        if constexpr (CUTOFF)
-            return SELECT(r2 > real(born.cutoff * born.cutoff), real(0.0), x);
-        else
-            return x;
-    }
 
     /** Long chains of dependent operations are cut into short loops, of which a processor has several rounds
      * under way at once. What they hand on must stay in its nearest cache. */
@@ -82,7 +56,7 @@ private:
      * The descreening of particle i and of `count` particles from `start` on by each other; with DERIVATIVES
      * also (dI/dr)/r, of the first and of the second particle of each pair.
      */
-    template <bool DERIVATIVES, bool CUTOFF, bool NECKS>
+    template <bool DERIVATIVES>
     void descreen(const real3* r, int i, int start, int count, Losses& losses, real* derivatives) const {
         Distances distances;
         for (int k = 0; k < count; k++) {
@@ -95,24 +69,28 @@ private:
         }
         auto self = [&](int) -> const Particle& { return particles[i]; };
         auto other = [&](int k) -> const Particle& { return particles[start + k]; };
-        auto descreenOne = [&](int side, const auto& first, const auto& second, real* loss) {
-            const Neck* neck = NECKS ? &necks[2 * findPair(i, start) + side] : nullptr;
-            forEachDescreening<NECKS>(distances, count, neck, first, second, [&](int k, const Term& term) {
-                loss[k] = withinCutoff<CUTOFF>(distances.square[k], term.energy);
+        descreenOneSide<DERIVATIVES>(distances, count, self, other, losses.first, derivatives);
+        descreenOneSide<DERIVATIVES>(distances, count, other, self, losses.second, derivatives + 1);
+        if (!necks.empty()) {
+            const Neck* neck = &necks[2 * findPair(i, start)];
+            addNecks<DERIVATIVES>(distances, count, neck, losses.first, derivatives);
+            addNecks<DERIVATIVES>(distances, count, neck + 1, losses.second, derivatives + 1);
+        }
+        if (hasCutoff)
+            for (int k = 0; k < count; k++) {
+                losses.first[k] = withinCutoff(distances.square[k], losses.first[k]);
+                losses.second[k] = withinCutoff(distances.square[k], losses.second[k]);
                 if constexpr (DERIVATIVES)
-                    derivatives[2 * k + side] =
-                        withinCutoff<CUTOFF>(distances.square[k], term.derivative * distances.inverse[k]);
-            });
-        };
-        descreenOne(0, self, other, losses.first);
-        descreenOne(1, other, self, losses.second);
+                    for (int side : {0, 1})
+                        derivatives[2 * k + side] =
+                            withinCutoff(distances.square[k], derivatives[2 * k + side]);
+            }
     }
 
-    /** Call use(k, term) with what the first particle of pair k loses to the second, as two functions name
-     * them. */
-    template <bool NECKS, class First, class Second, class Use>
-    void forEachDescreening(const Distances& distances, int count, const Neck* neck, const First& first,
-                            const Second& second, const Use& use) const {
+    /** What the first particle of each pair loses to the second, as two functions name them. */
+    template <bool DERIVATIVES, class First, class Second>
+    void descreenOneSide(const Distances& distances, int count, const First& first, const Second& second,
+                         real* loss, real* derivatives) const {
         DescreeningLimits limits[CHUNK];
         for (int k = 0; k < count; k++)
             limits[k] = descreeningLimits(distances.value[k], first(k).rho, second(k).scaled);
@@ -122,20 +100,31 @@ private:
         const real embedded = born.countsEmbedded ? 1.0 : 0.0;
         for (int k = 0; k < count; k++) {
             const Particle& a = first(k);
-            Term term = descreeningTerm(distances.value[k], distances.inverse[k], a.rho, a.inverseRho,
-                                        second(k).scaled, embedded, limits[k], logarithm[k]);
-            if constexpr (NECKS)
-                term = addNeck(term, distances.value[k], neck[2 * k]);
-            use(k, term);
+            const Term term = descreeningTerm(distances.value[k], distances.inverse[k], a.rho, a.inverseRho,
+                                              second(k).scaled, embedded, limits[k], logarithm[k]);
+            loss[k] = term.energy;
+            if constexpr (DERIVATIVES)
+                derivatives[2 * k] = term.derivative * distances.inverse[k];
         }
     }
 
-    static Term addNeck(Term term, real distance, const Neck& neck) {
-        const Term more = neckTerm(distance, neck.height, neck.distance, neck.cutoff);
-        return Term{term.energy + more.energy, term.derivative + more.derivative};
+    template <bool DERIVATIVES>
+    static void addNecks(const Distances& distances, int count, const Neck* necks, real* loss,
+                         real* derivatives) {
+        for (int k = 0; k < count; k++) {
+            const Neck& neck = necks[2 * k];
+            const Term term = neckTerm(distances.value[k], neck.height, neck.distance, neck.cutoff);
+            loss[k] = loss[k] + term.energy;
+            if constexpr (DERIVATIVES)
+                derivatives[2 * k] = derivatives[2 * k] + term.derivative * distances.inverse[k];
+        }
     }
 
-    template <bool FORCES, bool CUTOFF, bool NECKS>
+    real withinCutoff(real r2, real x) const {
+        return SELECT(r2 > real(born.cutoff * born.cutoff), real(0.0), x);
+    }
+
+    template <bool FORCES>
     void sumDescreening(const real3* r) {
         const int n = particles.size();
         for (int i = 0; i < n; i++)
@@ -146,10 +135,9 @@ private:
             for (int start = i + 1; start < n; start += CHUNK) {
                 const int count = std::min(CHUNK, n - start);
                 if (FORCES && storesDerivatives)
-                    descreen<true, CUTOFF, NECKS>(r, i, start, count, losses,
-                                                  &descreening[2 * findPair(i, start)]);
+                    descreen<true>(r, i, start, count, losses, &descreening[2 * findPair(i, start)]);
                 else
-                    descreen<false, CUTOFF, NECKS>(r, i, start, count, losses, nullptr);
+                    descreen<false>(r, i, start, count, losses, nullptr);
                 for (int k = 0; k < count; k++) {
                     sum = sum + losses.first[k];
                     integral[start + k] = integral[start + k] + losses.second[k];
@@ -187,11 +175,12 @@ private:
         }
     }
 
-    template <bool FORCES, bool CUTOFF, bool SALT>
+    template <bool FORCES>
     void addPairEnergies(const real3* r, real3* force, WideSum& energy) {
         const int n = particles.size();
         const real solvent = born.solvent, solute = born.solute, dielectric = born.solvent - born.solute;
         const real kappa = born.kappa, shift = born.shift;
+        const bool hasSalt = born.kappa != 0;
         for (int i = 0; i < n; i++) {
             const real3 center = r[i];
             const real mine = radius[i], inverse = inverseRadius[i], charge = particles[i].charge;
@@ -199,24 +188,27 @@ private:
             real radiusSum = radiusForce[i];
             for (int start = i + 1; start < n; start += CHUNK) {
                 const int count = std::min(CHUNK, n - start);
-                real square[CHUNK], ratio[CHUNK], screening[CHUNK];
+                real square[CHUNK], ratio[CHUNK], screening[CHUNK], charges[CHUNK];
                 for (int k = 0; k < count; k++) {
                     const real3 d = center - r[start + k];
                     square[k] = dotProduct(d, d);
                     ratio[k] = real(0.25) * square[k] * (inverse * inverseRadius[start + k]);
+                    charges[k] = charge * real(particles[start + k].charge);
                 }
+                if (hasCutoff)
+                    for (int k = 0; k < count; k++)
+                        charges[k] = withinCutoff(square[k], charges[k]);
                 for (int k = 0; k < count; k++)
                     screening[k] = EXP(-ratio[k]);
                 for (int k = 0; k < count; k++) {
                     const int j = start + k;
-                    const real charges = withinCutoff<CUTOFF>(square[k], charge * real(particles[j].charge));
                     const BornTerm term = bornTerm(square[k], mine * radius[j], ratio[k], screening[k]);
-                    const real value = CUTOFF ? term.value - shift : term.value;
-                    real scale = charges * dielectric, slope = scale;
-                    if constexpr (SALT) {
+                    const real value = term.value - shift;
+                    real scale = charges[k] * dielectric, slope = scale;
+                    if (hasSalt) {
                         const real f = real(1.0) / term.value;
-                        const real screened = charges * solvent * EXP(real(-1.0) * kappa * f);
-                        scale = screened - charges * solute;
+                        const real screened = charges[k] * solvent * EXP(real(-1.0) * kappa * f);
+                        scale = screened - charges[k] * solute;
                         slope = scale + screened * kappa * f * f * value;
                     }
                     energy.add(scale * value);
@@ -235,7 +227,6 @@ private:
         }
     }
 
-    template <bool CUTOFF, bool NECKS>
     void addDescreeningForces(const real3* r, real3* force) {
         const int n = particles.size();
         // From dE/d(log radius) to dE/dI.
@@ -262,7 +253,7 @@ private:
                 if (storesDerivatives)
                     derivative = &descreening[2 * findPair(i, start)];
                 else
-                    descreen<true, CUTOFF, NECKS>(r, i, start, count, losses, computed);
+                    descreen<true>(r, i, start, count, losses, computed);
                 for (int k = 0; k < count; k++) {
                     const int j = start + k;
                     const real3 g =
@@ -276,7 +267,7 @@ private:
     }
 
     const PotentialModel::GeneralizedBorn& born;
-    bool hasTanh;
+    bool hasTanh, hasCutoff;
     std::vector<Particle> particles;
     std::vector<Neck> necks;
     std::vector<real> integral, inverseRadius, radius, radiusForce;

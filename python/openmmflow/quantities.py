@@ -116,8 +116,11 @@ def _numbers(values, value_unit, name):
             raise OpenMMException(f"{name} are in {values.unit} where {value_unit} or a multiple is needed.")
         values = values.value_in_unit(value_unit)
     try:
-        if np.iscomplexobj(values):
-            raise TypeError("they are complex")
+        values = np.asanyarray(values)
+        if np.ma.is_masked(values):
+            raise TypeError("some of them are masked")
+        if values.dtype.kind not in "biufO":
+            raise TypeError(f"they are of type {values.dtype}")
         return np.ascontiguousarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise OpenMMException(f"{name} are not an array of real numbers: {error}.") from error

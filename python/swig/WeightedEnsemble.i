@@ -140,7 +140,7 @@ public:
             """log q, (count,), of an ensemble that was not annealed."""
             if not self.hasLogQ():
                 raise openmm.OpenMMException(
-                    "An annealed ensemble has no log q: its log weights are the accumulated work."
+                    "An annealed or resampled ensemble has no log q: see its log weights."
                 )
             return self._viewLogQ(self.this)
 
@@ -180,7 +180,11 @@ public:
             return self._computeFreeEnergyDifference(mask(mask_a, len(self)), mask(mask_b, len(self)))
 
         def resample(self, count, seed=0):
-            """Draw `count` configurations with probability proportional to weight; each then has weight 1."""
+            """Draw `count` configurations with probability proportional to weight.
+
+            All have the same weight, and no log q. Some are copies of each other, so that errors of what is computed
+            from them are NaN: compute averages with this ensemble.
+            """
             count, seed, _ = sample_indices(count, seed, 0)
             return self._resample(count, seed)
 

@@ -67,7 +67,8 @@ def test_expectation_with_units():
     value, error = ensemble.expectation(unit.Quantity(x, unit.kilocalorie_per_mole))
     assert value.value_in_unit(unit.kilocalorie_per_mole) == pytest.approx(ensemble.expectation(x)[0])
     assert error.unit == unit.kilocalorie_per_mole
-    for wrong in (x[:-1], ensemble.positions, "values"):
+    masked = np.ma.masked_array(x, mask=x > 0)
+    for wrong in (x[:-1], ensemble.positions, "values", x.astype(str), x.astype("datetime64[s]"), masked):
         with pytest.raises(openmm.OpenMMException, match="Values"):
             ensemble.expectation(wrong)
 
@@ -112,7 +113,8 @@ def test_merge_refuses_the_same_samples(sampler):
 
 def same(first, second):
     assert (len(first), first.temperature) == (len(second), second.temperature)
-    for name in ("positions", "log_q", "reduced_potentials", "log_weights"):
+    log_q = ("log_q",) if first.hasLogQ() else ()
+    for name in ("positions", *log_q, "reduced_potentials", "log_weights"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
     assert first.metadata == second.metadata and first.sample_ranges == second.sample_ranges
 
@@ -132,6 +134,7 @@ def test_resample(ensemble):
     mean, error = ensemble.expectation(x)
     y = np.linalg.norm(resampled.positions[:, 0] - resampled.positions[:, 3], axis=1)
     assert abs(y.mean() - mean) < 3 * error
+    assert np.isnan(resampled.expectation(y)[1])
     with pytest.raises(openmm.OpenMMException):
         ensemble.resample(-1)
 

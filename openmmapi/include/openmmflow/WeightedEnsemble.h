@@ -133,10 +133,11 @@ public:
     Estimate computeFreeEnergyDifference(const std::vector<bool>& inA, const std::vector<bool>& inB) const;
 
     /**
-     * Draw configurations with probability proportional to weight (systematic resampling), each with
-     * weight 1. Their log q is that of the target, -u.
+     * Draw configurations with probability proportional to weight (systematic resampling). All have the same
+     * weight, the average of this ensemble, and no log q. Since some are copies of each other, they are one
+     * block: errors of what is computed from them are NaN. Compute averages with the weighted ensemble.
      *
-     * @throws OpenMM::OpenMMException if all weights are zero
+     * @throws OpenMM::OpenMMException if all weights are zero, or there is not enough memory
      */
     WeightedEnsemble resample(long long count, uint64_t seed = 0) const;
     /** Get the samples start ... end-1. Both must be multiples of the block size. */

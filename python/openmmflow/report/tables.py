@@ -90,8 +90,9 @@ def free_energies(ensemble, states, angles, reference):
     known = {name: estimate for name, estimate in known.items() if np.isfinite(estimate[0])}
     populated = [i for i in range(len(states)) if populations[i] > 0]
     shared = [i for i in populated if names[i] in known]
-    # The best known state is the origin, of those that both know.
-    origin = max(shared or populated or [0], key=lambda i: populations[i])
+    # Errors of the reference are those of differences to its own origin, which therefore is the best one.
+    theirs = [i for i in shared if known[names[i]] == (0, 0)]
+    origin = max(theirs or shared or populated or [0], key=lambda i: populations[i])
     zero, zero_error = known.get(names[origin], (0.0, 0.0))
     rows = []
     for index, name in enumerate(names):

@@ -34,7 +34,7 @@ test: PACKAGES += libgtest-dev
 test: packages
 	devtools/environment.sh $(VENV) build runtime test training
 	cmake -S . -B $(BUILD) $(CMAKE_OPTIONS) -DOPENMMFLOW_BUILD_TESTS=ON -DOPENMMFLOW_BUILD_TRAINING=ON \
-		 -DOPENMMFLOW_SANITIZE=$(if $(SANITIZE),ON,OFF)
+		 -DOPENMMFLOW_SANITIZE=$(if $(SANITIZE),ON,OFF) -DOPENMMFLOW_UNITY=$(if $(SANITIZE),OFF,ON)
 	cmake --build $(BUILD) -j $(JOBS)
 	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 

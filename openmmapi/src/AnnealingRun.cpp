@@ -15,7 +15,7 @@ namespace OpenMMFlow {
 namespace {
 
 /** Samples that are annealed together: enough to keep all lanes of many threads busy. */
-const long long BLOCK = 1024;
+const long long ANNEALED_BLOCK = 1024;
 
 /** The longest text that describeMoves() returns. */
 const size_t LONGEST_DESCRIPTION = 200;
@@ -85,7 +85,7 @@ WeightedEnsemble AnnealingRun::describe() const {
 }
 
 WeightedEnsemble AnnealingRun::run(const function<void(const vector<double>&)>& keep) {
-    const long long block = max(1LL, BLOCK / islandSize) * islandSize;
+    const long long block = max(1LL, ANNEALED_BLOCK / islandSize) * islandSize;
     vector<double> logWeights, reducedPotentials;
     MoveCounts counts;
     auto getDone = [&] { return (long long)logWeights.size(); };

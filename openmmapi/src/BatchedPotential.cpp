@@ -7,6 +7,7 @@
 
 #include "ContextPool.h"
 #include "RealParticles.h"
+#include "SpecialNumbers.h"
 #include "openmm/Kernel.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/FlowKernels.h"
@@ -155,7 +156,6 @@ struct BatchedPotential::Implementation {
         else
             getKernel().compute(count, positions.data(), energies.data(), forceData);
         // Terms may not depend on a position that is not finite.
-        const double notANumber = numeric_limits<double>::quiet_NaN();
         for (long long k = 0; k < count; k++)
             if (!areFinite(realParticles, &positions[k * size])) {
                 energies[k] = notANumber;

@@ -14,7 +14,7 @@ namespace OpenMMFlow {
 
 namespace {
 
-[[noreturn]] void fail(const std::string& path, const std::string& reason) {
+[[noreturn]] void throwUnreadable(const std::string& path, const std::string& reason) {
     throw OpenMM::OpenMMException("Cannot read '" + path + "': " + reason + ".");
 }
 
@@ -28,7 +28,7 @@ std::string describeError(int error) {
 DiskSource::DiskSource(const std::string& path)
     : path(path), descriptor(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
     if (descriptor < 0)
-        fail(path, describeError(errno));
+        throwUnreadable(path, describeError(errno));
     struct stat status;
     int error = fstat(descriptor, &status) == 0 ? 0 : errno;
     if (error == 0 && S_ISREG(status.st_mode)) {
@@ -36,7 +36,7 @@ DiskSource::DiskSource(const std::string& path)
         return;
     }
     close(descriptor);
-    fail(path, error != 0 ? describeError(error) : "it is a folder or a device, not a file");
+    throwUnreadable(path, error != 0 ? describeError(error) : "it is a folder or a device, not a file");
 }
 
 DiskSource::~DiskSource() {
@@ -50,7 +50,8 @@ void DiskSource::read(char* destination, uint64_t count) {
         if (received < 0 && errno == EINTR)
             continue;
         if (received <= 0)
-            fail(path, received == 0 ? "it became shorter while it was read" : describeError(errno));
+            throwUnreadable(path,
+                            received == 0 ? "it became shorter while it was read" : describeError(errno));
         destination += received;
         count -= received;
     }

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "ForceTypes.h"
 #include "NotANumber.h"
 #include "RealParticles.h"
 #include "openmm/CMAPTorsionForce.h"
@@ -37,11 +38,6 @@ namespace {
 /** Configurations that a thread takes at once: few enough to balance, enough that the counter is not fought
  * over. */
 const long long CHUNK = 16;
-
-template <class... Forces>
-bool isOneOf(const Force& force) {
-    return (... || (dynamic_cast<const Forces*>(&force) != nullptr));
-}
 
 /**
  * Whether Reference, which has little overhead, beats CPU, which is vectorised within one copy. Measured:

@@ -13,7 +13,6 @@ using Shape = MolecularGraph::Shape;
 
 namespace {
 
-const double degree = M_PI / 180;
 /** No reference angle comes nearer to 0 or 180 degrees than this, ... */
 const double wideMargin = 20 * degree;
 /** ... or than this where a straight chain leaves no better choice. */

@@ -43,7 +43,7 @@ string hashModel(const FlowModel& model) {
     return hash.toString();
 }
 
-void checkFormat(const TensorFile& file) {
+void checkFlowFormat(const TensorFile& file) {
     if (file.getMetadata().count("format") == 0 || file.getMetadata("format") != formatName)
         file.fail("it is a safetensors file, but not that of a flow");
     const string& version = file.getMetadata("format_version");
@@ -58,7 +58,7 @@ void checkFormat(const TensorFile& file) {
 }
 
 Flow readFlow(const TensorFile& file) {
-    checkFormat(file);
+    checkFlowFormat(file);
     map<string, string> metadata;
     for (const auto& [key, value] : file.getMetadata())
         if (key.compare(0, prefix.size(), prefix) == 0)

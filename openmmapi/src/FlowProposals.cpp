@@ -11,7 +11,7 @@ namespace OpenMMFlow {
 namespace {
 
 /** Enough samples for all lanes of a few threads, few enough that drawing them is not felt. */
-const int BLOCK = 64;
+const int PROPOSED_BLOCK = 64;
 
 }  // namespace
 
@@ -19,7 +19,7 @@ FlowProposals::FlowProposals(const Flow& flow, uint64_t seed, int perMove, const
     : context(createDoublePrecisionContext(flow, threads)),
       seed(seed),
       perMove(perMove),
-      movesPerBlock(max(1, BLOCK / perMove)) {}
+      movesPerBlock(max(1, PROPOSED_BLOCK / perMove)) {}
 
 bool FlowProposals::select(long long move) {
     const long long wanted = move / movesPerBlock;

@@ -32,7 +32,7 @@ namespace OpenMMFlow {
 namespace {
 
 /** Samples between two calls of Progress: enough to keep all lanes of all threads busy. */
-const long long BLOCK = 4096;
+const long long SAMPLED_BLOCK = 4096;
 
 map<string, string> getFlowProperties(const Platform& platform, map<string, string> properties) {
     const bool hasThreads = knows(platform, "Threads");
@@ -143,7 +143,7 @@ struct FlowSampler::Implementation {
         vector<double> logQ, reducedPotentials, positions, blockLogQ;
         long long done = 0;
         while (done < count) {
-            context.sample(min(BLOCK, count - done), positions, blockLogQ, seed, first + done);
+            context.sample(min(SAMPLED_BLOCK, count - done), positions, blockLogQ, seed, first + done);
             const vector<double> blockPotentials = computeReducedPotentials(positions, blockLogQ);
             keep(positions);
             logQ.insert(logQ.end(), blockLogQ.begin(), blockLogQ.end());

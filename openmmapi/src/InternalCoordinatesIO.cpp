@@ -16,7 +16,7 @@ namespace {
 
 const int64_t maxParticles = 1000000;
 
-[[noreturn]] void fail(const string& reason) {
+[[noreturn]] void throwInvalidCoordinates(const string& reason) {
     throw OpenMMException("Invalid internal coordinates: " + reason + ".");
 }
 
@@ -27,21 +27,21 @@ void checkPlacements(const vector<InternalCoordinates::Placement>& placements) {
         const InternalCoordinates::Placement& p = placements[i];
         string subject = "atom " + to_string(p.atom);
         if (p.atom < 0 || p.atom >= n)
-            fail(subject + " does not exist among " + to_string(n) + " atoms");
+            throwInvalidCoordinates(subject + " does not exist among " + to_string(n) + " atoms");
         if (placed[p.atom])
-            fail(subject + " is placed twice");
+            throwInvalidCoordinates(subject + " is placed twice");
         int references[3] = {p.bond, p.angle, p.torsion};
         for (int k = 0; k < 3; k++) {
             if (k >= i) {
                 if (references[k] != -1)
-                    fail(subject + " refers to more atoms than there are before it");
+                    throwInvalidCoordinates(subject + " refers to more atoms than there are before it");
                 continue;
             }
             if (references[k] < 0 || references[k] >= n || !placed[references[k]])
-                fail(subject + " refers to atom " + to_string(references[k])
-                     + ", which is not placed before it");
+                throwInvalidCoordinates(subject + " refers to atom " + to_string(references[k])
+                                        + ", which is not placed before it");
             if (std::find(references, references + k, references[k]) != references + k)
-                fail(subject + " refers to atom " + to_string(references[k]) + " twice");
+                throwInvalidCoordinates(subject + " refers to atom " + to_string(references[k]) + " twice");
         }
         placed[p.atom] = true;
     }
@@ -52,30 +52,30 @@ void checkPlacements(const vector<InternalCoordinates::Placement>& placements) {
 void InternalCoordinates::validate() const {
     size_t n = placements.size();
     if (n < 3)
-        fail("there are " + to_string(n) + " atoms, and at least 3 are needed");
+        throwInvalidCoordinates("there are " + to_string(n) + " atoms, and at least 3 are needed");
     size_t numCoordinates = 3 * n - 6, numTorsions = n - 3, firstAngle = n - 1, firstTorsion = 2 * n - 3;
     if (circular.size() != numCoordinates || center.size() != numCoordinates || scale.size() != numCoordinates
         || torsionLower.size() != numTorsions || torsionUpper.size() != numTorsions
         || torsionKinds.size() != numTorsions || (!atomNames.empty() && atomNames.size() != n))
-        fail("an array does not have the size that " + to_string(n) + " atoms need");
+        throwInvalidCoordinates("an array does not have the size that " + to_string(n) + " atoms need");
     checkPlacements(placements);
     for (const string& name : atomNames)
         if (name.size() > 60
             || std::any_of(name.begin(), name.end(), [](char c) { return c < ' ' || c > '~'; }))
-            fail(
+            throwInvalidCoordinates(
                 "an atom's name is longer than 60 characters or holds others than printable ASCII "
                 "characters");
     for (size_t j = 0; j < numCoordinates; j++) {
         string subject = "coordinate " + to_string(j);
         if (!std::isfinite(scale[j]) || scale[j] <= 0)
-            fail("the scale of " + subject + " is not a positive number");
+            throwInvalidCoordinates("the scale of " + subject + " is not a positive number");
         if (!std::isfinite(center[j]))
-            fail("the center of " + subject + " is not a number");
+            throwInvalidCoordinates("the center of " + subject + " is not a number");
         if (j < firstTorsion) {
             if (circular[j])
-                fail(subject + " is circular, but only torsions can be");
+                throwInvalidCoordinates(subject + " is circular, but only torsions can be");
             if (center[j] <= 0 || (j >= firstAngle && center[j] >= M_PI))
-                fail(
+                throwInvalidCoordinates(
                     "the center of " + subject
                     + (j < firstAngle ? ", a bond, is not positive" : ", an angle, is not between 0 and pi"));
         } else if (!circular[j]) {
@@ -84,8 +84,9 @@ void InternalCoordinates::validate() const {
             bool valid = std::abs(lower) <= 4 * M_PI && lower < center[j] && center[j] < upper
                          && upper <= lower + 2 * M_PI + 1e-9;
             if (!valid)
-                fail("the limits of " + subject
-                     + ", a torsion, do not lie on either side of its center and within one turn");
+                throwInvalidCoordinates(
+                    "the limits of " + subject
+                    + ", a torsion, do not lie on either side of its center and within one turn");
         }
     }
 }

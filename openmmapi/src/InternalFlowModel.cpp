@@ -21,14 +21,14 @@ using Configuration = InternalFlowModel::Configuration;
 
 const int64_t maxParameters = 1000000000;
 
-[[noreturn]] void fail(const string& reason) {
+[[noreturn]] void throwInvalidFlow(const string& reason) {
     throw OpenMMException("Invalid internal flow: " + reason + ".");
 }
 
 void checkRange(const char* subject, int value, int minimum, int maximum) {
     if (value < minimum || value > maximum)
-        fail("the number of " + string(subject) + " must lie in " + to_string(minimum) + " to "
-             + to_string(maximum) + ", and " + to_string(value) + " does not");
+        throwInvalidFlow("the number of " + string(subject) + " must lie in " + to_string(minimum) + " to "
+                         + to_string(maximum) + ", and " + to_string(value) + " does not");
 }
 
 void checkConfiguration(const Configuration& configuration) {
@@ -38,11 +38,12 @@ void checkConfiguration(const Configuration& configuration) {
     checkRange("bins", configuration.bins, 2, 32);
     // Negated, so that NaN fails too.
     if (!(configuration.tailBound >= 0.1 && configuration.tailBound <= 1000))
-        fail("the tail bound must lie in 0.1 to 1000");
+        throwInvalidFlow("the tail bound must lie in 0.1 to 1000");
     if (!(configuration.minBinFraction >= 1e-6 && configuration.minBinFraction * configuration.bins <= 0.9))
-        fail("the minimum bin fraction must be at least 1e-6 and at most 0.9 divided by the number of bins");
+        throwInvalidFlow(
+            "the minimum bin fraction must be at least 1e-6 and at most 0.9 divided by the number of bins");
     if (!(configuration.minDerivative >= 1e-6 && configuration.minDerivative <= 0.9))
-        fail("the minimum derivative must lie in 1e-6 to 0.9");
+        throwInvalidFlow("the minimum derivative must lie in 1e-6 to 0.9");
 }
 
 int countFeatures(const InternalCoordinates& coordinates, const vector<int>& conditioning) {
@@ -124,7 +125,7 @@ vector<SplineCoupling> createCouplings(const InternalCoordinates& coordinates,
                          * (2 * (int64_t)configuration.blocks * hidden
                             + (3 * configuration.bins + 3) * (int64_t)numCoordinates);
     if (parameters > maxParameters)
-        fail("it would have more than " + to_string(maxParameters) + " parameters");
+        throwInvalidFlow("it would have more than " + to_string(maxParameters) + " parameters");
     PortableRandom random(seed);
     vector<SplineCoupling> couplings(configuration.couplings);
     vector<char> mask;
@@ -149,12 +150,12 @@ vector<SplineCoupling> createCouplings(const InternalCoordinates& coordinates,
 void checkLayer(const DenseLayer& layer, int inputs, int outputs, const string& subject) {
     if (layer.inputs != inputs || layer.outputs != outputs || layer.weight.size() != (size_t)inputs * outputs
         || layer.bias.size() != (size_t)outputs)
-        fail(subject + " is not a layer of " + to_string(inputs) + " inputs and " + to_string(outputs)
-             + " outputs");
+        throwInvalidFlow(subject + " is not a layer of " + to_string(inputs) + " inputs and "
+                         + to_string(outputs) + " outputs");
     for (const vector<double>* values : {&layer.weight, &layer.bias})
         for (double value : *values)
             if (!(std::abs(value) <= std::numeric_limits<float>::max()))
-                fail(subject + " has a weight that is not a finite number in single precision");
+                throwInvalidFlow(subject + " has a weight that is not a finite number in single precision");
 }
 
 void checkCoupling(const SplineCoupling& coupling, const InternalCoordinates& coordinates,
@@ -167,16 +168,17 @@ void checkCoupling(const SplineCoupling& coupling, const InternalCoordinates& co
     for (size_t j = 0; partition && j < all.size(); j++)
         partition = all[j] == (int)j;
     if (!partition)
-        fail(subject
-             + " does not divide the coordinates into those that it transforms and those that it depends on");
+        throwInvalidFlow(
+            subject
+            + " does not divide the coordinates into those that it transforms and those that it depends on");
     // In a file they are a mask, which has no other order.
     if (!std::is_sorted(coupling.transformed.begin(), coupling.transformed.end())
         || !std::is_sorted(coupling.conditioning.begin(), coupling.conditioning.end()))
-        fail(subject + " does not list its coordinates in ascending order");
+        throwInvalidFlow(subject + " does not list its coordinates in ascending order");
     checkLayer(coupling.input, countFeatures(coordinates, coupling.conditioning), configuration.hidden,
                "the input of " + subject);
     if ((int)coupling.blocks.size() != configuration.blocks)
-        fail(subject + " does not have " + to_string(configuration.blocks) + " blocks");
+        throwInvalidFlow(subject + " does not have " + to_string(configuration.blocks) + " blocks");
     for (const auto& [first, second] : coupling.blocks) {
         checkLayer(first, configuration.hidden, configuration.hidden, "a block of " + subject);
         checkLayer(second, configuration.hidden, configuration.hidden, "a block of " + subject);
@@ -199,7 +201,7 @@ InternalFlowModel::InternalFlowModel(const InternalCoordinates& coordinates,
     checkConfiguration(configuration);
     coordinates.validate();
     if ((int)couplings.size() != configuration.couplings)
-        fail("it does not have " + to_string(configuration.couplings) + " couplings");
+        throwInvalidFlow("it does not have " + to_string(configuration.couplings) + " couplings");
     for (size_t l = 0; l < couplings.size(); l++)
         checkCoupling(couplings[l], coordinates, configuration, "coupling " + to_string(l));
 }

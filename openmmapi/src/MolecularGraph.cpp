@@ -13,8 +13,6 @@ using OpenMM::OpenMMException;
 
 namespace {
 
-const double degree = M_PI / 180;
-
 // Where geometry decides, all in one place. The lengths in nm tell double bonds from single ones where no
 // bond order is given; each lies about halfway, since bonds vibrate by 0.003 nm at 300 K.
 /** Two atoms nearer than this coincide: the shortest bond there is, H-H, measures 0.074 nm. */
@@ -61,7 +59,7 @@ bool isPlain(const string& name) {
 }
 
 template <class... Parts>
-[[noreturn]] void fail(const Parts&... parts) {
+[[noreturn]] void throwMessage(const Parts&... parts) {
     stringstream message;
     (message << ... << parts);
     throw OpenMMException(message.str());
@@ -72,17 +70,19 @@ template <class... Parts>
 MolecularGraph::MolecularGraph(const Molecule& molecule) : atomicNumbers(molecule.atomicNumbers) {
     size_t count = atomicNumbers.size();
     if (count < 3)
-        fail("Internal coordinates need a molecule of at least 3 atoms, and this one has ", count, ".");
+        throwMessage("Internal coordinates need a molecule of at least 3 atoms, and this one has ", count,
+                     ".");
     if (molecule.positions.size() != count)
-        fail("The molecule has ", count, " atoms but ", molecule.positions.size(),
-             " positions: give the reference conformation one position per atom.");
+        throwMessage("The molecule has ", count, " atoms but ", molecule.positions.size(),
+                     " positions: give the reference conformation one position per atom.");
     if (!molecule.atomNames.empty() && molecule.atomNames.size() != count)
-        fail("The molecule has ", count, " atoms but ", molecule.atomNames.size(),
-             " atom names: give one name per atom, or none.");
+        throwMessage("The molecule has ", count, " atoms but ", molecule.atomNames.size(),
+                     " atom names: give one name per atom, or none.");
     for (size_t i = 0; i < count; i++)
         if (atomicNumbers[i] < 1 || atomicNumbers[i] > maxAtomicNumber)
-            fail("Particle ", i, " has atomic number ", atomicNumbers[i],
-                 " and is not an atom: rebuild the System without virtual sites and other extra particles.");
+            throwMessage(
+                "Particle ", i, " has atomic number ", atomicNumbers[i],
+                " and is not an atom: rebuild the System without virtual sites and other extra particles.");
     for (size_t i = 0; i < count; i++)
         names.push_back(!molecule.atomNames.empty() && isPlain(molecule.atomNames[i])
                             ? molecule.atomNames[i]
@@ -100,23 +100,24 @@ MolecularGraph::MolecularGraph(const Molecule& molecule) : atomicNumbers(molecul
 void MolecularGraph::addBonds(const Molecule& molecule) {
     int count = atomicNumbers.size();
     if (!molecule.bondOrders.empty() && molecule.bondOrders.size() != molecule.bonds.size())
-        fail("The molecule has ", molecule.bonds.size(), " bonds but ", molecule.bondOrders.size(),
-             " bond orders: give one order per bond, or none.");
+        throwMessage("The molecule has ", molecule.bonds.size(), " bonds but ", molecule.bondOrders.size(),
+                     " bond orders: give one order per bond, or none.");
     vector<map<int, int>> bonded(count);
     for (size_t b = 0; b < molecule.bonds.size(); b++) {
         auto [i, j] = molecule.bonds[b];
         if (i < 0 || j < 0 || i >= count || j >= count)
-            fail("Bond ", b, " joins atoms ", i, " and ", j, ", but atom indices go from 0 to ", count - 1,
-                 ".");
+            throwMessage("Bond ", b, " joins atoms ", i, " and ", j, ", but atom indices go from 0 to ",
+                         count - 1, ".");
         if (i == j)
-            fail("Bond ", b, " joins atom ", names[i], " (index ", i, ") to itself.");
+            throwMessage("Bond ", b, " joins atom ", names[i], " (index ", i, ") to itself.");
         int order = molecule.bondOrders.empty() ? 0 : molecule.bondOrders[b];
         if (order < 0 || order > 3)
-            fail("Bond ", b, " has order ", order, ", which is not 1, 2, 3, or 0 where it is not known.");
+            throwMessage("Bond ", b, " has order ", order,
+                         ", which is not 1, 2, 3, or 0 where it is not known.");
         auto previous = bonded[i].find(j);
         if (previous != bonded[i].end() && previous->second != order)
-            fail("The bond between ", names[i], " and ", names[j], " (indices ", i, " and ", j,
-                 ") is given twice, with different orders.");
+            throwMessage("The bond between ", names[i], " and ", names[j], " (indices ", i, " and ", j,
+                         ") is given twice, with different orders.");
         bonded[i][j] = bonded[j][i] = order;
     }
     neighbors.resize(count);
@@ -131,30 +132,32 @@ void MolecularGraph::addBonds(const Molecule& molecule) {
 void MolecularGraph::checkPositions() const {
     for (int i = 0; i < getNumAtoms(); i++)
         if (!isfinite(positions[i].x) || !isfinite(positions[i].y) || !isfinite(positions[i].z))
-            fail("The position of atom ", names[i], " (index ", i,
-                 ") in the reference conformation is not finite.");
+            throwMessage("The position of atom ", names[i], " (index ", i,
+                         ") in the reference conformation is not finite.");
     for (int i = 0; i < getNumAtoms(); i++)
         for (int j = 0; j < i; j++)
             if (getLength(i, j) < minDistance)
-                fail("Atoms ", names[j], " and ", names[i], " (indices ", j, " and ", i,
-                     ") overlap in the reference conformation: they are ", getLength(i, j), " nm apart.");
+                throwMessage("Atoms ", names[j], " and ", names[i], " (indices ", j, " and ", i,
+                             ") overlap in the reference conformation: they are ", getLength(i, j),
+                             " nm apart.");
     for (int i = 0; i < getNumAtoms(); i++)
         for (int j : neighbors[i])
             if (getLength(i, j) > maxBondLength)
-                fail("The bond between ", names[i], " and ", names[j], " (indices ", i, " and ", j, ") is ",
-                     getLength(i, j),
-                     " nm long in the reference conformation: give positions in nm, of a molecule that is "
-                     "not split "
-                     "across a periodic boundary.");
+                throwMessage(
+                    "The bond between ", names[i], " and ", names[j], " (indices ", i, " and ", j, ") is ",
+                    getLength(i, j),
+                    " nm long in the reference conformation: give positions in nm, of a molecule that is "
+                    "not split "
+                    "across a periodic boundary.");
 }
 
 void MolecularGraph::checkConnected() const {
     vector<int> distances = getDistances(0);
     for (int i = 0; i < getNumAtoms(); i++)
         if (distances[i] < 0)
-            fail("The atoms form several molecules: no bonds lead from atom ", names[0],
-                 " (index 0) to atom ", names[i], " (index ", i,
-                 "). Choose the particles of one molecule, or add the missing bond.");
+            throwMessage("The atoms form several molecules: no bonds lead from atom ", names[0],
+                         " (index 0) to atom ", names[i], " (index ", i,
+                         "). Choose the particles of one molecule, or add the missing bond.");
 }
 
 void MolecularGraph::rankAtoms() {

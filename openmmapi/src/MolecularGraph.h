@@ -1,6 +1,7 @@
 #ifndef OPENMMFLOW_MOLECULARGRAPH_H_
 #define OPENMMFLOW_MOLECULARGRAPH_H_
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,8 @@
 #include "shared/DoubleMath.h"
 
 namespace OpenMMFlow {
+
+constexpr double degree = M_PI / 180;
 
 /**
  * A molecule as a graph with a reference conformation, and the chemistry that the choice of coordinates asks

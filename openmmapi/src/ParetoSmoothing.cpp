@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
+
+#include "SpecialNumbers.h"
 
 using namespace std;
 
@@ -49,7 +50,6 @@ double fitGeneralizedPareto(const vector<double>& excesses) {
 }  // namespace
 
 double fitParetoShape(vector<double> logWeights) {
-    const double infinity = numeric_limits<double>::infinity();
     const size_t count = logWeights.size();
     const size_t tailSize = (size_t)ceil(min(count / 5.0, 3 * sqrt((double)count)));
     if (count <= tailSize)

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "ForceTypes.h"
 #include "FormatNumber.h"
 #include "openmm/AndersenThermostat.h"
 #include "openmm/CMAPTorsionForce.h"
@@ -26,15 +27,6 @@ using namespace OpenMM;
 using namespace std;
 
 namespace OpenMMFlow {
-
-namespace {
-
-template <class... Forces>
-bool isOneOf(const Force& force) {
-    return (... || (dynamic_cast<const Forces*>(&force) != nullptr));
-}
-
-}  // namespace
 
 bool isTranslationInvariant(const System& system) {
     for (int i = 0; i < system.getNumForces(); i++)

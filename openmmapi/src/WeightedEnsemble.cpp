@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "SpecialNumbers.h"
 #include "openmm/OpenMMException.h"
 
 using namespace OpenMM;
@@ -11,7 +12,6 @@ using namespace std;
 
 namespace OpenMMFlow {
 
-static const double infinity = numeric_limits<double>::infinity();
 /** The metadata that says what fraction of the energies was verified. */
 static const char* const verified = "verified_energies";
 

@@ -19,7 +19,7 @@ namespace OpenMMFlow {
 
 namespace {
 
-void checkFormat(const TensorFile& file) {
+void checkEnsembleFormat(const TensorFile& file) {
     if (file.getMetadata().count("format") == 0 || file.getMetadata("format") != EnsembleFormat::name)
         file.fail("it is a safetensors file, but not that of an ensemble");
     const string& version = file.getMetadata("format_version");
@@ -93,7 +93,7 @@ void WeightedEnsemble::save(const string& path) const {
 WeightedEnsemble WeightedEnsemble::load(const string& path) {
     optional<TensorFile::Reals> positions;
     const TensorFile file = TensorFile::load(path, "positions", positions);
-    checkFormat(file);
+    checkEnsembleFormat(file);
     const int numParticles = parseNumber<int>(file, "num_particles");
     const double temperature = parseNumber<double>(file, "temperature");
     const string weights = isAnnealed(file) ? "log_weights" : "log_q";

@@ -6,6 +6,7 @@
 
 #include "ReservePositions.h"
 #include "ScaledWeights.h"
+#include "SpecialNumbers.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/WeightedEnsemble.h"
 #include "openmmflow/internal/ParetoSmoothing.h"
@@ -16,9 +17,6 @@ using namespace std;
 namespace OpenMMFlow {
 
 namespace {
-
-const double infinity = numeric_limits<double>::infinity();
-const double notANumber = numeric_limits<double>::quiet_NaN();
 
 /** The log of the summed weights of a region. */
 double logSum(const vector<double>& logWeights, const vector<bool>& inRegion) {

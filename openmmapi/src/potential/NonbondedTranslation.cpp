@@ -14,13 +14,13 @@ namespace OpenMMFlow {
 
 namespace {
 
-struct Site {
+struct NonbondedParticle {
     double charge, sigma, epsilon;
 };
 
 /** What all particles, or all exceptions, have once the offsets of global parameters are added. */
-vector<Site> getParticles(const NonbondedForce& force, const Parameters& parameters) {
-    vector<Site> particles(force.getNumParticles());
+vector<NonbondedParticle> getParticles(const NonbondedForce& force, const Parameters& parameters) {
+    vector<NonbondedParticle> particles(force.getNumParticles());
     for (int i = 0; i < force.getNumParticles(); i++)
         force.getParticleParameters(i, particles[i].charge, particles[i].sigma, particles[i].epsilon);
     for (int i = 0; i < force.getNumParticleParameterOffsets(); i++) {
@@ -67,7 +67,7 @@ bool translateNonbonded(const Force& anyForce, const Parameters& parameters, Pot
         throw UntranslatableForce("NonbondedForce with periodic boundary conditions");
     if (!force->getIncludeDirectSpace())
         throw UntranslatableForce("NonbondedForce without its direct space part");
-    const vector<Site> particles = getParticles(*force, parameters);
+    const vector<NonbondedParticle> particles = getParticles(*force, parameters);
     PotentialModel::PairList exceptions, others;
     exceptions.pairs = getExceptions(*force, parameters);
     set<pair<int, int>> excepted;

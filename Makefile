@@ -13,7 +13,7 @@ JOBS ?= $(shell nproc)
 VENV := .venv
 BUILD := build$(if $(SANITIZE),-sanitize)
 CMAKE_OPTIONS = -DPython_EXECUTABLE=$(CURDIR)/$(VENV)/bin/python $(if $(OPENMM_DIR),-DOPENMM_DIR=$(OPENMM_DIR))
-PACKAGES := g++ cmake make python3-dev python3-venv librandom123-dev nlohmann-json3-dev
+PACKAGES := g++ cmake make python3-dev python3-venv librandom123-dev nlohmann-json3-dev zlib1g-dev
 SOURCES = $(shell git ls-files '*.h' '*.cpp' '*.cc')
 export PYTHON
 MAKEFLAGS += --no-print-directory

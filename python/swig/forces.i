@@ -45,9 +45,26 @@ template <class T> static T& castForce(OpenMM::Force& force, const char* name) {
 
 %define FORCE_CASTS(CLASS)
 %feature("docstring") CLASS::cast "Get a Force that System.getForce() returned as what it is.";
+// What was cast may be the only owner.
+%feature("pythonappend") CLASS::cast "val._owner = args[0]";
 %feature("docstring") CLASS::isinstance "Get whether a Force that System.getForce() returned is one of these.";
 %extend CLASS {
     static CLASS& cast(OpenMM::Force& force) { return castForce<CLASS>(force, #CLASS); }
     static bool isinstance(OpenMM::Force& force) { return dynamic_cast<CLASS*>(&force) != NULL; }
+
+    // OpenMM's own methods would leave a pointer to a plain Force behind.
+    %pythoncode %{
+        def __setstate__(self, xml):
+            force = openmm.XmlSerializer.deserialize(xml)
+            self.this = self.cast(force).this
+            force.this.disown()
+            self.this.acquire()
+
+        def __copy__(self):
+            duplicate = self.__new__(type(self))
+            duplicate.__dict__.update({name: value for name, value in self.__dict__.items() if name != "this"})
+            duplicate.__setstate__(self.__getstate__())
+            return duplicate
+    %}
 }
 %enddef

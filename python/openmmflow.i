@@ -41,6 +41,7 @@ from openmmflow.quantities import (
     values_and_unit,
 )
 from openmmflow.dcd import refuse_dcd, save_dcd
+from openmmflow.topologies import bond_order
 %}
 
 %include <stdint.i>

@@ -168,6 +168,40 @@ TEST(BatchedHMCIntegrator, RejectsAndCountsWhatIsNotFinite) {
     EXPECT_EQ(integrator.getNumProposals(), 20);
 }
 
+TEST(BatchedHMCIntegrator, FollowsItsPotential) {
+    // <k r^2/2> is 3/2 kT before and after: with energies of the old spring, nothing would ever be accepted.
+    const int replicas = 2000;
+    System system;
+    system.addParticle(12);
+    system.addParticle(3);
+    auto* bond = new CustomBondForce("offset + k/2*r^2");
+    bond->addGlobalParameter("k", SPRING);
+    bond->addGlobalParameter("offset", 0);
+    bond->addBond(0, 1);
+    system.addForce(bond);
+    BatchedPotential potential(system, Platform::getPlatformByName("Reference"), {{"Threads", "1"}});
+    BatchedHMCIntegrator integrator(system, potential, std::vector<double>(replicas, 300.0), 0.01, 5, 4);
+    std::vector<double> positions(replicas * 6, 0.0);
+    integrator.setPositions(positions);
+    integrator.step(30);
+    potential.setParameter("k", 4 * SPRING);
+    potential.setParameter("offset", 500);
+    EXPECT_EQ(integrator.getPotentialEnergies(), potential.computeEnergies(integrator.getPositions()));
+    integrator.resetStatistics();
+    integrator.step(60);
+    EXPECT_GT(getAcceptance(integrator), 0.3);
+    const std::vector<double>& energies = integrator.getPotentialEnergies();
+    const double mean = std::accumulate(energies.begin(), energies.end(), 0.0) / replicas, kT = BOLTZ * 300;
+    EXPECT_NEAR(mean, 500 + 1.5 * kT, 4 * kT * std::sqrt(1.5 / replicas));
+    // And a checkpoint is not mistaken for one of another potential.
+    const std::string checkpoint = integrator.createCheckpoint();
+    integrator.loadCheckpoint(checkpoint);
+    potential.setParameter("k", SPRING);
+    expectError([&] { integrator.loadCheckpoint(checkpoint); }, "not those of this potential");
+    potential.setForceGroups(2);
+    EXPECT_EQ(integrator.getPotentialEnergies(), std::vector<double>(replicas, 0.0));
+}
+
 TEST(BatchedHMCIntegrator, ThePilotFindsTheStepSize) {
     const auto system = makePeroxide();
     BatchedPotential potential(*system, {{"Threads", "2"}});

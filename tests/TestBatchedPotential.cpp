@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "ExpectError.h"
 #include "openmm/Context.h"
 #include "openmm/CustomBondForce.h"
 #include "openmm/CustomExternalForce.h"
@@ -26,6 +27,7 @@
 
 using namespace OpenMM;
 using namespace OpenMMFlow;
+using namespace OpenMMFlow::tests;
 
 namespace {
 
@@ -242,6 +244,27 @@ TEST(BatchedPotential, SaysWhatItUses) {
     EXPECT_NE(log.find("because of NonbondedForce with periodic boundary conditions.\n"), std::string::npos)
         << log;
     EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1);
+}
+
+TEST(BatchedPotential, LeavesWhatSinglePrecisionCannotDoToContexts) {
+    // (1e4 + r)^2 - 1e8 - 2e4 r is r^2, which nothing is left of.
+    auto system = makeSystem(22, NonbondedForce::NoCutoff);
+    auto* bond = new CustomBondForce("(10000+r)^2-100000000-20000*r");
+    bond->setName("cancelling");
+    bond->addBond(0, 1);
+    system->addForce(bond);
+    BatchedPotential exact(*system, {{"Precision", "double"}});
+    EXPECT_EQ(exact.getImplementation(), "batched");
+    testing::internal::CaptureStderr();
+    BatchedPotential inexact(*system);
+    testing::internal::GetCapturedStderr();
+    EXPECT_EQ(inexact.getImplementation(),
+              "contexts: cancelling, which the platform computes too inaccurately");
+    const std::map<std::string, std::string> twice = {{"Precision", "double"},
+                                                      {"Implementation", "contexts"}};
+    expectError([&] { BatchedPotential(*system, Platform::getPlatformByName("CPU"), twice); },
+                "single precision: choose Reference");
+    EXPECT_EQ(BatchedPotential(*system, twice).getDescription().find("contexts: Reference"), 0u);
 }
 
 TEST(BatchedPotential, AlanineDipeptide) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "../openmmapi/src/EnergyVerifier.h"
 #include "ExpectError.h"
 #include "SeparablePeroxide.h"
+#include "openmm/CustomBondForce.h"
 
 using namespace OpenMM;
 using namespace OpenMMFlow;
@@ -33,7 +35,7 @@ TEST_F(Verification, FindsEveryWrongEnergy) {
     verifier.verify(positions, energies);
     for (size_t k : {(size_t)0, energies.size() - 1}) {
         std::vector<double> wrong = energies;
-        wrong[k] += 0.02 * kT + 1e-5 * energies[k];
+        wrong[k] += 0.06 * kT + 1e-5 * (energies[k] - *std::min_element(energies.begin(), energies.end()));
         expectError([&] { verifier.verify(positions, wrong); }, "OpenMM gives");
         wrong[k] = std::numeric_limits<double>::quiet_NaN();
         expectError([&] { verifier.verify(positions, wrong); }, "OpenMM gives");
@@ -43,6 +45,21 @@ TEST_F(Verification, FindsEveryWrongEnergy) {
     hopeless[3] = 100;
     verifier.verify(hopeless, {1e9});
     verifier.verify(hopeless, {std::numeric_limits<double>::infinity()});
+}
+
+TEST_F(Verification, ItDoesNotMatterWhereZeroIs) {
+    for (double offset : {-1e8, 1e8}) {
+        auto* constant = new CustomBondForce(std::to_string(offset));
+        constant->addBond(0, 1);
+        const std::unique_ptr<System> shifted = makeSystem();
+        shifted->addForce(constant);
+        BatchedPotential shiftedPotential(*shifted, {{"Threads", "1"}});
+        EnergyVerifier verifier(*shifted, shiftedPotential, temperature, 1);
+        std::vector<double> wrong = shiftedPotential.computeEnergies(positions);
+        verifier.verify(positions, wrong);
+        wrong[1] += 0.1 * kT + 1e-5 * (energies[1] - *std::min_element(energies.begin(), energies.end()));
+        expectError([&] { verifier.verify(positions, wrong); }, "OpenMM gives");
+    }
 }
 
 TEST_F(Verification, ComparesTheFractionThatWasAskedFor) {

@@ -266,6 +266,31 @@ TEST(Restrictions, ATiltedSquarePlanarCentreHasNoHand) {
         EXPECT_NE(kind, InternalCoordinates::TorsionKind::Chiral);
 }
 
+TEST(CreateInternal, AVibratingPlaneHasNoHand) {
+    // ClF3 is flat and shaped like a T: in 6 % of its conformations at 300 K it looks like a pyramid. So,
+    // rarer, does SO3.
+    for (auto [centre, terminal] : {pair(17, 9), pair(16, 8)}) {
+        vector<pair<int, Vec3>> atoms = {{centre, Vec3(0, 0, centre == 17 ? 0.02 : 0.04)}};
+        for (double angle : {0.0, centre == 17 ? 88.0 : 120.0, centre == 17 ? 176.0 : 240.0})
+            atoms.push_back(
+                {terminal, Vec3(0.16 * cos(angle * M_PI / 180), 0.16 * sin(angle * M_PI / 180), 0)});
+        const Flow flow = FlowBuilder::createInternal(makeMolecule(atoms));
+        const auto& coordinates = dynamic_cast<const InternalFlowModel&>(flow.getModel()).getCoordinates();
+        for (auto kind : coordinates.torsionKinds)
+            EXPECT_NE(kind, InternalCoordinates::TorsionKind::Chiral) << centre;
+    }
+}
+
+TEST(Restrictions, TellCentresWhoseNeighboursDifferInTheirHandsOnly) {
+    EXPECT_EQ(getRestrictions(loadMolecule("ribitol")),
+              (Set{"stereocentre C2", "stereocentre C3", "stereocentre C4"}));
+    EXPECT_EQ(getRestrictions(loadMolecule("fluoronorbornene")),
+              (Set{"stereocentre C1", "stereocentre C2", "stereocentre C5"}));
+    const Set found = getRestrictions(loadMolecule("ethylidenemethylcyclobutane"));
+    EXPECT_EQ(found.size(), 2u);
+    EXPECT_EQ(found.count("stereocentre C5") + found.count("cis C2-C3") + found.count("trans C2-C3"), 2u);
+}
+
 TEST(Restrictions, TellCentresThatAreCisOrTransInARing) {
     // 1,3-difluorocyclobutane: neither carbon has four different neighbours.
     auto make = [](bool second) {

@@ -14,8 +14,8 @@ class BatchedLadders:
     Parameters
     ----------
     settings : dict
-        What reference.py fixes: number of ladders; temperatures in K, rising; time step in fs; friction in 1/ps;
-        interval in steps.
+        What reference.py fixes: number of ladders; temperatures in K, rising; method, "hmc" or "langevin"; time step
+        in fs; friction in 1/ps; interval in steps.
     threads : int
         Threads for energies and dynamics; they do not change the result.
     """
@@ -27,18 +27,21 @@ class BatchedLadders:
         properties = {"Threads": str(threads)}
         platform = openmm.Platform.getPlatformByName(settings["platform"])
         self.potential = openmmflow.BatchedPotential(system, platform, properties)
-        self.integrator = openmmflow.BatchedLangevinMiddleIntegrator(
-            system,
-            self.potential,
-            np.tile(settings["temperatures"], self.num_ladders),
-            settings["friction"],
-            settings["time_step"] * unit.femtosecond,
-            seed=settings["seed"],
-            properties=properties,
-        )
+        temperatures = np.tile(settings["temperatures"], self.num_ladders)
+        step_size = settings["time_step"] * unit.femtosecond
+        keywords = {"seed": settings["seed"], "properties": properties}
+        if settings["method"] == "hmc":
+            self.integrator = openmmflow.BatchedHMCIntegrator(
+                system, self.potential, temperatures, step_size, settings["steps_per_proposal"], **keywords
+            )
+        else:
+            self.integrator = openmmflow.BatchedLangevinMiddleIntegrator(
+                system, self.potential, temperatures, settings["friction"], step_size, **keywords
+            )
         self.integrator.setPositions(read_pdb(settings["environment"]).getPositions(asNumpy=True))
+        steps = settings["steps_per_proposal"] if settings["method"] == "hmc" else 1
         self.exchange = openmmflow.ReplicaExchange(
-            self.integrator, len(settings["temperatures"]), settings["interval"]
+            self.integrator, len(settings["temperatures"]), settings["interval"] // steps
         )
         self.frames = []
 

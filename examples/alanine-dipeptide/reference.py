@@ -34,6 +34,8 @@ FIXED = (
     "platform",
     "ladders",
     "temperatures",
+    "method",
+    "steps_per_proposal",
     "time_step",
     "friction",
     "hydrogen_mass",
@@ -44,6 +46,8 @@ FIXED = (
 
 # For each engine, what --ladders and --equilibration are if nothing is said: many ladders share the cost of a step.
 ENGINES = {"batched": (32, 500), "openmm": (2, 5000)}
+# For each method, what --time-step is. HMC accepts four of five proposals with it at 300 K in OBC1.
+METHODS = {"hmc": 2.5, "langevin": 1.5}
 
 
 class Interrupted(Exception):
@@ -273,9 +277,15 @@ def parse_options():
         help="independent ladders; with plain OpenMM, a process each (default: 32, or 2)",
     )
     add("--temperatures", type=float, nargs="+", default=[300, 395, 520, 684, 900], help="K, rising")
-    add("--time-step", type=float, default=1.5, help="fs")
+    add(
+        "--method",
+        choices=METHODS,
+        help="HMC has no error of the time step; plain OpenMM has Langevin dynamics only (default: hmc, or langevin)",
+    )
+    add("--time-step", type=float, help="fs (default: 2.5 for HMC, 1.5 for Langevin dynamics)")
     add("--hydrogen-mass", type=float, default=4.0, help="dalton; no effect on the ensemble")
-    add("--friction", type=float, default=1.0, help="1/ps")
+    add("--steps-per-proposal", type=int, default=20, help="of HMC")
+    add("--friction", type=float, default=1.0, help="1/ps, of Langevin dynamics")
     add("--interval", type=int, default=100, help="steps between exchanges, and between frames")
     add(
         "--equilibration",
@@ -297,6 +307,14 @@ def parse_options():
         options.ladders = ladders
     if options.equilibration is None:
         options.equilibration = equilibration
+    if options.method is None:
+        options.method = "hmc" if options.engine == "batched" else "langevin"
+    if options.method == "hmc" and options.engine == "openmm":
+        parser.error("--engine openmm has --method langevin only")
+    if options.method == "hmc" and options.interval % options.steps_per_proposal != 0:
+        parser.error("--interval must be a multiple of --steps-per-proposal")
+    if options.time_step is None:
+        options.time_step = METHODS[options.method]
     ladder = options.temperatures
     if len(ladder) < 2 or ladder[0] <= 0 or min(np.diff(ladder)) <= 0:
         parser.error("--temperatures needs at least two temperatures in K, rising")
@@ -305,6 +323,7 @@ def parse_options():
         "threads",
         "ladders",
         "time_step",
+        "steps_per_proposal",
         "hydrogen_mass",
         "friction",
         "interval",

@@ -58,6 +58,8 @@ AnnealingSchedule AnnealingSchedule::fromJson(const string& text) {
     const json root = parseStrictJson(text, 2, subject);
     AnnealingSchedule schedule;
     try {
+        for (const char* key : {"leapfrog_steps", "moves_per_beta", "pilot_seed", "pilot_size"})
+            root.at(key).get_ref<const json::number_unsigned_t&>();
         root.at("betas").get_to(schedule.betas);
         root.at("step_sizes").get_to(schedule.stepSizes);
         root.at("step_size_jitter").get_to(schedule.stepSizeJitter);

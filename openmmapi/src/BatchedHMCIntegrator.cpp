@@ -120,7 +120,7 @@ void BatchedHMCIntegrator::propose() {
 }
 
 void BatchedHMCIntegrator::step(long long proposals) {
-    requireReady(proposals);
+    prepare(proposals);
     for (long long i = 0; i < proposals; i++)
         propose();
 }
@@ -130,7 +130,7 @@ vector<BatchedHMCIntegrator::PilotProposal> BatchedHMCIntegrator::tuneStepSize(d
     if (!(acceptance > 0 && acceptance < 1) || proposals < 1)
         throw OpenMMException(
             "A pilot run needs an acceptance between 0 and 1 to aim at, and at least one proposal.");
-    requireReady(proposals);
+    prepare(proposals);
     // The constants and names are those of the paper.
     const double gamma = 0.05, t0 = 10, kappa = 0.75, mu = log(10 * stepSize);
     double errorBar = 0, logAverage = 0;
@@ -162,7 +162,7 @@ string BatchedHMCIntegrator::getDescription() const {
     return text.str();
 }
 
-void BatchedHMCIntegrator::save(TensorFile& file) const {
+void BatchedHMCIntegrator::save(TensorFile& file) {
     BatchedIntegrator::save(file);
     file.setIntegers("steps_per_proposal", {}, {stepsPerProposal});
     file.setReals("step_size_jitter", {}, {jitter});

@@ -25,7 +25,7 @@ vector<double> getMasses(const System& system) {
     vector<double> masses(system.getNumParticles());
     for (int i = 0; i < system.getNumParticles(); i++) {
         masses[i] = system.getParticleMass(i);
-        if (system.isVirtualSite(i) || masses[i] == 0)
+        if (system.isVirtualSite(i) || !(masses[i] > 0))
             throw OpenMMException(
                 "Particle " + to_string(i)
                 + (system.isVirtualSite(i)
@@ -126,13 +126,30 @@ void BatchedIntegrator::setPositions(const vector<double>& positions) {
     this->positions = positions;
     energies.swap(newEnergies);
     forces.swap(newForces);
+    generation = potential.getGeneration();
 }
 
-void BatchedIntegrator::requireReady(long long steps) const {
+void BatchedIntegrator::evaluate() {
+    potential.computeEnergiesAndForces(positions, energies, forces);
+    generation = potential.getGeneration();
+}
+
+void BatchedIntegrator::update() {
+    if (!positions.empty() && generation != potential.getGeneration())
+        setPositions(vector<double>(positions));
+}
+
+const vector<double>& BatchedIntegrator::getPotentialEnergies() {
+    update();
+    return energies;
+}
+
+void BatchedIntegrator::prepare(long long steps) {
     if (positions.empty())
         throw OpenMMException("The replicas have no positions yet: call setPositions() first.");
     if (steps < 0)
         throw OpenMMException("The number of steps must not be negative.");
+    update();
 }
 
 void BatchedIntegrator::forEachReplica(const function<void(int)>& task) {

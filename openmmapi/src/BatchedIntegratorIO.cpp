@@ -25,7 +25,7 @@ uint64_t readNumber(const TensorFile& file, const string& key) {
 
 }  // namespace
 
-string BatchedIntegrator::createCheckpoint() const {
+string BatchedIntegrator::createCheckpoint() {
     TensorFile file;
     save(file);
     return file.serialize();
@@ -35,8 +35,8 @@ void BatchedIntegrator::loadCheckpoint(const string& bytes) {
     load(TensorFile::parse(bytes, "the checkpoint"));
 }
 
-void BatchedIntegrator::save(TensorFile& file) const {
-    requireReady(0);
+void BatchedIntegrator::save(TensorFile& file) {
+    prepare(0);
     const int64_t replicas = getNumReplicas(), particles = getNumParticles();
     file.getMetadata()["integrator"] = getName();
     file.getMetadata()["seed"] = to_string(seed);
@@ -65,6 +65,14 @@ void BatchedIntegrator::load(const TensorFile& file) {
     const int64_t newCount = file.getIntegers("step_count", {}, 0, numeric_limits<int64_t>::max())[0];
     checkTemperatures(newTemperatures);
     checkPositive(newStepSize, "step size");
+    if (!newPositions.empty()) {
+        const vector<double> found = potential.computeEnergies(newPositions);
+        for (size_t k = 0; k < found.size(); k++)
+            if (!(abs(found[k] - newEnergies[k]) <= 0.1 * BOLTZ * newTemperatures[k] + 1e-5 * abs(found[k])))
+                file.fail(
+                    "its energies are not those of this potential: it was made with another System, or with "
+                    "other parameters or force groups");
+    }
     loadOwn(file);
     seed = newSeed;
     firstReplica = newFirst;
@@ -74,6 +82,7 @@ void BatchedIntegrator::load(const TensorFile& file) {
     positions = newPositions;
     forces = newForces;
     energies = newEnergies;
+    generation = potential.getGeneration();
     stepSize = newStepSize;
     stepCount = newCount;
 }

@@ -66,7 +66,7 @@ void BatchedLangevinMiddleIntegrator::advance(int replica) {
 }
 
 void BatchedLangevinMiddleIntegrator::step(long long steps) {
-    requireReady(steps);
+    prepare(steps);
     for (long long i = 0; i < steps; i++) {
         forEachReplica([&](int replica) { advance(replica); });
         evaluate();
@@ -97,7 +97,7 @@ string BatchedLangevinMiddleIntegrator::getDescription() const {
     return text.str();
 }
 
-void BatchedLangevinMiddleIntegrator::save(TensorFile& file) const {
+void BatchedLangevinMiddleIntegrator::save(TensorFile& file) {
     BatchedIntegrator::save(file);
     file.setReals("friction", {}, {friction});
     file.setReals("velocities", {getNumReplicas(), getNumParticles(), 3}, velocities);

@@ -79,6 +79,10 @@ struct BatchedPotential::Implementation {
         Platform& chosen = platform != nullptr ? *platform
                            : wantsDouble       ? Platform::getPlatformByName("Reference")
                                                : choosePoolPlatform(*system);
+        if (wantsDouble && chosen.getName() == "CPU")
+            throw OpenMMException(
+                "Energies come from Contexts, because of " + reason
+                + ", and those of the CPU platform are in single precision: choose Reference.");
         map<string, string> poolProperties = without(others, "InstructionSet");
         if (!knows(chosen, "Precision"))
             poolProperties.erase("Precision");
@@ -124,7 +128,10 @@ struct BatchedPotential::Implementation {
             if (effective.count(name) != 0)
                 description += string(", ") + effective.at(name);
         implementation = "batched";
-        return disprovePotential(*system, parameters, model, getKernel(), isSingle ? 1e-3 : 1e-8);
+        const string reason =
+            disprovePotential(*system, parameters, model, getKernel(), properties, isSingle ? 1e-4 : 1e-8);
+        getKernel().initialize(model, properties);
+        return reason;
     }
     map<string, double> getDefaultParameters() const {
         return ContextPool(*system, Platform::getPlatformByName("Reference"), {{"Threads", "1"}})
@@ -169,6 +176,7 @@ struct BatchedPotential::Implementation {
     vector<int> realParticles;
     map<string, double> parameters;
     int groups = -1;
+    long long generation = 0;
     string implementation, description;
     PotentialModel model;
     map<string, string> kernelProperties;
@@ -206,6 +214,10 @@ const map<string, double>& BatchedPotential::getParameters() const {
     return impl->parameters;
 }
 
+long long BatchedPotential::getGeneration() const {
+    return impl->generation;
+}
+
 void BatchedPotential::setParameter(const string& name, double value) {
     if (impl->parameters.count(name) == 0) {
         string names;
@@ -214,6 +226,7 @@ void BatchedPotential::setParameter(const string& name, double value) {
         throw OpenMMException("No Force of the System has a global parameter '" + name + "'; "
                               + (names.empty() ? "there are none." : "there are: " + names + "."));
     }
+    impl->generation++;
     impl->parameters[name] = value;
     if (impl->pool != nullptr)
         impl->pool->setParameter(name, value);
@@ -221,6 +234,7 @@ void BatchedPotential::setParameter(const string& name, double value) {
 }
 
 void BatchedPotential::setForceGroups(int groups) {
+    impl->generation++;
     impl->groups = groups;
     if (impl->pool != nullptr)
         impl->pool->setForceGroups(groups);

@@ -24,9 +24,6 @@ const double minChiralTorsion = 10 * degree;
 const double maxTwist = 45 * degree;
 /** In rings up to this size nothing rotates or puckers far. */
 const int maxStiffRing = 4;
-/** Pyramids of these elements (amines, carbanions, hydronium) turn inside out; those of phosphorus or sulfur
- * do not. */
-const int maxInvertingElement = 10;
 
 }  // namespace
 
@@ -199,8 +196,7 @@ CoordinateChoice::Choice CoordinateChoice::findAnyReferences(int atom) const {
 CoordinateChoice::Choice CoordinateChoice::chooseSibling(int atom, int p, int g, int sibling) const {
     Choice choice = {{atom, p, g, sibling}, Kind::Planar};
     bool aboveOrBelow = fabs(sin(graph.getTorsion(atom, p, g, sibling))) > sin(minChiralTorsion);
-    bool inverts = graph.getAtomicNumber(p) <= maxInvertingElement;
-    if (graph.getShape(p) == Shape::Pyramidal && inverts)
+    if (graph.isInverting(p))
         choice.kind = Kind::Free;
     else if ((graph.getShape(p) == Shape::Tetrahedral || graph.getShape(p) == Shape::Pyramidal)
              && aboveOrBelow)

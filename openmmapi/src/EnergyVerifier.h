@@ -1,6 +1,7 @@
 #ifndef OPENMMFLOW_ENERGYVERIFIER_H_
 #define OPENMMFLOW_ENERGYVERIFIER_H_
 
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -35,6 +36,8 @@ public:
 
 private:
     double kT, fraction, notYetVerified = 0;
+    /** The lowest energy seen: weights depend on differences to it, not on where zero is. */
+    double lowest = std::numeric_limits<double>::infinity();
     std::unique_ptr<BatchedPotential> contexts;
 };
 

@@ -97,6 +97,17 @@ ExpressionTable::ExpressionTable(const TabulatedFunction& function)
     }
 }
 
+/** Whether OpenMM evaluates a discrete function where it has no value, which depends on the version. */
+static bool isDefinedOutside(const Lepton::CustomFunction& function) {
+    const double before[3] = {-2, -2, -2};
+    try {
+        function.evaluate(before);
+        return true;
+    } catch (const exception&) {
+        return false;
+    }
+}
+
 void ExpressionTables::add(const string& name, const TabulatedFunction& function) {
     // OpenMM's adapter refers to the function that it is made from, so it gets one that lives as long. It is
     // not from Copy(), which forgets that a function is periodic (OpenMM 8.6).
@@ -107,9 +118,11 @@ void ExpressionTables::add(const string& name, const TabulatedFunction& function
     auto adapter = make_shared<Adapter>();
     adapter->function.reset(XmlSerializer::clone(function));
     adapter->adapter.reset(createReferenceTabulatedFunction(*adapter->function));
-    entries[name] = {make_shared<ExpressionTable>(function),
-                     make_shared<SharedFunctionWrapper>(
-                         shared_ptr<const Lepton::CustomFunction>(adapter, adapter->adapter.get()))};
+    auto table = make_shared<ExpressionTable>(function);
+    if (!table->continuous)
+        table->clamped = isDefinedOutside(*adapter->adapter);
+    entries[name] = {table, make_shared<SharedFunctionWrapper>(
+                                shared_ptr<const Lepton::CustomFunction>(adapter, adapter->adapter.get()))};
 }
 
 shared_ptr<const ExpressionTable> ExpressionTables::find(const string& name) const {

@@ -53,10 +53,11 @@ int countFeatures(const InternalCoordinates& coordinates, const vector<int>& con
     return count;
 }
 
-int countOutputs(const InternalCoordinates& coordinates, const vector<int>& transformed, int bins) {
+int countOutputs(const InternalCoordinates& coordinates, const vector<int>& transformed,
+                 const Configuration& configuration) {
     int count = 0;
     for (int j : transformed)
-        count += coordinates.circular[j] ? 3 * bins + 1 : 3 * bins - 1;
+        count += configuration.getNumSplineParameters(coordinates.circular[j]);
     return count;
 }
 
@@ -140,7 +141,7 @@ vector<SplineCoupling> createCouplings(const InternalCoordinates& coordinates,
             DenseLayer first = createLayer(hidden, hidden, random);
             coupling.blocks.emplace_back(std::move(first), createLayer(hidden, hidden, random));
         }
-        int outputs = countOutputs(coordinates, coupling.transformed, configuration.bins);
+        int outputs = countOutputs(coordinates, coupling.transformed, configuration);
         coupling.output = {hidden, outputs, vector<double>((size_t)hidden * outputs),
                            vector<double>(outputs)};
     }
@@ -184,8 +185,7 @@ void checkCoupling(const SplineCoupling& coupling, const InternalCoordinates& co
         checkLayer(second, configuration.hidden, configuration.hidden, "a block of " + subject);
     }
     checkLayer(coupling.output, configuration.hidden,
-               countOutputs(coordinates, coupling.transformed, configuration.bins),
-               "the output of " + subject);
+               countOutputs(coordinates, coupling.transformed, configuration), "the output of " + subject);
 }
 
 }  // namespace
@@ -211,12 +211,16 @@ const string& InternalFlowModel::getFamily() const {
     return family;
 }
 
+double InternalFlowModel::getDerivativeOffset(double minDerivative) {
+    return std::log(std::expm1(1 - minDerivative));
+}
+
 int InternalFlowModel::getNumFeatures(const SplineCoupling& coupling) const {
     return countFeatures(coordinates, coupling.conditioning);
 }
 
 int InternalFlowModel::getNumOutputs(const SplineCoupling& coupling) const {
-    return countOutputs(coordinates, coupling.transformed, configuration.bins);
+    return countOutputs(coordinates, coupling.transformed, configuration);
 }
 
 double InternalFlowModel::getLogDensityConstant() const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "openmm/OpenMMException.h"
@@ -28,6 +29,12 @@ const double widestTetrahedralAngle = 150 * degree;
 /** An atom with three neighbours is planar if its angles sum to more than this: amines have 330, amides 350
  * to 360. */
 const double planarAngleSum = 345 * degree;
+/** Pyramids of phosphorus, sulfur and their heavier relatives do not turn inside out. Those of amines,
+ * carbanions and hydronium do; and what else looks like a pyramid is a planar centre, such as a metal's, that
+ * vibrates. */
+const set<int> stablePyramids = {15, 16, 33, 34, 51, 52};
+/** ... unless they are as flat as SO3 becomes when it vibrates: phosphines and sulfoxides have 300 to 320. */
+const double flatAngleSum = 335 * degree;
 /** C=C between trigonal carbons (0.134; butadiene's single bond has 0.147). */
 const double doubleCarbonCarbon = 0.142;
 /** C=N of an imine or iminium ion (0.128; aniline's single bond has 0.139). */
@@ -92,7 +99,10 @@ MolecularGraph::MolecularGraph(const Molecule& molecule) : atomicNumbers(molecul
     addBonds(molecule);
     checkPositions();
     checkConnected();
-    rankAtoms();
+    vector<vector<int>> signatures(getNumAtoms());
+    for (int i = 0; i < getNumAtoms(); i++)
+        signatures[i] = {atomicNumbers[i], (int)neighbors[i].size()};
+    ranks = rankAtoms(signatures);
     for (size_t i = 0; i < count; i++)
         shapes.push_back(findShape(i));
 }
@@ -160,12 +170,10 @@ void MolecularGraph::checkConnected() const {
                          "). Choose the particles of one molecule, or add the missing bond.");
 }
 
-void MolecularGraph::rankAtoms() {
+vector<int> MolecularGraph::rankAtoms(vector<vector<int>> signatures) const {
     // Colour refinement: an atom's new colour is its old one and those of its neighbours, until no class
     // splits further.
-    vector<vector<int>> signatures(getNumAtoms());
-    for (int i = 0; i < getNumAtoms(); i++)
-        signatures[i] = {atomicNumbers[i], (int)neighbors[i].size()};
+    vector<int> ranks;
     for (size_t numClasses = 0;;) {
         map<vector<int>, int> classes;
         for (const vector<int>& signature : signatures)
@@ -177,7 +185,7 @@ void MolecularGraph::rankAtoms() {
         for (const vector<int>& signature : signatures)
             ranks.push_back(classes[signature]);
         if (classes.size() == numClasses)
-            return;
+            return ranks;
         numClasses = classes.size();
         for (int i = 0; i < getNumAtoms(); i++) {
             signatures[i].clear();
@@ -235,6 +243,16 @@ bool MolecularGraph::isConjugated(int carbon, int nitrogen) const {
     return amide || (amidine && getLength(carbon, nitrogen) < partialDoubleCarbonNitrogen);
 }
 
+double MolecularGraph::getAngleSum(int atom) const {
+    const vector<int>& n = neighbors[atom];
+    return getAngle(n[0], atom, n[1]) + getAngle(n[1], atom, n[2]) + getAngle(n[2], atom, n[0]);
+}
+
+bool MolecularGraph::isInverting(int atom) const {
+    const bool keepsLonePair = stablePyramids.count(atomicNumbers[atom]) != 0;
+    return shapes[atom] == Shape::Pyramidal && (!keepsLonePair || getAngleSum(atom) > flatAngleSum);
+}
+
 MolecularGraph::Shape MolecularGraph::findShape(int atom) const {
     const vector<int>& n = neighbors[atom];
     switch (n.size()) {
@@ -243,10 +261,9 @@ MolecularGraph::Shape MolecularGraph::findShape(int atom) const {
         case 2:
             return getAngle(n[0], atom, n[1]) > linearAngle ? Shape::Linear : Shape::Bent;
         case 3: {
-            double sum = getAngle(n[0], atom, n[1]) + getAngle(n[1], atom, n[2]) + getAngle(n[2], atom, n[0]);
             // Vibration bends the nitrogen of an amide as far as that of an amine, but about a plane.
             bool conjugated = any_of(n.begin(), n.end(), [&](int j) { return isConjugated(j, atom); });
-            return conjugated || sum > planarAngleSum ? Shape::Trigonal : Shape::Pyramidal;
+            return conjugated || getAngleSum(atom) > planarAngleSum ? Shape::Trigonal : Shape::Pyramidal;
         }
         case 4:
             // Square-planar and see-saw centres have neighbours on opposite sides; a tilt is no hand.

@@ -43,12 +43,19 @@ public:
      * near and far), and independent of the order in which the atoms were given.
      */
     int getRank(int atom) const { return ranks[atom]; }
+    /**
+     * Rank atoms by what is known of each, a signature in integers, and then by their neighbours, near and
+     * far.
+     */
+    std::vector<int> rankAtoms(std::vector<std::vector<int>> signatures) const;
     /** The number of bonds between an atom and each atom. */
     std::vector<int> getDistances(int atom) const;
 
     double getAngle(int i, int j, int k) const;
     double getTorsion(int i, int j, int k, int l) const;
     Shape getShape(int atom) const { return shapes[atom]; }
+    /** Whether an atom is a pyramid that turns inside out, or is one only because it vibrates. */
+    bool isInverting(int atom) const;
     /** Whether a bond is a double or partial double bond, so that what it joins stays cis or trans. */
     bool isRigid(int i, int j) const;
     /** Whether a bond lies in a ring of at most seven atoms, all of them trigonal or with two neighbours. */
@@ -60,7 +67,6 @@ private:
     void addBonds(const Molecule& molecule);
     void checkPositions() const;
     void checkConnected() const;
-    void rankAtoms();
     Shape findShape(int atom) const;
     bool isTerminalChalcogen(int atom) const;
     /** Whether the geometry leaves an sp or sp2 carbon its one double bond, or one of two, for this
@@ -70,6 +76,8 @@ private:
     bool isConjugated(int carbon, int nitrogen) const;
     int getBondOrder(int i, int j) const;
     double getLength(int i, int j) const;
+    /** The sum of the angles between the three neighbours of an atom. */
+    double getAngleSum(int atom) const;
     int getRingSize(int i, int j, bool planarOnly) const;
     std::vector<int> atomicNumbers, ranks;
     std::vector<std::string> names;

@@ -14,11 +14,84 @@ namespace {
 /** A double bond in a smaller ring has one isomer. */
 const int minRingWithIsomers = 8;
 
-bool allDiffer(const MolecularGraph& graph, const vector<int>& atoms) {
-    set<int> ranks;
+/** The two ends of a double bond or of a cumulene, and the neighbour of each on the way to the other. */
+struct Axis {
+    int first, afterFirst, last, beforeLast;
+};
+
+Axis makeAxis(const MolecularGraph& graph, int end, int next) {
+    int before = end, atom = next;
+    while (graph.getShape(atom) == MolecularGraph::Shape::Linear) {
+        const vector<int>& n = graph.getNeighbors(atom);
+        const int after = n[0] == before ? n[1] : n[0];
+        before = atom;
+        atom = after;
+    }
+    return {end, next, atom, before};
+}
+
+/** The neighbours of an atom but one, in the order of their ranks. */
+vector<int> getSubstituents(const MolecularGraph& graph, const vector<int>& ranks, int atom, int but = -1) {
+    vector<int> others;
+    for (int i : graph.getNeighbors(atom))
+        if (i != but)
+            others.push_back(i);
+    sort(others.begin(), others.end(), [&](int i, int j) { return ranks[i] < ranks[j]; });
+    return others;
+}
+
+bool allDiffer(const vector<int>& ranks, const vector<int>& atoms) {
+    set<int> different;
     for (int i : atoms)
-        ranks.insert(graph.getRank(i));
-    return ranks.size() == atoms.size();
+        different.insert(ranks[i]);
+    return different.size() == atoms.size();
+}
+
+/** Whether both ends of an axis have substituents that differ, so that it has isomers. */
+bool hasIsomers(const MolecularGraph& graph, const vector<int>& ranks, const Axis& axis) {
+    const vector<int> a = getSubstituents(graph, ranks, axis.first, axis.afterFirst),
+                      b = getSubstituents(graph, ranks, axis.last, axis.beforeLast);
+    const int ring = graph.getRingSize(axis.first, axis.afterFirst);
+    return !a.empty() && !b.empty() && a.size() < 3 && b.size() < 3 && allDiffer(ranks, a)
+           && allDiffer(ranks, b) && (ring == 0 || ring >= minRingWithIsomers);
+}
+
+/**
+ * Ranks that also tell apart atoms which differ in nothing but the configuration of what is near them, such
+ * as the middle atom's neighbours in ribitol. A centre or an axis counts once its substituents differ.
+ */
+vector<int> rankByConfiguration(const MolecularGraph& graph, const set<int>& centres,
+                                const vector<Axis>& axes) {
+    vector<int> ranks;
+    for (int i = 0; i < graph.getNumAtoms(); i++)
+        ranks.push_back(graph.getRank(i));
+    for (size_t numClasses = 0;;) {
+        vector<vector<int>> signatures;
+        for (int rank : ranks)
+            signatures.push_back({rank});
+        for (int centre : centres) {
+            const vector<int> n = getSubstituents(graph, ranks, centre);
+            if (allDiffer(ranks, n))
+                signatures[centre].push_back(graph.getTorsion(n[1], n[0], centre, n[2]) > 0);
+        }
+        for (const Axis& axis : axes)
+            if (hasIsomers(graph, ranks, axis)) {
+                const double torsion = graph.getTorsion(
+                    getSubstituents(graph, ranks, axis.first, axis.afterFirst).back(), axis.first, axis.last,
+                    getSubstituents(graph, ranks, axis.last, axis.beforeLast).back());
+                // Right angles have a hand, flat ones are cis or trans: quarters of a turn tell all apart.
+                const int quarter = (int)lround(torsion / (M_PI / 2)) & 3;
+                signatures[axis.first].push_back(2 + quarter);
+                signatures[axis.last].push_back(2 + quarter);
+            }
+        for (vector<int>& signature : signatures)
+            sort(signature.begin() + 1, signature.end());
+        ranks = graph.rankAtoms(signatures);
+        const size_t found = set<int>(ranks.begin(), ranks.end()).size();
+        if (found == numClasses)
+            return ranks;
+        numClasses = found;
+    }
 }
 
 /** The numbers of heavy atoms and of all atoms on the side of `from` of the bond between `from` and `across`.
@@ -37,18 +110,13 @@ pair<int, int> getBranchSize(const MolecularGraph& graph, int from, int across) 
 }
 
 /** The neighbour of `end` other than `across` by which cis and trans are named: where the molecule goes on.
- * -1: none. */
-int getMainSubstituent(const MolecularGraph& graph, int end, int across) {
-    vector<int> others;
-    for (int i : graph.getNeighbors(end))
-        if (i != across)
-            others.push_back(i);
-    if (others.empty() || others.size() > 2 || !allDiffer(graph, others))
-        return -1;
+ */
+int getMainSubstituent(const MolecularGraph& graph, const vector<int>& ranks, int end, int across) {
+    const vector<int> others = getSubstituents(graph, ranks, end, across);
     auto key = [&](int i) {
-        return make_tuple(getBranchSize(graph, i, end), graph.getAtomicNumber(i), graph.getRank(i));
+        return make_tuple(getBranchSize(graph, i, end), graph.getAtomicNumber(i), ranks[i]);
     };
-    return others.size() == 2 && key(others[1]) > key(others[0]) ? others[1] : others[0];
+    return *max_element(others.begin(), others.end(), [&](int i, int j) { return key(i) < key(j); });
 }
 
 Restriction describeCentre(const MolecularGraph& graph, int centre) {
@@ -63,36 +131,27 @@ Restriction describeCentre(const MolecularGraph& graph, int centre) {
     return result;
 }
 
-/** Whether an atom has two equal neighbours, which are the two arms of a ring, and all others differ: then it
- * and another such atom of the ring are cis or trans to each other. */
-bool hasEqualRingArms(const MolecularGraph& graph, int centre) {
-    const vector<int>& n = graph.getNeighbors(centre);
+/** Whether an atom has two equal neighbours (but one), which are the two arms of a ring, and all others
+ * differ: then it and another such atom of the ring are cis or trans to each other. */
+bool hasEqualRingArms(const MolecularGraph& graph, const vector<int>& ranks, int centre, int but = -1) {
+    const vector<int> n = getSubstituents(graph, ranks, centre, but);
     int numEqual = 0, numInRing = 0;
     for (size_t a = 0; a < n.size(); a++)
         for (size_t b = 0; b < a; b++)
-            if (graph.getRank(n[a]) == graph.getRank(n[b])) {
+            if (ranks[n[a]] == ranks[n[b]]) {
                 numEqual++;
                 numInRing += graph.getRingSize(centre, n[a]) > 0 && graph.getRingSize(centre, n[b]) > 0;
             }
     return numEqual == 1 && numInRing == 1;
 }
 
-/** Whether the substituents at both ends of a cumulene, which begins with the bond from `end` to `next`,
- * differ. */
-bool hasIsomers(const MolecularGraph& graph, int end, int next) {
-    auto substituentsDiffer = [&](int atom, int chain) {
-        vector<int> others = graph.getNeighbors(atom);
-        others.erase(find(others.begin(), others.end(), chain));
-        return allDiffer(graph, others);
-    };
-    int before = end, atom = next;
-    while (graph.getShape(atom) == MolecularGraph::Shape::Linear) {
-        const vector<int>& n = graph.getNeighbors(atom);
-        const int after = n[0] == before ? n[1] : n[0];
-        before = atom;
-        atom = after;
-    }
-    return substituentsDiffer(end, next) && substituentsDiffer(atom, before);
+/** Whether an axis ends in the middle of a ring with two equal arms, and its other end tells up from down. */
+bool endsInEqualRingArms(const MolecularGraph& graph, const vector<int>& ranks, const Axis& axis) {
+    const bool equalFirst = hasEqualRingArms(graph, ranks, axis.first, axis.afterFirst),
+               equalLast = hasEqualRingArms(graph, ranks, axis.last, axis.beforeLast),
+               differFirst = allDiffer(ranks, getSubstituents(graph, ranks, axis.first, axis.afterFirst)),
+               differLast = allDiffer(ranks, getSubstituents(graph, ranks, axis.last, axis.beforeLast));
+    return (equalFirst && (equalLast || differLast)) || (equalLast && differFirst);
 }
 
 /** "cis" or "trans", and the clause that says so of the atoms at the two ends. */
@@ -128,35 +187,49 @@ Restriction describeDoubleBond(const MolecularGraph& graph, const vector<int>& a
 
 vector<Restriction> OpenMMFlow::findRestrictions(const MolecularGraph& graph,
                                                  const InternalCoordinates& coordinates) {
-    vector<Restriction> result;
-    set<int> centres, relative;
+    set<int> held;
     set<pair<int, int>> bonds;
+    vector<Axis> axes;
+    vector<InternalCoordinates::Placement> cumulenes;
     for (size_t i = 0; i < coordinates.torsionKinds.size(); i++) {
         const InternalCoordinates::Placement& placement = coordinates.placements[i + 3];
-        int p = placement.bond, g = placement.angle;
-        if (coordinates.torsionKinds[i] == Kind::Chiral) {
-            if (allDiffer(graph, graph.getNeighbors(p)))
-                centres.insert(p);
-            else if (hasEqualRingArms(graph, p))
-                relative.insert(p);
-        }
-        if (coordinates.torsionKinds[i] == Kind::CisTrans) {
-            if (graph.isBonded(g, placement.torsion))
-                bonds.insert({min(p, g), max(p, g)});
-            else if (hasIsomers(graph, p, g))
-                result.push_back(describeCumulene(graph, placement));
+        const int p = placement.bond, g = placement.angle;
+        if (coordinates.torsionKinds[i] == Kind::Chiral)
+            held.insert(p);
+        if (coordinates.torsionKinds[i] != Kind::CisTrans)
+            continue;
+        if (graph.isBonded(g, placement.torsion)) {
+            if (bonds.insert({min(p, g), max(p, g)}).second)
+                axes.push_back({p, g, g, p});
+        } else {
+            cumulenes.push_back(placement);
+            axes.push_back(makeAxis(graph, p, g));
         }
     }
-    // One such centre alone is no stereocentre: a mirror image is the molecule itself.
-    if (relative.size() > 1)
+    const vector<int> ranks = rankByConfiguration(graph, held, axes);
+    set<int> centres, relative;
+    for (int centre : held)
+        if (allDiffer(ranks, graph.getNeighbors(centre)))
+            centres.insert(centre);
+        else if (hasEqualRingArms(graph, ranks, centre))
+            relative.insert(centre);
+    const auto isRelative = [&](const Axis& axis) { return endsInEqualRingArms(graph, ranks, axis); };
+    // One such centre or axis alone has no isomers: a mirror image is the molecule itself.
+    const bool hasRelatives = relative.size() + count_if(axes.begin(), axes.end(), isRelative) > 1;
+    if (hasRelatives)
         centres.insert(relative.begin(), relative.end());
+    auto isFixed = [&](const Axis& axis) {
+        return hasIsomers(graph, ranks, axis) || (hasRelatives && isRelative(axis));
+    };
+    vector<Restriction> result;
     for (int centre : centres)
         result.push_back(describeCentre(graph, centre));
-    for (auto [p, g] : bonds) {
-        int ring = graph.getRingSize(p, g), a = getMainSubstituent(graph, p, g),
-            b = getMainSubstituent(graph, g, p);
-        if ((ring == 0 || ring >= minRingWithIsomers) && a >= 0 && b >= 0)
-            result.push_back(describeDoubleBond(graph, {a, p, g, b}));
-    }
+    for (const auto& placement : cumulenes)
+        if (isFixed(makeAxis(graph, placement.bond, placement.angle)))
+            result.push_back(describeCumulene(graph, placement));
+    for (auto [p, g] : bonds)
+        if (isFixed({p, g, g, p}))
+            result.push_back(describeDoubleBond(graph, {getMainSubstituent(graph, ranks, p, g), p, g,
+                                                        getMainSubstituent(graph, ranks, g, p)}));
     return result;
 }

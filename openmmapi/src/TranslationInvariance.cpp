@@ -54,7 +54,7 @@ bool requireTranslationInvariance(BatchedPotential& potential, double temperatur
     for (size_t i = 0; i < size; i++)
         moved[i] += translation[i % 3];
     const double change = potential.computeEnergies(moved)[0] - energies[lowest];
-    if (abs(change) > 0.02 * BOLTZ * temperature + 1e-5 * abs(energies[lowest]))
+    if (abs(change) > 0.02 * BOLTZ * temperature + 1e-6 * abs(energies[lowest]))
         throw OpenMMException("The energy of the System changes by " + formatNumber(change)
                               + " kJ/mol when the whole molecule is moved, while a flow knows positions modulo translation "
                                 "only: remove external fields and restraints to points in space (CustomExternalForce).");

@@ -184,11 +184,14 @@ void WeightedEnsemble::requireSameKind(const WeightedEnsemble& other) const {
     if (blockSize != other.blockSize)
         throw OpenMMException("The samples come in blocks of " + to_string(blockSize) + " and "
                               + to_string(other.blockSize) + ": anneal both with islands of one size.");
-    const auto mine = metadata.find("annealing"), theirs = other.metadata.find("annealing");
-    if (mine != metadata.end() && theirs != other.metadata.end() && mine->second != theirs->second)
-        throw OpenMMException(
-            "The ensembles were annealed with different schedules: pass the schedule of one to "
-            "the other.");
+    for (const char* key : {"annealing", "resampling_threshold"}) {
+        const auto mine = as_const(metadata).find(key), theirs = other.metadata.find(key);
+        if (mine != metadata.end() && theirs != other.metadata.end() && mine->second != theirs->second)
+            throw OpenMMException(
+                "The ensembles were annealed with different schedules or thresholds of resampling: pass "
+                "those of one "
+                "to the other.");
+    }
 }
 
 /** Join lists whose entries are separated by "; ", each entry once. */

@@ -50,7 +50,9 @@ private:
             addCell(clampCell(nearest, axis), axis, offsets);
             total = total + x;
         }
-        const real result = SELECT(inside == real(1.0), gather(coefficients.data(), 1, offsets), real(0.0));
+        real result = gather(coefficients.data(), 1, offsets);
+        if (!table.clamped)
+            result = SELECT(inside == real(1.0), result, real((double)NAN));
         return SELECT(total == total, result, total);
     }
 

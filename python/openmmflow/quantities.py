@@ -121,6 +121,6 @@ def _numbers(values, value_unit, name):
             raise TypeError("some of them are masked")
         if values.dtype.kind not in "biufO":
             raise TypeError(f"they are of type {values.dtype}")
-        return np.ascontiguousarray(values, dtype=np.float64)
+        return np.asarray(values, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise OpenMMException(f"{name} are not an array of real numbers: {error}.") from error

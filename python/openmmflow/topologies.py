@@ -9,3 +9,9 @@ def require_atoms_of(topology, ensemble):
         raise OpenMMException(
             f"The topology has {topology.getNumAtoms()} atoms, the ensemble {ensemble.getNumParticles()} particles."
         )
+
+
+def bond_order(bond):
+    """Return the order of a bond in a topology; 0 if it is not known, or no whole number as in an aromatic ring."""
+    order = bond.order or 0
+    return int(order) if order == int(order) else 0

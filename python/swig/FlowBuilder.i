@@ -71,6 +71,8 @@ private:
             bonds = list(topology.bonds())
             reference = conformation(positions, len(atoms))
             data = None if data is None else configurations(data, len(atoms))
+            if data is not None and len(data) == 0:
+                raise openmm.OpenMMException("The data hold no frame: give at least one, or none for data=None.")
             if data is None and weights is not None:
                 raise openmm.OpenMMException("There are weights but no data that they belong to.")
             empty = np.zeros(0)
@@ -78,7 +80,7 @@ private:
                 [0 if atom.element is None else atom.element.atomic_number for atom in atoms],
                 [atom.name for atom in atoms],
                 np.array([(bond[0].index, bond[1].index) for bond in bonds], dtype=np.intc),
-                [int(bond.order or 0) for bond in bonds],
+                [bond_order(bond) for bond in bonds],
                 reference,
                 empty if data is None else data,
                 empty if weights is None else per_sample(weights, len(data), "Weights"),

@@ -179,6 +179,17 @@ def test_a_checkpoint_knows_its_settings(files, monkeypatch):
     assert result.exit_code == 1 and "lacks frames" in result.output
 
 
+def test_other_files_are_kept(files):
+    quick = "-n", 1, "--ladders", 1, "--equilibration", 0, "--platform", "Reference"
+    (files / "config.yaml").write_text("precious: true")
+    result = CliRunner().invoke(main, list(map(str, arguments(files, *quick, "-o", files / "config.dcd"))))
+    assert result.exit_code == 1 and "would be overwritten" in result.output
+    assert (files / "config.yaml").read_text() == "precious: true" and not list(files.glob("config.dcd*"))
+    (files / "b.dcd.checkpoint").write_bytes(b"")
+    result = CliRunner().invoke(main, list(map(str, arguments(files, *quick, "-o", files / "b.dcd"))))
+    assert result.exit_code == 1 and "is damaged" in result.output
+
+
 def test_errors_are_one_sentence(files):
     constrained = peroxide.make_system()
     constrained.addConstraint(0, 1, 0.097)
@@ -190,7 +201,7 @@ def test_errors_are_one_sentence(files):
     quick = "-n", 1, "--ladders", 1, "--equilibration", 0, "--platform", "Reference", "-o", files / "a.dcd"
     for words, said in [
         ((system, pdb, "-T", 300, "-o", files / "a.xtc"), "should end in .dcd or .h5"),
-        ((system, pdb, "-T", 300, *quick[:-1], files / "none" / "a.dcd"), "No such file"),
+        ((system, pdb, "-T", 300, *quick[:-1], files / "none" / "a.dcd"), "There is no folder"),
         ((files / "constrained.xml", pdb, "-T", 300, *quick), "constraints"),
         ((files / "small.xml", pdb, "-T", 300, *quick), "must be of the same molecule"),
         ((system, pdb, "-T", 300, "--max-temperature", 200, *quick), "A ladder needs"),

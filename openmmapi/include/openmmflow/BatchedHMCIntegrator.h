@@ -77,7 +77,7 @@ public:
     void resetStatistics();
     std::string getName() const override;
     std::string getDescription() const override;
-    void save(TensorFile& file) const override;
+    void save(TensorFile& file) override;
 
 protected:
     void loadOwn(const TensorFile& file) override;

@@ -36,7 +36,8 @@ class TensorFile;
  * away to where single precision is coarse. Other Systems (such as one with a CustomExternalForce) are never
  * moved.
  *
- * CMMotionRemovers and thermostats in the System are ignored.
+ * CMMotionRemovers and thermostats in the System are ignored. When parameters or force groups of the
+ * BatchedPotential change, energies and forces follow before they are next used.
  */
 class BatchedIntegrator {
 public:
@@ -68,7 +69,7 @@ public:
      */
     void setPositions(const std::vector<double>& positions);
     /** Get the potential energy of each replica in kJ/mol. */
-    const std::vector<double>& getPotentialEnergies() const { return energies; }
+    const std::vector<double>& getPotentialEnergies();
     /** Propagate all replicas by a number of steps. */
     virtual void step(long long steps) = 0;
     /** Get the number of steps made so far. */
@@ -81,17 +82,17 @@ public:
      * Get everything that is needed to go on bit by bit as if there had been no interruption: the bytes of a
      * safetensors file.
      */
-    std::string createCheckpoint() const;
+    std::string createCheckpoint();
     /**
      * Go on from a checkpoint. Seed, temperatures, step size and all other settings become those of the
      * checkpoint.
      *
-     * @throws OpenMM::OpenMMException if these are no checkpoint of as many replicas of the same masses; then
-     * nothing has changed
+     * @throws OpenMM::OpenMMException if these are no checkpoint of as many replicas of the same masses, or
+     * if its energies are not those of the BatchedPotential; then nothing has changed
      */
     void loadCheckpoint(const std::string& bytes);
     /** Write what createCheckpoint() does into a file that may hold more. For internal use. */
-    virtual void save(TensorFile& file) const;
+    virtual void save(TensorFile& file);
     /** Read what save() wrote. For internal use. */
     void load(const TensorFile& file);
 
@@ -105,8 +106,8 @@ protected:
     static void checkTemperatures(const std::vector<double>& temperatures);
     /** Throw an exception unless a number is positive and finite. */
     static void checkPositive(double value, const std::string& name);
-    /** Check the arguments of step(). */
-    void requireReady(long long steps) const;
+    /** Check the arguments of step(), and bring energies and forces up to date. */
+    void prepare(long long steps);
     /** Run a task for every replica, on all threads. Replicas of different threads are far apart. */
     void forEachReplica(const std::function<void(int replica)>& task);
     /** Draw velocities in nm/ps from the Maxwell-Boltzmann distribution of a replica's temperature. */
@@ -116,7 +117,7 @@ protected:
     /** Move the centre of geometry of a replica to the origin, if the energy does not depend on it. */
     void center(int replica);
     /** Compute energies and forces at the positions. */
-    void evaluate() { potential.computeEnergiesAndForces(positions, energies, forces); }
+    void evaluate();
     /** Get the place of a replica's first coordinate in the arrays. */
     size_t offset(int replica) const { return 3 * masses.size() * replica; }
 
@@ -131,7 +132,11 @@ protected:
     long long stepCount = 0;
 
 private:
+    /** Compute energies and forces again if the potential has changed. */
+    void update();
     bool isTranslationInvariant;
+    /** That of the potential which energies and forces are from. */
+    long long generation = 0;
     std::unique_ptr<OpenMM::ThreadPool> threads;
 };
 

@@ -55,7 +55,7 @@ public:
     void step(long long steps) override;
     std::string getName() const override;
     std::string getDescription() const override;
-    void save(TensorFile& file) const override;
+    void save(TensorFile& file) override;
 
 private:
     void loadOwn(const TensorFile& file) override;

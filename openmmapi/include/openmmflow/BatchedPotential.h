@@ -28,6 +28,10 @@ namespace OpenMMFlow {
  * given for them (NaN too). As in a State, the force on a virtual site is included in those on its parents,
  * and reported for it too.
  *
+ * In single precision, positions are taken relative to the centre of the particles and rounded to 7 digits:
+ * two molecules that are 100 nm apart have energies of bonds that are off by 0.01 kJ/mol, and ten times as
+ * much at ten times the distance. Choose double precision for them.
+ *
  * The System is copied: later changes to it have no effect. Calls on one BatchedPotential must not overlap in
  * time. The energy of a configuration depends neither on the other configurations of the call nor on the
  * number of threads, but for the round-off of platforms that keep a neighbour list (a pool of Contexts on CPU
@@ -74,6 +78,9 @@ public:
     void setParameter(const std::string& name, double value);
     /** Set which force groups to include, as a bit mask: bit i for group i. All by default (-1). */
     void setForceGroups(int groups);
+    /** Get a number that grows whenever a parameter or the force groups are set: what was computed before
+     * then is out of date. */
+    long long getGeneration() const;
     /**
      * Compute potential energies.
      *

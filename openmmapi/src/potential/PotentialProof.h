@@ -16,13 +16,15 @@ namespace OpenMMFlow {
  * @param system       the System
  * @param parameters   the global parameters of its Forces
  * @param model        the translation of the whole System
- * @param kernel       a kernel that was initialized with it
+ * @param kernel       a kernel, which is left initialized with something else
+ * @param properties   what it is initialized with
  * @param tolerance    how far the kernel's energies and forces may be off, relative to the size of their
  * terms
  * @return empty, or what differs: a phrase that names the Force
  */
 std::string disprovePotential(const OpenMM::System& system, const std::map<std::string, double>& parameters,
-                              const PotentialModel& model, BatchedPotentialKernel& kernel, double tolerance);
+                              const PotentialModel& model, BatchedPotentialKernel& kernel,
+                              const std::map<std::string, std::string>& properties, double tolerance);
 
 }  // namespace OpenMMFlow
 

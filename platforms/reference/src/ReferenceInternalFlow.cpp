@@ -76,13 +76,12 @@ ReferenceInternalFlow::ReferenceInternalFlow(const Flow& flow)
 
 SplineShape ReferenceInternalFlow::getShape(int coordinate) const {
     const auto& options = model.getOptions();
-    return {options.bins, coordinates.circular[coordinate] ? M_PI : options.tailBound, options.minBinFraction,
-            options.minDerivative, log(expm1(1 - options.minDerivative))};
+    return {options.bins, options.getBound(coordinates.circular[coordinate]), options.minBinFraction,
+            options.minDerivative, InternalFlowModel::getDerivativeOffset(options.minDerivative)};
 }
 
 int ReferenceInternalFlow::getNumParameters(int coordinate) const {
-    const int bins = model.getOptions().bins;
-    return coordinates.circular[coordinate] ? 3 * bins + 1 : 3 * bins - 1;
+    return model.getOptions().getNumSplineParameters(coordinates.circular[coordinate]);
 }
 
 vector<double> ReferenceInternalFlow::drawBase(uint64_t seed, uint64_t index) const {

@@ -44,7 +44,7 @@ def platform_options(command):
         threads_option("all, or as many as OPENMM_CPU_THREADS says"),
         click.option(
             "--precision",
-            type=click.Choice(["single", "mixed", "double"]),
+            type=click.Choice(["single", "double"]),
             help="Precision of the computation, where the platform offers a choice. [default: single]",
         ),
         click.option(

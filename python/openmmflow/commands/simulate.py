@@ -1,9 +1,12 @@
 """`openmm-flow simulate`."""
 
+from pathlib import Path
+
 import click
 
 from openmmflow.commands.options import (
     EXISTING_FILE,
+    check_output,
     output_option,
     platform_options,
     refuse_to_overwrite,
@@ -115,7 +118,9 @@ def simulate(system, pdb, temperature, output, **options):
     from openmmflow.commands.inputs import load_system, load_topology
     from openmmflow.commands.simulation import run_simulation
 
-    refuse_to_overwrite(output, (system, pdb))
+    check_output(output)
+    for path in (output, Path(output).with_suffix(".yaml")):
+        refuse_to_overwrite(path, (system, pdb))
     summary = run_simulation(load_system(system), *load_topology(pdb), temperature, output, **options)
     for line in summary:
         click.echo(line)

@@ -45,7 +45,8 @@ def run_simulation(
             f"The PDB file has {topology.getNumAtoms()} atoms, the System {system.getNumParticles()} particles: "
             "they must be of the same molecule."
         )
-    settings = complete_settings(system, positions, temperature, settings)
+    computed_by = {"platform": platform or "default", "precision": precision}
+    settings = complete_settings(system, positions, temperature, settings) | computed_by
     files = SimulationFiles(output, topology, settings)
     simulation = Simulation(system, settings, platform, precision, threads)
     saved = files.load()
@@ -57,6 +58,10 @@ def run_simulation(
     wanted = -(-frames // settings["ladders"])
     try:
         complete = simulation.run(wanted, files)
+    except OSError as error:
+        raise OpenMMException(
+            f"Cannot write the files of {output}: {error.strerror or error}; with more room the same command goes on."
+        ) from error
     finally:
         files.close()
     energies = files.load_energies(simulation.num_frames)

@@ -1,5 +1,6 @@
 """What `openmm-flow simulate` writes: the trajectory, and beside it what an interrupted run goes on from."""
 
+import contextlib
 import json
 import os
 import zipfile
@@ -34,6 +35,10 @@ class SimulationFiles:
         self.checkpoint, self.frames, self.energies = (
             Path(f"{output}.{name}") for name in ("checkpoint", "frames", "energies")
         )
+        if self.statistics.exists() and not (self.output.exists() or self.checkpoint.exists()):
+            raise OpenMMException(
+                f"{self.statistics} exists and would be overwritten by the record of {output}: name another output."
+            )
         ladders = settings["ladders"]
         self.frame_shape = (ladders, topology.getNumAtoms(), 3)
         self.energy_shape = (ladders, len(settings["temperatures"]))
@@ -46,7 +51,7 @@ class SimulationFiles:
             with np.load(self.checkpoint, allow_pickle=False) as file:
                 state = {"checkpoint": file["checkpoint"].tobytes(), **json.loads(str(file["record"]))}
                 settings = state.pop("settings")
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise OpenMMException(f"{self.checkpoint} is damaged; delete it to start anew.") from error
         different = [name for name in self.settings if settings.get(name) != self.settings[name]]
         if different:
@@ -71,7 +76,9 @@ class SimulationFiles:
     def close(self):
         """Close the files to which frames are added, and delete them if there is no checkpoint that knows of them."""
         for file in self._files:
-            file.close()
+            # What save() did not bring to the disk is not missed.
+            with contextlib.suppress(OSError):
+                file.close()
         if not self.checkpoint.exists():
             self.delete()
 

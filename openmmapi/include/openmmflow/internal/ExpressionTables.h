@@ -18,14 +18,16 @@ namespace OpenMMFlow {
  * cubic polynomial of the place in the cell along each axis (the splines that OpenMM fits), or a table of
  * values at whole numbers. Unused axes have one cell.
  *
- * Outside of its range a function is 0, unless it is periodic. (Discrete functions too, as on OpenMM's GPU
- * platforms; Reference throws an exception.)
+ * Outside of its range a continuous function is 0, unless it is periodic. A discrete one has the nearest
+ * value there; with versions of OpenMM that throw an exception instead it is NaN.
  */
 struct ExpressionTable {
     explicit ExpressionTable(const OpenMM::TabulatedFunction& function);
 
     int numArguments;
     bool continuous, periodic;
+    /** Whether a discrete function has the nearest value outside of its range. */
+    bool clamped = true;
     /** Along each axis: the number of cells (of values, for a discrete function) and the range. */
     std::array<int, 3> cells = {1, 1, 1};
     std::array<double, 3> minimum = {0, 0, 0}, maximum = {1, 1, 1};

@@ -1,6 +1,7 @@
 #ifndef OPENMMFLOW_INTERNALFLOWMODEL_H_
 #define OPENMMFLOW_INTERNALFLOWMODEL_H_
 
+#include <cmath>
 #include <vector>
 
 #include "openmmflow/internal/FlowModel.h"
@@ -50,7 +51,13 @@ public:
         double tailBound = 5.0;
         double minBinFraction = 1e-3;
         double minDerivative = 1e-3;
+
+        /** Get half the width of the interval that a spline acts on. */
+        double getBound(bool circular) const { return circular ? M_PI : tailBound; }
+        int getNumSplineParameters(bool circular) const { return circular ? 3 * bins + 1 : 3 * bins - 1; }
     };
+    /** Get the d for which softplus(u + d) + minDerivative is 1 at u = 0, where a spline is the identity. */
+    static double getDerivativeOffset(double minDerivative);
     /**
      * Create a model whose couplings have random hidden layers and zero output layers: every spline is the
      * identity.

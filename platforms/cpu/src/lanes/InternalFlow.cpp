@@ -36,12 +36,12 @@ InternalFlow::InternalFlow(const InternalFlowModel& model)
       numBlocks(model.getOptions().blocks),
       logDensityConstant(model.getLogDensityConstant()) {
     const auto& options = model.getOptions();
-    const double derivativeOffset = std::log(std::expm1(1 - options.minDerivative));
+    const double derivativeOffset = InternalFlowModel::getDerivativeOffset(options.minDerivative);
     for (int j = 0; j < numCoordinates; j++) {
         const bool circular = coordinates.circular[j];
-        shapes.push_back({options.bins, circular ? M_PI : options.tailBound, options.minBinFraction,
+        shapes.push_back({options.bins, options.getBound(circular), options.minBinFraction,
                           options.minDerivative, derivativeOffset});
-        numParameters.push_back(circular ? 3 * options.bins + 1 : 3 * options.bins - 1);
+        numParameters.push_back(options.getNumSplineParameters(circular));
     }
     for (const SplineCoupling& source : model.getCouplings()) {
         Coupling coupling{source.transformed,           source.conditioning, Dense(source.input), {}, {},

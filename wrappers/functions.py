@@ -244,4 +244,7 @@ def _array_group(array, element, registry):
         f"{place} = {{2}}",
         "Set an element. Errors: the index is out of range.",
     )
+    for function in group.functions[-2:]:
+        # In Fortran elements are counted from 1, as those of OpenMM's arrays are.
+        function.arguments[1].passed = ["index - 1"]
     return group

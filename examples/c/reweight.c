@@ -97,11 +97,11 @@ int main(int argc, char** argv) {
 
     OpenMMFlow_WeightedEnsemble_Estimate logZ = OpenMMFlow_WeightedEnsemble_getLogPartitionFunction(ensemble);
     OpenMMFlow_WeightedEnsemble_Estimate difference = computeFreeEnergy(ensemble);
-    printf("effective samples    %.6f of %lld\n",
+    printf("effective samples    %12.6f of %lld\n",
            OpenMMFlow_WeightedEnsemble_getEffectiveSampleSize(ensemble), count);
-    printf("Pareto k             %.6f\n", OpenMMFlow_WeightedEnsemble_getParetoK(ensemble));
-    printf("log Z                %.6f +- %.6f\n", logZ.value, logZ.error);
-    printf("F(phi>0) - F(phi<0)  %.6f +- %.6f kT\n", difference.value, difference.error);
+    printf("Pareto k             %12.6f\n", OpenMMFlow_WeightedEnsemble_getParetoK(ensemble));
+    printf("log Z                %12.6f +- %12.6f\n", logZ.value, logZ.error);
+    printf("F(phi>0) - F(phi<0)  %12.6f +- %12.6f kT\n", difference.value, difference.error);
 
     OpenMMFlow_WeightedEnsemble_destroy(ensemble);
     OpenMMFlow_FlowSampler_destroy(sampler);

@@ -98,9 +98,19 @@ def read(headers, doxygen):
             for path in sorted(Path(folder, "xml").glob("*.xml"))
             for compound in ElementTree.parse(path).getroot().iterfind("compounddef")
         ]
+    _refuse_what_is_in_no_class(compounds)
     order = {str(path): i for i, path in enumerate(headers)}
     classes = [_class(c) for c in compounds if c.get("kind") in ("class", "struct") and _is_ours(c)]
     return sorted(classes, key=lambda c: (order[c.header], c.line))
+
+
+def _refuse_what_is_in_no_class(compounds):
+    for compound in compounds:
+        if compound.get("kind") == "namespace" and f"{compound.findtext('compoundname')}::" == NAMESPACE:
+            for member in compound.iter("memberdef"):
+                raise SystemExit(
+                    f"{member.findtext('qualifiedname')} stands in no class; the wrappers need it in one."
+                )
 
 
 def _is_ours(compound):
@@ -202,39 +212,41 @@ def documentation(element):
 
 
 def _add_paragraph(documentation, paragraph):
-    for child in paragraph.iter():
+    """Add a paragraph of Doxygen: text, with code and with what is said of parameters, result and errors in it."""
+    text = paragraph.text or ""
+    for child in paragraph:
         if child.tag == "parameterlist":
-            for item in child.iterfind("parameteritem"):
-                text = _text(item.find("parameterdescription"))
-                if child.get("kind") == "exception":
-                    documentation.errors.append(text)
-                else:
-                    for name in item.iter("parametername"):
-                        documentation.parameters[name.text] = text
-        elif child.tag == "simplesect" and child.get("kind") == "return":
+            _add_parameters(documentation, child)
+        elif child.tag == "simplesect":
             documentation.result = _text(child)
         elif child.tag in ("programlisting", "verbatim"):
+            _add_text(documentation, text)
             documentation.paragraphs.append(_code(child))
-    plain = _plain(paragraph)
-    if plain:
-        # Code stands behind the text that announces it, also where Doxygen puts both into one paragraph.
-        is_announced = paragraph.find("programlisting") is not None and (paragraph.text or "").strip()
-        documentation.paragraphs.insert(-1 if is_announced else len(documentation.paragraphs), plain)
+            text = ""
+        else:
+            text += "".join(child.itertext())
+        text += child.tail or ""
+    _add_text(documentation, text)
+
+
+def _add_text(documentation, text):
+    if text.strip():
+        documentation.paragraphs.append(" ".join(text.split()))
+
+
+def _add_parameters(documentation, items):
+    for item in items.iterfind("parameteritem"):
+        text = _text(item.find("parameterdescription"))
+        if items.get("kind") == "exception":
+            documentation.errors.append(text)
+        else:
+            documentation.parameters.update((name.text, text) for name in item.iter("parametername"))
 
 
 def _code(listing):
+    """Return the lines of a piece of code."""
     if listing.tag == "verbatim":
         return listing.text.strip("\n").splitlines()
     for space in listing.iter("sp"):
         space.text = " "
     return ["".join(line.itertext()).rstrip() for line in listing.iterfind("codeline")]
-
-
-def _plain(paragraph):
-    """Return the text of a paragraph without what is said elsewhere."""
-    parts = [paragraph.text or ""]
-    for child in paragraph:
-        if child.tag not in ("parameterlist", "simplesect", "programlisting", "verbatim"):
-            parts.append("".join(child.itertext()))
-        parts.append(child.tail or "")
-    return " ".join("".join(parts).split())

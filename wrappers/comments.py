@@ -22,7 +22,7 @@ def lines(documentation, parameters=()):
         details += _hanging("Errors: ", text)
     defaults = [f"{p.name} = {p.default}" for p in parameters if p.default]
     if defaults:
-        details += _hanging("Defaults of C++: ", ", ".join(defaults))
+        details += _hanging("Defaults in C++: ", ", ".join(defaults))
     if details:
         parts.append(details)
     result = []

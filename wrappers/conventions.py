@@ -57,7 +57,8 @@ class Result:
     # Where the length of bytes goes, behind the parameters.
     has_size: bool = False
     is_pointer: bool = False
-    note: str = ""
+    # Whether a handle is the caller's to destroy. In C its type tells.
+    is_owned: bool = False
 
 
 def fortran_literal(value, type_):
@@ -74,6 +75,8 @@ class Number:
         self.c, self.fortran, self.array = NUMBERS[cpp]
 
     def argument(self, name, is_const, reference, default):
+        if reference == "*":
+            raise Unwrappable(f"a pointer to {self.cpp}")
         if reference and not is_const:
             declaration = [(f"{self.fortran}, intent(inout)", name)]
             return Argument(
@@ -83,9 +86,8 @@ class Number:
                 declaration,
                 [name],
             )
-        return _by_value(
-            name, self.c, name, self.fortran, self.fortran, name, fortran_literal(default, self.fortran)
-        )
+        literal = fortran_literal(default, self.fortran)
+        return _by_value(name, self.c, name, self.fortran, self.fortran, literal)
 
     def result(self, is_const, reference):
         failure = "notANumber" if self.cpp in ("double", "float") else "0"
@@ -99,14 +101,11 @@ class Number:
 
 class Boolean:
     def argument(self, name, is_const, reference, default):
+        _require_input("bool", is_const, reference)
         literal = {"true": ".true.", "false": ".false."}.get(default)
-        passed = f"merge(1_c_int, 0_c_int, {name})"
-        argument = _by_value(
-            name, "OpenMM_Boolean", f"{name} != OpenMM_False", "integer(c_int)", "logical", passed, literal
-        )
-        if literal:
-            argument.passed = [passed.replace(name + ")", name + "_c)")]
-        return argument
+        cpp = f"{name} != OpenMM_False"
+        passed = "merge(1_c_int, 0_c_int, {})"
+        return _by_value(name, "OpenMM_Boolean", cpp, "integer(c_int)", "logical", literal, passed)
 
     def result(self, is_const, reference):
         return Result(
@@ -124,8 +123,9 @@ class Enum:
         self.cpp, self.c = cpp, c
 
     def argument(self, name, is_const, reference, default):
+        _require_input(self.cpp, is_const, reference)
         cpp = f"static_cast<{self.cpp}>({name})"
-        return _by_value(name, self.c, cpp, "integer(c_int)", "integer(c_int)", name, None)
+        return _by_value(name, self.c, cpp, "integer(c_int)", "integer(c_int)", None)
 
     def result(self, is_const, reference):
         cast = f"static_cast<{self.c}>({{}})"
@@ -140,10 +140,9 @@ class PlainStruct:
         self.array = c.removeprefix("OpenMMFlow_")
 
     def argument(self, name, is_const, reference, default):
-        if default or (reference and not is_const):
-            raise Unwrappable(f"{self.cpp} that may be absent or is changed")
+        _require_input(self.cpp, is_const, reference)
         fortran = f"type({self.c})"
-        return _by_value(name, self.c, f"toCpp({name})", fortran, fortran, name, None)
+        return _by_value(name, self.c, f"toCpp({name})", fortran, fortran, None)
 
     def result(self, is_const, reference):
         nothing = ", ".join("notANumber" if a.type == "double" else "0" for a in self.attributes)
@@ -153,8 +152,7 @@ class PlainStruct:
 
 class Text:
     def argument(self, name, is_const, reference, default):
-        if reference and not is_const:
-            raise Unwrappable("a string that is changed")
+        _require_input("std::string", is_const, reference)
         cpp = f'text({name}, "{name}")'
         if default:
             cpp = f"{name} == nullptr ? std::string({'' if default == '{}' else default}) : {cpp}"
@@ -167,11 +165,12 @@ class Text:
         )
 
     def result(self, is_const, reference):
+        if reference == "*":
+            raise Unwrappable("a pointer to std::string")
         result = Result("char*", "nullptr", "ownedText({})", "type(c_ptr)", "character(:), allocatable")
         result.assign = "result = takeText({})"
-        result.note = "a string that is yours: release it with free()"
         if reference:
-            result.c, result.cpp, result.note = "const char*", "({}).c_str()", ""
+            result.c, result.cpp = "const char*", "({}).c_str()"
             result.assign = "result = copyText({})"
         return result
 
@@ -200,7 +199,6 @@ class Bytes:
             "character(:), allocatable",
             "result = takeBytes({}, size)",
             has_size=True,
-            note="bytes that are yours, whose number is stored in *size: release them with free()",
         )
 
 
@@ -219,11 +217,13 @@ class Handle:
             cpp = f'object<{type_}>({name}, "{name}")'
         else:
             cpp = f"orDefault<{self.cpp}>({name}, {self.cpp}{default if default.startswith('{') else f'({default})'})"
+        # OpenMM's module makes no descriptors of its types, which class() would need.
+        kind = "class" if self.c.startswith("OpenMMFlow_") else "type"
         argument = Argument(
             [f"{'const ' if is_input else ''}{self.c}* {name}"],
             cpp,
             [("type(c_ptr), value", name)],
-            [(f"class({self.c}), intent(in){', optional' if default else ''}", name)],
+            [(f"{kind}({self.c}), intent(in){', optional' if default else ''}", name)],
             [f"transfer({name}%handle, c_null_ptr)"],
         )
         if default:
@@ -240,6 +240,7 @@ class Handle:
             raise Unwrappable(f"a pointer to {self.cpp} whose owner is not known (std::unique_ptr tells)")
         result = Result(f"{self.c}*", "nullptr", f"owned<{self.c}>({{}})", "type(c_ptr)", f"type({self.c})")
         result.assign = "result%handle = transfer({}, result%handle)"
+        result.is_owned = not reference
         if reference:
             constant = "const " if is_const else ""
             result.c = f"{constant}{self.c}*"
@@ -279,8 +280,7 @@ class Booleans:
     """A std::vector<bool>, for which OpenMM has no array: an IntArray, not 0 for true."""
 
     def argument(self, name, is_const, reference, default):
-        if reference and not is_const:
-            raise Unwrappable("a std::vector<bool> that is changed")
+        _require_input("std::vector<bool>", is_const, reference)
         argument = Handle("std::vector<int>", "OpenMM_IntArray").argument(name, True, "&", default)
         argument.cpp = f"booleans({argument.cpp})"
         return argument
@@ -322,11 +322,17 @@ class Nothing:
         return Result("void", "")
 
 
-def _by_value(name, c, cpp, interface, fortran, passed, literal):
-    argument = Argument([f"{c} {name}"], cpp, [(f"{interface}, value", name)], [], [passed])
+def _require_input(type_, is_const, reference):
+    if reference == "*" or (reference and not is_const):
+        raise Unwrappable(f"{type_}{reference}")
+
+
+def _by_value(name, c, cpp, interface, fortran, literal, passed="{}"):
+    """Return the Argument for what is passed by value; literal is the default value in Fortran, if there is one."""
+    argument = Argument([f"{c} {name}"], cpp, [(f"{interface}, value", name)], [], [passed.format(name)])
     argument.fortran = [(f"{fortran}, intent(in){', optional' if literal else ''}", name)]
     if literal:
-        argument.passed = [f"{name}_c"]
+        argument.passed = [passed.format(f"{name}_c")]
         argument.local = [(fortran, f"{name}_c")]
         argument.before = [f"{name}_c = {literal}", f"if (present({name})) {name}_c = {name}"]
     return argument

@@ -168,5 +168,7 @@ def _procedure(function):
     body += [line for argument in shown for line in argument.after]
     parameters = [p for p in function.parameters if not (result.is_pointer and p.name == "size")]
     text = fortran_comment(function.documentation, STEP, parameters)
+    if result.is_owned:
+        text += f"{STEP}! The result is yours.\n"
     suffix = "result(result)" if result.fortran else ""
     return text + _block(function.name, names, declarations, body, bool(result.fortran), suffix, STEP) + "\n"

@@ -37,7 +37,6 @@ class Function:
     arguments: list
     result: Result
     call: str
-    destroys: bool = False
 
 
 class Group:
@@ -54,13 +53,16 @@ class Group:
         full = f"{self.convention.c}_{name}"
         number = 1 + sum(f.name == full or f.name.startswith(f"{full}_") for f in self.functions)
         arguments = [registry.argument(p, scope) for p in parameters]
+        result = registry.result(type_, scope)
+        if result.is_pointer and (not parameters or parameters[-1] != Parameter("size", "long long&")):
+            raise Unwrappable(f"{type_} without long long& size as the last parameter")
         self.functions.append(
             Function(
                 full + (f"_{number}" if number > 1 else ""),
                 documentation,
                 parameters,
                 arguments,
-                registry.result(type_, scope),
+                result,
                 call,
             )
         )
@@ -77,7 +79,7 @@ class Group:
         )
         text = Documentation(["Release what this is, which may be NULL."])
         name = f"{self.convention.c}_destroy"
-        self.functions.append(Function(name, text, [], [argument], Result("void", ""), "delete {0}", True))
+        self.functions.append(Function(name, text, [], [argument], Result("void", ""), "delete {0}"))
 
 
 def collect(classes, registry):
@@ -106,7 +108,7 @@ def _add_members(group, class_, registry, problems, unused):
     for add in (_add_constructors, _add_methods, _add_attributes):
         for name, action in add(group, class_, registry):
             if name in NOT_WRAPPED:
-                unused.pop(name, None)
+                unused.pop(name, None)  # once for all overloads
                 continue
             try:
                 action()

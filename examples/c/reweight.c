@@ -4,6 +4,11 @@
  * Draws COUNT configurations (10,000 by default) of alanine dipeptide from a flow, weights them against the
  * energy of OpenMM, and prints how good they are, log Z, and the free energy of phi > 0 relative to phi < 0
  * with their errors. FOLDER holds system.xml and flow.safetensors, as ../alanine-dipeptide/obc1 does.
+ *
+ * With OpenMM and openmm-flow in PREFIX it is compiled by
+ *
+ *     cc reweight.c -o reweight -IPREFIX/include -LPREFIX/lib -lOpenMMFlowCWrapper -lOpenMM -lm \
+ *         -Wl,-rpath,PREFIX/lib
  */
 
 #include <math.h>

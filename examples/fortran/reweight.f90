@@ -3,6 +3,11 @@
 ! Draws COUNT configurations (10,000 by default) of alanine dipeptide from a flow, weights them against the energy of
 ! OpenMM, and prints how good they are, log Z, and the free energy of phi > 0 relative to phi < 0 with their errors.
 ! FOLDER holds system.xml and flow.safetensors, as ../alanine-dipeptide/obc1 does.
+!
+! With OpenMM and openmm-flow in PREFIX it is compiled by
+!
+!     gfortran PREFIX/include/OpenMMFortranModule.f90 PREFIX/include/OpenMMFlowFortranModule.f90 reweight.f90 \
+!         -o reweight -LPREFIX/lib -lOpenMMFlowCWrapper -lOpenMM -Wl,-rpath,PREFIX/lib
 
 program reweight
     use, intrinsic :: iso_c_binding

@@ -167,8 +167,8 @@ def _method(member):
         name=member.findtext("name"),
         type=_type(member),
         parameters=[
-            Parameter(p.findtext("declname") or "", _type(p), _text(p.find("defval")) or None)
-            for p in member.iterfind("param")
+            Parameter(p.findtext("declname") or f"argument{i}", _type(p), _text(p.find("defval")) or None)
+            for i, p in enumerate(member.iterfind("param"), 1)
         ],
         documentation=documentation(member),
         is_static=member.get("static") == "yes",

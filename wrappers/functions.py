@@ -129,7 +129,8 @@ def _add_constructors(group, class_, registry):
     constructors = [m for m in class_.methods if m.name == own]
     is_abstract = any(m.is_pure for m in class_.methods)
     for constructor in [] if is_abstract else constructors:
-        if not constructor.is_deleted:
+        # C cannot move.
+        if not constructor.is_deleted and not any(p.type.endswith("&&") for p in constructor.parameters):
             yield (
                 f"{class_.name}::{own}",
                 lambda m=constructor: _add_constructor(

@@ -36,8 +36,6 @@ class Registry:
         """Return the Argument for a Parameter of a method of the class named scope."""
         is_const, base, reference = _split(parameter.type)
         convention = self.find(base, scope)
-        if not parameter.name:
-            raise Unwrappable("a parameter without a name")
         return convention.argument(parameter.name, is_const, reference, parameter.default)
 
     def result(self, type_, scope):

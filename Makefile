@@ -14,7 +14,7 @@ VENV := .venv
 BUILD := build$(if $(SANITIZE),-sanitize)
 CMAKE_OPTIONS = -DPython_EXECUTABLE=$(CURDIR)/$(VENV)/bin/python $(if $(OPENMM_DIR),-DOPENMM_DIR=$(OPENMM_DIR))
 PACKAGES := g++ cmake make python3-dev python3-venv librandom123-dev nlohmann-json3-dev zlib1g-dev
-SOURCES = $(shell git ls-files '*.h' '*.cpp' '*.cc')
+SOURCES = $(shell git ls-files '*.h' '*.c' '*.cpp' '*.cc')
 export PYTHON
 MAKEFLAGS += --no-print-directory
 
@@ -26,14 +26,16 @@ demo: installed
 # openmm-flow without training, in the virtual environment.
 installed: packages
 	devtools/environment.sh $(VENV) build runtime
-	cmake -S . -B $(BUILD) $(CMAKE_OPTIONS) -DOPENMMFLOW_BUILD_TESTS=OFF -DOPENMMFLOW_BUILD_TRAINING=OFF
+	cmake -S . -B $(BUILD) $(CMAKE_OPTIONS) -DOPENMMFLOW_BUILD_TESTS=OFF -DOPENMMFLOW_BUILD_TRAINING=OFF \
+		 -DOPENMMFLOW_BUILD_WRAPPERS=OFF
 	cmake --build $(BUILD) -j $(JOBS)
 	cmake --build $(BUILD) --target install PythonInstall
 
-test: PACKAGES += libgtest-dev
+test: PACKAGES += libgtest-dev doxygen gcc gfortran
 test: packages
 	devtools/environment.sh $(VENV) build runtime test training
 	cmake -S . -B $(BUILD) $(CMAKE_OPTIONS) -DOPENMMFLOW_BUILD_TESTS=ON -DOPENMMFLOW_BUILD_TRAINING=ON \
+		 -DOPENMMFLOW_BUILD_WRAPPERS=ON \
 		 -DOPENMMFLOW_SANITIZE=$(if $(SANITIZE),ON,OFF) -DOPENMMFLOW_UNITY=$(if $(SANITIZE),OFF,ON)
 	cmake --build $(BUILD) -j $(JOBS)
 	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)

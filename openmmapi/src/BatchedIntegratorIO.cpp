@@ -1,7 +1,9 @@
 #include <charconv>
+#include <cmath>
 
 #include "ReplicaNoise.h"
 #include "openmm/OpenMMException.h"
+#include "openmm/reference/SimTKOpenMMRealType.h"
 #include "openmmflow/BatchedIntegrator.h"
 #include "openmmflow/internal/TensorFile.h"
 

@@ -30,7 +30,8 @@ struct AnnealingOptions {
     double acceptance = 0.7;
     /** The leapfrog steps in each move; 1 makes it a Metropolis-adjusted Langevin (MALA) step. */
     int leapfrogSteps = 5;
-    /** The number of moves at each beta. */
+    /** The number of moves at each beta. A flow with an effective sample fraction as low as 1e-5 needs
+     * several: heavy tails that few samples reach make errors too small, and Pareto k may not tell. */
     int movesPerBeta = 1;
     /** The number of samples in the pilot run. */
     long long pilotSize = 1000;

@@ -77,6 +77,9 @@ def anneal(
     The weights that result are as exact as those of `sample`, and differ less; it takes hundreds of times as
     many energies.
 
+    From a flow that is very far away (one effective sample in 100,000 proposals) errors come out too small, and
+    Pareto k may not show it: repeat with several --moves a step, and see whether the averages stay.
+
     A pilot run finds the steps first, and the output records them. To share the work among machines, anneal a
     few samples on one of them, copy its output to all, and name it there with --schedule, with another --first
     or --seed on each; then join all with `openmm-flow merge`.

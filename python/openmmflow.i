@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include <dlfcn.h>
-
 #include "OpenMM.h"
 #include "OpenMMFlow.h"
 

@@ -311,8 +311,6 @@ def parse_options():
         options.method = "hmc" if options.engine == "batched" else "langevin"
     if options.method == "hmc" and options.engine == "openmm":
         parser.error("--engine openmm has --method langevin only")
-    if options.method == "hmc" and options.interval % options.steps_per_proposal != 0:
-        parser.error("--interval must be a multiple of --steps-per-proposal")
     if options.time_step is None:
         options.time_step = METHODS[options.method]
     ladder = options.temperatures
@@ -332,6 +330,8 @@ def parse_options():
     for name in positive:
         if not getattr(options, name) > 0:
             parser.error(f"--{name.replace('_', '-')} must be positive")
+    if options.method == "hmc" and options.interval % options.steps_per_proposal != 0:
+        parser.error("--interval must be a multiple of --steps-per-proposal")
     if options.equilibration < 0 or options.seed < 0:
         parser.error("--equilibration and --seed must not be negative")
     if options.blocks < 2:

@@ -129,11 +129,6 @@ void BatchedIntegrator::setPositions(const vector<double>& positions) {
     generation = potential.getGeneration();
 }
 
-void BatchedIntegrator::evaluate() {
-    potential.computeEnergiesAndForces(positions, energies, forces);
-    generation = potential.getGeneration();
-}
-
 void BatchedIntegrator::update() {
     if (!positions.empty() && generation != potential.getGeneration())
         setPositions(vector<double>(positions));

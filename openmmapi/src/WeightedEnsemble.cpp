@@ -168,12 +168,15 @@ void WeightedEnsemble::requireSameKind(const WeightedEnsemble& other) const {
                               + " K: reweight one of them to the temperature of the other.");
     if (hasPositions() != other.hasPositions() && getNumSamples() > 0 && other.getNumSamples() > 0)
         throw OpenMMException("Only one of the ensembles holds positions: load both with them.");
-    for (const char* key : {"flow", "system"}) {
-        const auto mine = as_const(metadata).find(key), theirs = other.metadata.find(key);
-        if (mine != metadata.end() && theirs != other.metadata.end() && mine->second != theirs->second)
-            throw OpenMMException(string("The ensembles were made with another ") + key + " (" + mine->second
-                                  + " and " + theirs->second + "): their weights cannot be compared.");
-    }
+    auto differs = [&](const char* key) {
+        const auto mine = metadata.find(key), theirs = other.metadata.find(key);
+        return mine != metadata.end() && theirs != other.metadata.end() && mine->second != theirs->second;
+    };
+    for (const char* key : {"flow", "system"})
+        if (differs(key))
+            throw OpenMMException(string("The ensembles were made with another ") + key + " ("
+                                  + metadata.at(key) + " and " + other.metadata.at(key)
+                                  + "): their weights cannot be compared.");
     if (metadata.count("resampled") != 0 || other.metadata.count("resampled") != 0)
         throw OpenMMException(
             "A resampled ensemble cannot be merged: merge the ensembles before resampling.");
@@ -184,14 +187,11 @@ void WeightedEnsemble::requireSameKind(const WeightedEnsemble& other) const {
     if (blockSize != other.blockSize)
         throw OpenMMException("The samples come in blocks of " + to_string(blockSize) + " and "
                               + to_string(other.blockSize) + ": anneal both with islands of one size.");
-    for (const char* key : {"annealing", "resampling_threshold"}) {
-        const auto mine = as_const(metadata).find(key), theirs = other.metadata.find(key);
-        if (mine != metadata.end() && theirs != other.metadata.end() && mine->second != theirs->second)
-            throw OpenMMException(
-                "The ensembles were annealed with different schedules or thresholds of resampling: pass "
-                "those of one "
-                "to the other.");
-    }
+    if (differs("annealing") || differs("resampling_threshold"))
+        throw OpenMMException(
+            "The ensembles were annealed with different schedules or thresholds of resampling: pass those of "
+            "one "
+            "to the other.");
 }
 
 /** Join lists whose entries are separated by "; ", each entry once. */

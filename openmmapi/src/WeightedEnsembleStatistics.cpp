@@ -144,7 +144,9 @@ WeightedEnsemble WeightedEnsemble::resample(long long count, uint64_t seed) cons
     const ScaledWeights weights(logWeights);
     if (weights.sum == 0)
         throw OpenMMException("There is nothing to resample: the ensemble has no sample of positive weight.");
-    vector<double> drawnPositions = reservePositions(count, numParticles, "a smaller number");
+    // Without positions, the other numbers of a sample take as much as those of one particle.
+    vector<double> drawnPositions =
+        reservePositions(count, positions.empty() ? 1 : numParticles, "a smaller number");
     vector<double> drawnPotentials;
     const double offset = (mt19937_64(seed)() >> 11) * 0x1p-53;
     const long long size = 3LL * numParticles;

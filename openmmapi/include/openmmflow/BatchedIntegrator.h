@@ -117,7 +117,7 @@ protected:
     /** Move the centre of geometry of a replica to the origin, if the energy does not depend on it. */
     void center(int replica);
     /** Compute energies and forces at the positions. */
-    void evaluate();
+    void evaluate() { potential.computeEnergiesAndForces(positions, energies, forces); }
     /** Get the place of a replica's first coordinate in the arrays. */
     size_t offset(int replica) const { return 3 * masses.size() * replica; }
 

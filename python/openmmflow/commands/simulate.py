@@ -1,7 +1,5 @@
 """`openmm-flow simulate`."""
 
-from pathlib import Path
-
 import click
 
 from openmmflow.commands.options import (
@@ -117,9 +115,10 @@ def simulate(system, pdb, temperature, output, **options):
     """
     from openmmflow.commands.inputs import load_system, load_topology
     from openmmflow.commands.simulation import run_simulation
+    from openmmflow.commands.simulation_files import statistics_path
 
     check_output(output)
-    for path in (output, Path(output).with_suffix(".yaml")):
+    for path in (output, statistics_path(output)):
         refuse_to_overwrite(path, (system, pdb))
     summary = run_simulation(load_system(system), *load_topology(pdb), temperature, output, **options)
     for line in summary:

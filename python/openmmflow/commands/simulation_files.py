@@ -12,6 +12,11 @@ from openmm import OpenMMException
 CHUNK = 10000  # frames that are written at once
 
 
+def statistics_path(output):
+    """Return the path of the record beside a trajectory."""
+    return Path(output).with_suffix(".yaml")
+
+
 class SimulationFiles:
     """The files of one run, named after its output.
 
@@ -31,7 +36,7 @@ class SimulationFiles:
         self.output, self.topology, self.settings = Path(output), topology, settings
         if self.output.suffix.lower() not in (".dcd", ".h5", ".hdf5"):
             raise OpenMMException(f"{output} should end in .dcd or .h5: those trajectories can be written.")
-        self.statistics = self.output.with_suffix(".yaml")
+        self.statistics = statistics_path(output)
         self.checkpoint, self.frames, self.energies = (
             Path(f"{output}.{name}") for name in ("checkpoint", "frames", "energies")
         )

@@ -44,6 +44,9 @@ namespace OpenMMFlow {
  * enters one decision comes from the same evaluator, and changes of Context parameters, force groups or, by
  * updateParametersInContext(), Forces take effect at once.
  *
+ * log q is computed in single precision, on every platform, if that agrees for samples of the flow with
+ * double precision to 5e-4 (root mean square; it acts as an energy of so many kT would), and else in double.
+ *
  * The random numbers of a move are a function of the seed, the index of this Force in the System and the
  * Context's step count, so that a simulation that is continued from a checkpoint makes the same moves. A move
  * takes place at the beginning of the steps numbered frequency, 2*frequency, ... (counted from 1).

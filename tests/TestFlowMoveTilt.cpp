@@ -65,8 +65,14 @@ public:
 
 std::map<std::string, Series> runTilted(double amplitude, int numProposals,
                                         const std::map<std::string, Observable>& observables) {
-    // The kernel on the fastest platform is the one that moves take.
-    Platform::getPlatformByName("CPU").registerKernelFactory(FlowKernel::Name(), new TiltedKernelFactory());
+    // The kernel on the fastest platform is the one that moves take. A Platform owns the last factory of a
+    // kernel.
+    static const bool registered = [] {
+        Platform::getPlatformByName("CPU").registerKernelFactory(FlowKernel::Name(),
+                                                                 new TiltedKernelFactory());
+        return true;
+    }();
+    EXPECT_TRUE(registered);
     tilt = amplitude;
     const Flow flow = makeFlow();
     auto system = makeSystem();

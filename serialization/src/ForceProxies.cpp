@@ -55,8 +55,10 @@ void readCommon(const SerializationNode& node, Force& force) {
 
 /** Libraries that link this one get the proxies with it, as a System that is read needs them. */
 [[maybe_unused]] const bool registered = [] {
-    SerializationProxy::registerProxy(typeid(BoltzmannGeneratorForce), new BoltzmannGeneratorForceProxy());
-    SerializationProxy::registerProxy(typeid(MonteCarloFlowMove), new MonteCarloFlowMoveProxy());
+    static const BoltzmannGeneratorForceProxy forceProxy;
+    static const MonteCarloFlowMoveProxy moveProxy;
+    SerializationProxy::registerProxy(typeid(BoltzmannGeneratorForce), &forceProxy);
+    SerializationProxy::registerProxy(typeid(MonteCarloFlowMove), &moveProxy);
     return true;
 }();
 

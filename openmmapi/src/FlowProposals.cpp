@@ -52,6 +52,16 @@ unique_ptr<FlowContext> createContext(const Flow& flow, const string& threads) {
     return precise;
 }
 
+void centerAtOrigin(double* positions, int numParticles) {
+    for (int axis = 0; axis < 3; axis++) {
+        double center = 0;
+        for (int i = 0; i < numParticles; i++)
+            center += positions[3 * i + axis] / numParticles;
+        for (int i = 0; i < numParticles; i++)
+            positions[3 * i + axis] -= center;
+    }
+}
+
 }  // namespace
 
 FlowProposals::FlowProposals(const Flow& flow, uint64_t seed, int perMove, const string& threads)
@@ -67,6 +77,10 @@ bool FlowProposals::select(long long move) {
         return false;
     const int count = movesPerBlock * perMove;
     context->sample(count, positions, logQ, seed, (uint64_t)wanted * count);
+    // In single precision their centres are at the origin to seven digits only, and a move must not push.
+    const int size = (int)positions.size() / count;
+    for (int k = 0; k < count; k++)
+        centerAtOrigin(&positions[(size_t)k * size], size / 3);
     block = wanted;
     return true;
 }

@@ -78,9 +78,13 @@ def measure_cost(environment, platform, rounds, seconds):
     run(mixed, moves)
     times = np.array([(run(plain, moves), run(mixed, moves)) for _ in range(rounds)])
     without, extra = np.median(times[:, 0]), np.median(times[:, 1] - times[:, 0])
-    return FREQUENCY / without, FREQUENCY / (without + extra), 1e3 * extra, extra / without, move.getStatistics(
-        mixed
-    ).acceptance
+    return (
+        FREQUENCY / without,
+        FREQUENCY / (without + extra),
+        1e3 * extra,
+        extra / without,
+        move.getStatistics(mixed).acceptance,
+    )
 
 
 def find_sides(phi):
@@ -179,7 +183,9 @@ def main():
     moves = trips / options.moves * mixed / FREQUENCY
     moves_error = moves / np.sqrt(max(trips, 1))
     print("round trips between phi < 0 and phi > 0 in OBC1, per hour of one core")
-    print(f"dynamics alone   {3600 * dynamics:8.3f} +- {3600 * dynamics_error:.3f} (C7ax lasts {STEP_SIZE / k:.0f} ps)")
+    print(
+        f"dynamics alone   {3600 * dynamics:8.3f} +- {3600 * dynamics_error:.3f} (C7ax lasts {STEP_SIZE / k:.0f} ps)"
+    )
     print(f"with flow moves  {3600 * moves:8.3f} +- {3600 * moves_error:.3f} ({trips:.0f} trips)")
     ratio = moves / dynamics
     ratio_error = ratio * np.hypot(moves_error / moves, dynamics_error / dynamics)

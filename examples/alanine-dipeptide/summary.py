@@ -71,9 +71,7 @@ def summarise(options, settings, positions, energies, ladders, exchanges):
         print(f"{states.STATES[index]:7s} {population:9.6f}   {free_energy:7.3f} +- {error:.3f} kT")
     print(f"potential energy {energy:.3f} +- {energy_error:.3f} kJ/mol, {len(energies)} frames")
 
-    counts, errors = add_blocks(
-        [states.histogram(positions[blocks == block]) for block in np.unique(blocks)]
-    )
+    counts, errors = add_blocks([states.histogram(positions[blocks == block]) for block in np.unique(blocks)])
     with open("/proc/cpuinfo") as file:
         processor = re.search(r"model name\s*: (.*)", file.read())
     summary = {

@@ -23,7 +23,11 @@ def load(environment):
     """Return the System, the PDBFile and the Flow of an environment, "vacuum" or "obc1"."""
     folder = DIPEPTIDE / environment
     system = openmm.XmlSerializer.deserialize((folder / "system.xml").read_text())
-    return system, app.PDBFile(str(folder / "topology.pdb")), openmmflow.Flow.load(folder / "flow.safetensors")
+    return (
+        system,
+        app.PDBFile(str(folder / "topology.pdb")),
+        openmmflow.Flow.load(folder / "flow.safetensors"),
+    )
 
 
 def report_populations(positions, environment):

@@ -29,7 +29,9 @@ namespace OpenMMFlow {
  * centre of geometry. When a move is accepted, their velocities are drawn anew from the Maxwell distribution,
  * given their total momentum, which is kept, so that the momentum that a CMMotionRemover took away does not
  * come back; the velocities of all others stay. (For a leapfrog integrator, that is the velocities at the
- * time of the positions.) When it is rejected nothing changes.
+ * time of the positions. With LangevinMiddle stiff motions get a little less, as they do in its own steps of
+ * finite length, so that moves do not spoil the accuracy of its positions.) When it
+ * is rejected nothing changes.
  *
  * Proposals whose energy is NaN or infinite are rejected, and counted. A current configuration without a
  * finite energy, or outside the flow's support, throws an OpenMMException: no move could lead back there. In

@@ -3,6 +3,7 @@
 #
 #   make demo                 build, install into .venv, reweight alanine dipeptide from the trained flow (no Torch)
 #   make test [SANITIZE=1]    build everything, training included, and run every test (under ASan and UBSan)
+#   make races                run the C++ tests that use threads under ThreadSanitizer
 #   make bench                every figure that the README claims, in an environment of its own
 #   make format | docs | clean
 #
@@ -10,6 +11,7 @@
 
 PYTHON ?= python3
 JOBS ?= $(shell nproc)
+RACES ?= ContextsInThreads|Batched|ReplicaExchange|FlowMove|BoltzmannGeneratorForce|CpuFlowKernel|FlowSampler|Annealing
 VENV := .venv
 BUILD := build$(if $(SANITIZE),-sanitize)
 CMAKE_OPTIONS = -DPython_EXECUTABLE=$(CURDIR)/$(VENV)/bin/python $(if $(OPENMM_DIR),-DOPENMM_DIR=$(OPENMM_DIR))
@@ -18,7 +20,7 @@ SOURCES = $(shell git ls-files '*.h' '*.c' '*.cpp' '*.cc')
 export PYTHON
 MAKEFLAGS += --no-print-directory
 
-.PHONY: demo installed test bench format docs clean packages
+.PHONY: demo installed test races bench format docs clean packages
 
 demo: installed
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" examples/alanine-dipeptide/demo out
@@ -39,6 +41,15 @@ test: packages
 		 -DOPENMMFLOW_SANITIZE=$(if $(SANITIZE),ON,OFF) -DOPENMMFLOW_UNITY=$(if $(SANITIZE),OFF,ON)
 	cmake --build $(BUILD) -j $(JOBS)
 	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
+
+# OpenMM is not instrumented: what it reports is of our own code, and of OpenMM's where that calls back.
+races: PACKAGES += libgtest-dev
+races: packages
+	devtools/environment.sh $(VENV) build runtime
+	cmake -S . -B build-races $(CMAKE_OPTIONS) -DOPENMMFLOW_BUILD_TESTS=ON -DOPENMMFLOW_BUILD_TRAINING=OFF \
+		 -DOPENMMFLOW_BUILD_WRAPPERS=OFF -DOPENMMFLOW_BUILD_PYTHON=OFF -DOPENMMFLOW_SANITIZE=thread
+	cmake --build build-races -j $(JOBS)
+	cd build-races && ctest --output-on-failure -R '$(RACES)'
 
 bench: installed
 	devtools/environment.sh .venv-bench bench

@@ -10,13 +10,18 @@ if(OPENMMFLOW_WERROR)
     target_compile_options(OpenMMFlowOptions INTERFACE -Werror)
 endif()
 if(OPENMMFLOW_SANITIZE)
-    target_compile_options(OpenMMFlowOptions INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
+    if(OPENMMFLOW_SANITIZE STREQUAL thread)
+        set(sanitizers -fsanitize=thread)
+    else()
+        set(sanitizers -fsanitize=address,undefined)
+    endif()
+    target_compile_options(OpenMMFlowOptions INTERFACE ${sanitizers} -fno-sanitize-recover=undefined
         -fno-omit-frame-pointer -g)
     if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
         # False alarms, of which GCC warns itself where sanitizers are on.
         target_compile_options(OpenMMFlowOptions INTERFACE -Wno-maybe-uninitialized)
     endif()
-    target_link_options(OpenMMFlowOptions INTERFACE -fsanitize=address,undefined)
+    target_link_options(OpenMMFlowOptions INTERFACE ${sanitizers})
 endif()
 
 set(OPENMMFLOW_INSTALL_LIBDIR lib CACHE STRING "Where libraries go, relative to the prefix")

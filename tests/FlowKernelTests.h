@@ -166,6 +166,51 @@ TEST_P(FlowKernelTest, LogDensityAndGradientAreThoseOfReference) {
         }
 }
 
+/** A single sample may go another way through a kernel than many do. */
+TEST_P(FlowKernelTest, OneSampleAtATimeHasTheDensityAndGradientOfABatch) {
+    for (int bins : {6, 8})
+        for (int numParticles : {3, 4, 10, 22}) {
+            InternalFlowModel::Configuration configuration;
+            configuration.couplings = 3;
+            configuration.hidden = bins == 8 ? 43 : 16;
+            configuration.bins = bins;
+            configuration.activation = bins == 8 ? Activation::SiLU : Activation::ReLU;
+            const Flow flow = makeRandomFlow(makeCoordinates(numParticles, 0.15, 0.015, 0.15), configuration,
+                                             31 + numParticles);
+            auto context = makeContext(flow);
+            const int size = 3 * numParticles, count = 60;
+            vector<double> positions, logQ, gradient, one, oneLogQ, oneGradient, logErrors, errors;
+            makeTruth(flow)->sample(count, positions, logQ, 9);
+            positions[7 * size + 4] = NAN;
+            for (int i = 0; i < size; i += 3)
+                positions[8 * size + i] = -positions[8 * size + i];
+            context->computeLogDensityGradient(positions, logQ, gradient);
+            for (int k = 0; k < count; k++) {
+                one.assign(&positions[k * size], &positions[k * size] + size);
+                context->computeLogDensityGradient(one, oneLogQ, oneGradient);
+                EXPECT_EQ(context->computeLogDensity(one)[0] == oneLogQ[0], !isnan(logQ[k]));
+                ASSERT_EQ(isfinite(logQ[k]), isfinite(oneLogQ[0])) << logQ[k] << " " << oneLogQ[0];
+                ASSERT_EQ(isnan(logQ[k]), isnan(oneLogQ[0]));
+                if (!isfinite(logQ[k])) {
+                    EXPECT_TRUE(isnan(oneGradient[0]));
+                    continue;
+                }
+                double difference = 0, square = 0;
+                for (int i = 0; i < size; i++) {
+                    difference += pow(gradient[k * size + i] - oneGradient[i], 2);
+                    square += pow(gradient[k * size + i], 2);
+                }
+                logErrors.push_back(fabs(logQ[k] - oneLogQ[0]));
+                errors.push_back(sqrt(difference / square));
+            }
+            ASSERT_GT(errors.size(), 30u);
+            EXPECT_LT(findMedian(logErrors), isDouble() ? 1e-11 : 1e-3);
+            EXPECT_LT(findMedian(errors), isDouble() ? 1e-10 : 2e-3);
+            sort(errors.begin(), errors.end());
+            EXPECT_LT(errors[errors.size() * 90 / 100], isDouble() ? 1e-7 : 0.1);
+        }
+}
+
 TEST_P(FlowKernelTest, LogDensityIsInvariantToTranslationAndRotation) {
     const Flow flow = makeRandomFlow(8, Activation::SiLU, 2);
     auto context = makeContext(flow);

@@ -171,7 +171,8 @@ TEST_P(FlowMove, AFlowThatFitsIsAlwaysAccepted) {
     const FlowMoveStatistics& statistics = move->getStatistics(context);
     EXPECT_EQ(statistics.getNumAcceptances() + statistics.getNumOffSupport(), 200);
     for (double logRatio : statistics.getLogRatios())
-        EXPECT_TRUE(std::abs(logRatio) < 1e-6 || logRatio == -INFINITY) << logRatio;
+        // log q of moves is in single precision.
+        EXPECT_TRUE(std::abs(logRatio) < 1e-4 || logRatio == -INFINITY) << logRatio;
     // At half the scale w = 1/sqrt(q), and the log ratio is half the difference of log q.
     context.setParameter(BoltzmannGeneratorForce::Scale(), 0.5);
     integrator->step(200);

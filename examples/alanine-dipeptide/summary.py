@@ -10,6 +10,9 @@ import openmm
 import states
 from restrained import HERE, are_within_walls
 
+# Width in kJ/mol of the bins of the histogram of potential energies.
+ENERGY_BIN = 2.0
+
 
 def finite(value, digits):
     """Return value rounded for JSON, which knows no infinity: None instead."""
@@ -19,6 +22,23 @@ def finite(value, digits):
 def effective_samples(variance, error):
     """Return how many independent samples would give the mean that standard error; 0 where error is 0."""
     return round(float(variance / error**2)) if error > 0 else 0
+
+
+def add_blocks(histograms):
+    """Return the sum of the histograms of blocks of equal size, and the standard errors of its counts."""
+    histograms = np.asarray(histograms)
+    errors = np.sqrt(len(histograms) * histograms.var(axis=0, ddof=1))
+    return histograms.sum(axis=0).astype(int).tolist(), np.round(errors, 1).tolist()
+
+
+def energy_histogram(energies, blocks):
+    """Return the histogram of potential energies (kJ/mol), from the first bin that holds one to the last."""
+    first, last = np.floor(energies.min() / ENERGY_BIN), np.ceil(energies.max() / ENERGY_BIN)
+    bins, limits = int(last - first), (first * ENERGY_BIN, last * ENERGY_BIN)
+    counts, errors = add_blocks(
+        [np.histogram(energies[blocks == block], bins, limits)[0] for block in np.unique(blocks)]
+    )
+    return {"first_edge": limits[0], "width": ENERGY_BIN, "counts": counts, "standard_errors": errors}
 
 
 def summarise(options, settings, positions, energies, ladders, exchanges):
@@ -51,6 +71,7 @@ def summarise(options, settings, positions, energies, ladders, exchanges):
         print(f"{states.STATES[index]:7s} {population:9.6f}   {free_energy:7.3f} +- {error:.3f} kT")
     print(f"potential energy {energy:.3f} +- {energy_error:.3f} kJ/mol, {len(energies)} frames")
 
+    counts, errors = add_blocks([states.histogram(positions[blocks == block]) for block in np.unique(blocks)])
     with open("/proc/cpuinfo") as file:
         processor = re.search(r"model name\s*: (.*)", file.read())
     summary = {
@@ -66,9 +87,11 @@ def summarise(options, settings, positions, energies, ladders, exchanges):
             "standard_deviation": finite(energies.std(), 4),
             "effective_samples": effective_samples(energies.var(), energy_error),
         },
+        "energy_histogram_kJ_mol": energy_histogram(energies, blocks),
         "states": results,
         "ladders": exchanges,
-        "ramachandran_counts_phi_psi": states.histogram(positions).astype(int).tolist(),
+        "ramachandran_counts_phi_psi": counts,
+        "ramachandran_standard_errors": errors,
         "command": f"python reference.py {options.environment} --frames {len(energies)} {arguments(settings)}",
         "made": {
             "date": time.strftime("%Y-%m-%d", time.gmtime(options.output.stat().st_mtime)),

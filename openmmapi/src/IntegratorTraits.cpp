@@ -58,6 +58,10 @@ double getVelocityLag(const Integrator& integrator) {
     return IntegratorAccess::getTimeOffset(integrator);
 }
 
+bool isLangevinMiddle(const Integrator& integrator) {
+    return dynamic_cast<const LangevinMiddleIntegrator*>(&integrator) != nullptr;
+}
+
 void checkUpdatesContextState(const Integrator& integrator) {
     if (auto* compound = dynamic_cast<const CompoundIntegrator*>(&integrator))
         for (int i = 0; i < compound->getNumIntegrators(); i++)

@@ -26,4 +26,18 @@ void redrawVelocities(vector<Vec3>& velocities, const vector<int>& particles, co
         velocities[particle] -= excess / totalMass;
 }
 
+void slowStiffMotions(vector<Vec3>& velocities, const vector<int>& particles, const System& system,
+                      double halfStep, const vector<Vec3>& forces, const vector<Vec3>& displaced) {
+    Vec3 excess;
+    double totalMass = 0;
+    for (int particle : particles) {
+        const Vec3 impulse = 0.5 * halfStep * (displaced[particle] - forces[particle]);
+        velocities[particle] += impulse / system.getParticleMass(particle);
+        excess += impulse;
+        totalMass += system.getParticleMass(particle);
+    }
+    for (int particle : particles)
+        velocities[particle] -= excess / totalMass;
+}
+
 }  // namespace OpenMMFlow

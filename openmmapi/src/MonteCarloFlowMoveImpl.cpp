@@ -55,6 +55,7 @@ void kick(vector<Vec3>& velocities, const vector<Vec3>& forces, double time, con
 /** What a move begins with. */
 struct MonteCarloFlowMoveImpl::State {
     double kT, velocityLag;
+    bool isMiddle;
     int groups;
     vector<Vec3> positions;
     /** Only where velocities lag behind positions. */
@@ -130,6 +131,7 @@ MonteCarloFlowMoveImpl::State MonteCarloFlowMoveImpl::readState(ContextImpl& con
     State state;
     state.kT = BOLTZ * temperature;
     state.velocityLag = getVelocityLag(integrator);
+    state.isMiddle = isLangevinMiddle(integrator);
     state.groups = integrator.getIntegrationForceGroups();
     state.energy = context.calcForcesAndEnergy(state.velocityLag != 0, true, state.groups);
     if (state.velocityLag != 0)
@@ -231,19 +233,27 @@ vector<double> MonteCarloFlowMoveImpl::computeLogRatios(const State& state, cons
 void MonteCarloFlowMoveImpl::accept(ContextImpl& context, const State& state, int proposal,
                                     long long step) const {
     const System& system = context.getSystem();
-    vector<Vec3> velocities, forces;
+    const vector<Vec3> positions = place(state, proposal);
+    vector<Vec3> velocities, forces, displacedForces;
     context.getVelocities(velocities);
     // The move is one of positions and velocities at the same time: where the velocities lag behind, to leave
     // them as they are would be an error of first order in the time step.
     if (state.velocityLag != 0)
         kick(velocities, state.forces, state.velocityLag, system);
     redrawVelocities(velocities, particles, system, state.kT, key, step);
-    setPositions(context, place(state, proposal));
-    if (state.velocityLag != 0) {
-        context.calcForcesAndEnergy(true, false, state.groups);
-        context.getForces(forces);
-        kick(velocities, forces, -state.velocityLag, system);
+    if (state.isMiddle) {
+        vector<Vec3> displaced = positions;
+        for (int particle : particles)
+            displaced[particle] += state.velocityLag * velocities[particle];
+        computeForces(context, displaced, state.groups, displacedForces);
     }
+    if (state.velocityLag != 0) {
+        computeForces(context, positions, state.groups, forces);
+        if (state.isMiddle)
+            slowStiffMotions(velocities, particles, system, state.velocityLag, forces, displacedForces);
+        kick(velocities, forces, -state.velocityLag, system);
+    } else
+        setPositions(context, positions);
     context.setVelocities(velocities);
     if (system.getNumConstraints() > 0)
         context.applyVelocityConstraints(context.getIntegrator().getConstraintTolerance());
@@ -262,6 +272,13 @@ void MonteCarloFlowMoveImpl::setPositions(ContextImpl& context, const vector<Vec
     context.setPositions(positions);
     // Those of other particles may be defined by the flow's.
     context.computeVirtualSites();
+}
+
+void MonteCarloFlowMoveImpl::computeForces(ContextImpl& context, const vector<Vec3>& positions, int groups,
+                                           vector<Vec3>& forces) const {
+    setPositions(context, positions);
+    context.calcForcesAndEnergy(true, false, groups);
+    context.getForces(forces);
 }
 
 void MonteCarloFlowMoveImpl::warnIfHopeless() {

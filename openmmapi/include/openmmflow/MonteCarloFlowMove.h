@@ -29,7 +29,9 @@ namespace OpenMMFlow {
  * centre of geometry. When a move is accepted, their velocities are drawn anew from the Maxwell distribution,
  * given their total momentum, which is kept, so that the momentum that a CMMotionRemover took away does not
  * come back; the velocities of all others stay. (For a leapfrog integrator, that is the velocities at the
- * time of the positions.) When it is rejected nothing changes.
+ * time of the positions. With LangevinMiddle stiff motions get a little less, as they do in its own steps of
+ * finite length, so that moves do not spoil the accuracy of its positions.) When it
+ * is rejected nothing changes.
  *
  * Proposals whose energy is NaN or infinite are rejected, and counted. A current configuration without a
  * finite energy, or outside the flow's support, throws an OpenMMException: no move could lead back there. In
@@ -43,6 +45,9 @@ namespace OpenMMFlow {
  * molecule is; otherwise the Context itself computes them one at a time. In either case everything that
  * enters one decision comes from the same evaluator, and changes of Context parameters, force groups or, by
  * updateParametersInContext(), Forces take effect at once.
+ *
+ * log q is computed in single precision, on every platform, if that agrees for samples of the flow with
+ * double precision to 5e-4 (root mean square; it acts as an energy of so many kT would), and else in double.
  *
  * The random numbers of a move are a function of the seed, the index of this Force in the System and the
  * Context's step count, so that a simulation that is continued from a checkpoint makes the same moves. A move

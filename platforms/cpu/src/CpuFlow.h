@@ -21,7 +21,8 @@ public:
     virtual void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) = 0;
 };
 
-/** A flow converted to one precision and one instruction set. Shared by all threads. */
+/** A flow converted to one precision and one instruction set. Shared by all threads; the model outlives it.
+ */
 class CpuFlow {
 public:
     virtual ~CpuFlow() = default;

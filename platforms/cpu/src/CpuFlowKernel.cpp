@@ -11,6 +11,7 @@ namespace OpenMMFlow {
 
 void CpuFlowKernel::initialize(const Flow& flow, const map<string, string>& given) {
     properties = completeCpuProperties(given);
+    source = make_unique<const Flow>(flow);
     auto* model = dynamic_cast<const InternalFlowModel*>(&flow.getModel());
     if (model == nullptr)
         throw OpenMMException("The CPU platform cannot evaluate a flow of the family \"" + flow.getFamily()

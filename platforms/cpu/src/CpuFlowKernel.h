@@ -30,6 +30,8 @@ private:
 
     std::map<std::string, std::string> properties;
     int numPositions = 0;
+    /** Shares the storage of the model, from which `flow` packs weights when they are needed. */
+    std::unique_ptr<const Flow> source;
     std::unique_ptr<CpuFlow> flow;
     std::vector<std::unique_ptr<CpuFlowBlock>> blocks;
     std::unique_ptr<BlockThreads> threads;

@@ -48,6 +48,9 @@ private:
     void accept(OpenMM::ContextImpl& context, const State& state, int proposal, long long step) const;
     std::vector<OpenMM::Vec3> place(const State& state, int proposal) const;
     void setPositions(OpenMM::ContextImpl& context, const std::vector<OpenMM::Vec3>& positions) const;
+    /** Set positions and get the forces there. */
+    void computeForces(OpenMM::ContextImpl& context, const std::vector<OpenMM::Vec3>& positions, int groups,
+                       std::vector<OpenMM::Vec3>& forces) const;
     void warnIfHopeless();
     const MonteCarloFlowMove& owner;
     // These are as they were when the Context was created: other numbers would give a proposal to two moves.

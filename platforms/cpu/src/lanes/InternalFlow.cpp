@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "SplineShapes.h"
+
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
 
@@ -26,7 +28,8 @@ Dense::Dense(const DenseLayer& layer)
     : weight(packOutputs(layer, 0, layer.outputs)), transposed(packTransposed(layer)) {}
 
 InternalFlow::InternalFlow(const InternalFlowModel& model)
-    : coordinates(model.getCoordinates()),
+    : model(model),
+      coordinates(model.getCoordinates()),
       activation(model.getOptions().activation),
       numCoordinates(coordinates.getNumCoordinates()),
       numLinear(coordinates.getNumLinear()),
@@ -36,11 +39,9 @@ InternalFlow::InternalFlow(const InternalFlowModel& model)
       numBlocks(model.getOptions().blocks),
       logDensityConstant(model.getLogDensityConstant()) {
     const auto& options = model.getOptions();
-    const double derivativeOffset = InternalFlowModel::getDerivativeOffset(options.minDerivative);
     for (int j = 0; j < numCoordinates; j++) {
         const bool circular = coordinates.circular[j];
-        shapes.push_back({options.bins, options.getBound(circular), options.minBinFraction,
-                          options.minDerivative, derivativeOffset});
+        shapes.push_back(makeSplineShape(options, circular));
         numParameters.push_back(options.getNumSplineParameters(circular));
     }
     for (const SplineCoupling& source : model.getCouplings()) {
@@ -61,6 +62,11 @@ InternalFlow::InternalFlow(const InternalFlowModel& model)
 
 CpuFlow* createInternalFlow(const InternalFlowModel& model) {
     return new InternalFlow(model);
+}
+
+const OneSampleFlow& InternalFlow::getOneSampleFlow() const {
+    std::call_once(isPacked, [&] { oneSampleFlow = std::make_unique<OneSampleFlow>(model); });
+    return *oneSampleFlow;
 }
 
 std::unique_ptr<CpuFlowBlock> InternalFlow::createBlock() const {

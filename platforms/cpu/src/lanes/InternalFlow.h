@@ -2,9 +2,11 @@
 #define OPENMMFLOW_CPUINTERNALFLOW_H_
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "CpuFlow.h"
+#include "OneSampleFlow.h"
 #include "PanelMatrix.h"
 #include "Rows.h"
 
@@ -31,7 +33,10 @@ class InternalFlow : public CpuFlow {
 public:
     explicit InternalFlow(const InternalFlowModel& model);
     std::unique_ptr<CpuFlowBlock> createBlock() const override;
+    /** Get the weights as one sample at a time reads them, packed when that is first needed. */
+    const OneSampleFlow& getOneSampleFlow() const;
 
+    const InternalFlowModel& model;
     InternalCoordinates coordinates;
     InternalFlowModel::Activation activation;
     std::vector<Coupling> couplings;
@@ -39,6 +44,10 @@ public:
     std::vector<int> numParameters;
     int numCoordinates, numLinear, numFeatures, numOutputs, numHidden, numBlocks;
     double logDensityConstant;
+
+private:
+    mutable std::once_flag isPacked;
+    mutable std::unique_ptr<OneSampleFlow> oneSampleFlow;
 };
 
 /** A block of samples on their way through an InternalFlow. `count` below is a multiple of TILE in private
@@ -65,6 +74,9 @@ private:
     /** From what the inverse of a coupling gave to what it was given, for all that is in `reverse`. */
     void backpropagateCoupling(const Coupling& coupling, int count);
     void backpropagateParameters(const Coupling& coupling, int count);
+    /** All couplings, and their way back, for the sample in lane 0, whose values fill the other lanes. */
+    void invertCouplingsOfOne();
+    void backpropagateCouplingsOfOne();
 
     // InternalFlowGeometry.cpp: between coordinates and positions.
     void placeAtoms(int count);
@@ -92,6 +104,8 @@ private:
     std::vector<double> normals, uniforms;
     bool recording = false;
     std::unique_ptr<Reverse> reverse;
+    std::unique_ptr<OneSampleCouplings> one;
+    std::vector<double> coordinatesOfOne;
 };
 
 }  // namespace LANE_NAMESPACE

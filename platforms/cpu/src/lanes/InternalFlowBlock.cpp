@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "Activations.h"
 #include "InternalFlow.h"
 #include "NoiseBlock.h"
+#include "SplineShapes.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
@@ -10,30 +12,6 @@ namespace LANE_NAMESPACE {
 namespace {
 
 const double LOG_2PI = std::log(2 * M_PI);
-
-Lanes activate(InternalFlowModel::Activation activation, Lanes x) {
-    if (activation == InternalFlowModel::Activation::ReLU)
-        return SELECT(x > Lanes(0.0), x, Lanes(0.0));
-    return x * sigmoid(x);
-}
-
-Lanes activationDerivative(InternalFlowModel::Activation activation, Lanes x) {
-    if (activation == InternalFlowModel::Activation::ReLU)
-        return SELECT(x > Lanes(0.0), Lanes(1.0), Lanes(0.0));
-    const Lanes s = sigmoid(x);
-    return s * (Lanes(1.0) + x * (Lanes(1.0) - s));
-}
-
-/** Call function(shape). The usual number of bins is a constant in one of two copies, so that loops over bins
- * unroll. */
-template <class Function>
-void withConstantBins(SplineShape shape, const Function& function) {
-    if (shape.bins == 8) {
-        shape.bins = 8;
-        function(shape);
-    } else
-        function(shape);
-}
 
 void fillRow(Rows& rows, int row, int count, double value) {
     for (int s = 0; s < count; s += LANES)
@@ -192,6 +170,26 @@ void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int co
     }
 }
 
+void InternalFlowBlock::invertCouplingsOfOne() {
+    if (!one)
+        one = std::make_unique<OneSampleCouplings>(flow.getOneSampleFlow());
+    coordinatesOfOne.resize(flow.numCoordinates);
+    for (int j = 0; j < flow.numCoordinates; j++)
+        coordinatesOfOne[j] = z.scalar(j, 0);
+    const Lanes logDerivative = one->invert(coordinatesOfOne);
+    for (int j = 0; j < flow.numCoordinates; j++)
+        z.at(j, 0) = Lanes(coordinatesOfOne[j]);
+    logDensity.at(0, 0) = logDensity.at(0, 0) + logDerivative;
+}
+
+void InternalFlowBlock::backpropagateCouplingsOfOne() {
+    for (int j = 0; j < flow.numCoordinates; j++)
+        coordinatesOfOne[j] = reverse->adjoint.scalar(j, 0);
+    one->backpropagate(coordinatesOfOne);
+    for (int j = 0; j < flow.numCoordinates; j++)
+        reverse->adjoint.at(j, 0) = Lanes(coordinatesOfOne[j]);
+}
+
 void InternalFlowBlock::drawBase(int count, uint64_t seed, uint64_t first) {
     lanes_double::drawNoise(seed, first, count, COLUMNS, numNormals, normals.data(), numUniforms,
                             uniforms.data());
@@ -236,18 +234,23 @@ void InternalFlowBlock::sample(int count, uint64_t seed, uint64_t first, double*
 
 void InternalFlowBlock::computeLogDensity(int count, const double* positionsIn, double* logQ,
                                           double* gradient) {
-    const int columns = roundUpToTile(count);
+    // A simulation asks for one sample at a time, which then needs no more than the lanes of one vector.
+    const bool isOne = count == 1;
+    const int columns = isOne ? LANES : roundUpToTile(count);
     if (gradient != nullptr && !reverse)
         reverse = std::make_unique<Reverse>(flow);
     recording = gradient != nullptr;
     fillRow(logDensity, 0, columns, flow.logDensityConstant);
     loadPositions(count, columns, positionsIn);
     measureCoordinates(columns);
-    for (int l = (int)flow.couplings.size() - 1; l >= 0; l--) {
-        if (recording)
-            reverse->given[l].copyFrom(z, columns);
-        invertCoupling(flow.couplings[l], columns);
-    }
+    if (isOne)
+        invertCouplingsOfOne();
+    else
+        for (int l = (int)flow.couplings.size() - 1; l >= 0; l--) {
+            if (recording)
+                reverse->given[l].copyFrom(z, columns);
+            invertCoupling(flow.couplings[l], columns);
+        }
     addBaseLogDensity(columns);
     for (int s = 0; s < count; s++)
         logQ[s] =
@@ -261,10 +264,13 @@ void InternalFlowBlock::computeLogDensity(int count, const double* positionsIn, 
     for (int j = 0; j < flow.numCoordinates; j++)
         for (int s = 0; s < columns; s += LANES)
             reverse->adjoint.at(j, s) = flow.coordinates.circular[j] ? Lanes(0.0) : -z.at(j, s);
-    for (size_t l = 0; l < flow.couplings.size(); l++) {
-        z.copyFrom(reverse->given[l], columns);
-        backpropagateCoupling(flow.couplings[l], columns);
-    }
+    if (isOne)
+        backpropagateCouplingsOfOne();
+    else
+        for (size_t l = 0; l < flow.couplings.size(); l++) {
+            z.copyFrom(reverse->given[l], columns);
+            backpropagateCoupling(flow.couplings[l], columns);
+        }
     backpropagateCoordinates(columns);
     storeGradient(count, gradient);
     for (int s = 0; s < count; s++)

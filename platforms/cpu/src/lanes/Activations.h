@@ -1,0 +1,26 @@
+#ifndef OPENMMFLOW_ACTIVATIONS_H_
+#define OPENMMFLOW_ACTIVATIONS_H_
+
+#include "Lanes.h"
+#include "openmmflow/internal/InternalFlowModel.h"
+
+namespace OpenMMFlow {
+namespace LANE_NAMESPACE {
+
+inline Lanes activate(InternalFlowModel::Activation activation, Lanes x) {
+    if (activation == InternalFlowModel::Activation::ReLU)
+        return SELECT(x > Lanes(0.0), x, Lanes(0.0));
+    return x * sigmoid(x);
+}
+
+inline Lanes activationDerivative(InternalFlowModel::Activation activation, Lanes x) {
+    if (activation == InternalFlowModel::Activation::ReLU)
+        return SELECT(x > Lanes(0.0), Lanes(1.0), Lanes(0.0));
+    const Lanes s = sigmoid(x);
+    return s * (Lanes(1.0) + x * (Lanes(1.0) - s));
+}
+
+}  // namespace LANE_NAMESPACE
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_ACTIVATIONS_H_*/

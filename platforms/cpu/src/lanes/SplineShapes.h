@@ -1,0 +1,30 @@
+#ifndef OPENMMFLOW_SPLINESHAPES_H_
+#define OPENMMFLOW_SPLINESHAPES_H_
+
+#include "Lanes.h"
+#include "openmmflow/internal/InternalFlowModel.h"
+
+namespace OpenMMFlow {
+namespace LANE_NAMESPACE {
+
+/** The shape of the splines of linear or circular coordinates. */
+inline SplineShape makeSplineShape(const InternalFlowModel::Configuration& options, bool circular) {
+    return {options.bins, options.getBound(circular), options.minBinFraction, options.minDerivative,
+            InternalFlowModel::getDerivativeOffset(options.minDerivative)};
+}
+
+/** Call function(shape). The usual number of bins is a constant in one of two copies, so that loops over bins
+ * unroll. */
+template <class Function>
+void withConstantBins(SplineShape shape, const Function& function) {
+    if (shape.bins == 8) {
+        shape.bins = 8;
+        function(shape);
+    } else
+        function(shape);
+}
+
+}  // namespace LANE_NAMESPACE
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_SPLINESHAPES_H_*/

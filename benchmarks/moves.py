@@ -1,15 +1,16 @@
 """Flow moves in a simulation: what they cost, and how many more round trips over a barrier there are with them.
 
-Run by `make bench`. Alanine dipeptide, LangevinMiddle at 300 K, 1/ps and 1 fs, a move after every 500 steps, one thread.
+Run by `make bench`. Alanine dipeptide, LangevinMiddle at 300 K, 1/ps and 1 fs, one thread.
 
-The cost is the time that the moves add, as a share of the time without them: the median of interleaved rounds.
+The cost is the time that a move after every 500 steps adds, as a share of the time without moves: the median of
+interleaved rounds.
 
 A round trip goes from phi < 0 to phi > 0 (C7ax) and back; either side counts as reached in its core only, so that a
 torsion which dithers at the border, or goes by way of 180 degrees, is no trip. In equilibrium as many trajectories leave
 C7ax as enter it, so there are p k round trips in a step, with p the population of C7ax (of the replica exchange beside the
 flow) and k the probability of leaving it in a step. With dynamics alone k comes from thousands of replicas that start in
-C7ax, times the steps/s of a Context; with moves, round trips are counted in a chain of moves, times the moves/s of a
-Context with both.
+C7ax, times the steps/s of a Context; with moves, after every 50 steps here, round trips are counted in a chain of moves,
+times the moves/s of a Context with both.
 """
 
 import argparse
@@ -29,7 +30,8 @@ sys.path.append(DIPEPTIDE)
 
 import states  # noqa: E402
 
-TEMPERATURE, FRICTION, STEP_SIZE, FREQUENCY = 300.0, 1.0, 0.001, 500
+TEMPERATURE, FRICTION, STEP_SIZE = 300.0, 1.0, 0.001
+FREQUENCY, FREQUENCY_OF_TRIPS = 500, 50
 # The cores of phi < 0 and of C7ax in degrees.
 NEGATIVE, POSITIVE = (-150, -50), (30, 110)
 
@@ -64,14 +66,14 @@ def make_context(environment, platform, frequency):
     return context, move
 
 
-def measure_cost(environment, platform, rounds, seconds):
+def measure_cost(environment, platform, frequency, rounds, seconds):
     """Return steps/s without and with moves, the cost of a move in ms and as a share, and the share accepted."""
     plain, _ = make_context(environment, platform, 0)
-    mixed, move = make_context(environment, platform, FREQUENCY)
+    mixed, move = make_context(environment, platform, frequency)
 
     def run(context, moves):
         start = time.perf_counter()
-        context.getIntegrator().step(moves * FREQUENCY)
+        context.getIntegrator().step(moves * frequency)
         return (time.perf_counter() - start) / moves
 
     moves = max(2, round(seconds / run(plain, 4)))
@@ -79,8 +81,8 @@ def measure_cost(environment, platform, rounds, seconds):
     times = np.array([(run(plain, moves), run(mixed, moves)) for _ in range(rounds)])
     without, extra = np.median(times[:, 0]), np.median(times[:, 1] - times[:, 0])
     return (
-        FREQUENCY / without,
-        FREQUENCY / (without + extra),
+        frequency / without,
+        frequency / (without + extra),
         1e3 * extra,
         extra / without,
         move.getStatistics(mixed).acceptance,
@@ -160,19 +162,16 @@ def main():
 
     print("a move after every 500 steps")
     print(f"{'':20s} steps/s alone  with moves  ms/move    cost  accepted")
-    rates = {}
     for environment, platform in (("vacuum", "Reference"), ("obc1", "Reference"), ("obc1", "CPU")):
         alone, mixed, milliseconds, share, accepted = measure_cost(
-            environment, platform, options.rounds, options.seconds
+            environment, platform, FREQUENCY, options.rounds, options.seconds
         )
-        rates[platform] = alone, mixed
         print(
             f"{environment + ', ' + platform:20s} {alone:13.0f} {mixed:11.0f} {milliseconds:8.3f} {100 * share:6.2f}%"
             f" {100 * accepted:8.1f}%"
         )
 
-    # The better platform for OBC1, as measured last.
-    alone, mixed = rates["CPU"]
+    alone, mixed, *_ = measure_cost("obc1", "CPU", FREQUENCY_OF_TRIPS, options.rounds, options.seconds)
     with open(os.path.join(DIPEPTIDE, "obc1/reference.json")) as file:
         population = json.load(file)["states"]["C7ax"]
     k, k_error = measure_escapes("obc1", options.replicas, options.picoseconds)
@@ -180,7 +179,7 @@ def main():
     dynamics = p * k * alone
     dynamics_error = dynamics * np.hypot(k_error / k, p_error / p)
     trips = count_round_trips("obc1", options.moves)
-    moves = trips / options.moves * mixed / FREQUENCY
+    moves = trips / options.moves * mixed / FREQUENCY_OF_TRIPS
     moves_error = moves / np.sqrt(max(trips, 1))
     print("round trips between phi < 0 and phi > 0 in OBC1, per hour of one core")
     print(

@@ -15,8 +15,9 @@ if(OPENMMFLOW_SANITIZE)
     else()
         set(sanitizers -fsanitize=address,undefined)
     endif()
+    # Line numbers, and no more: to track variables takes the compiler minutes for code that is unrolled.
     target_compile_options(OpenMMFlowOptions INTERFACE ${sanitizers} -fno-sanitize-recover=undefined
-        -fno-omit-frame-pointer -g)
+        -fno-omit-frame-pointer -g1)
     if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
         # False alarms, of which GCC warns itself where sanitizers are on.
         target_compile_options(OpenMMFlowOptions INTERFACE -Wno-maybe-uninitialized)

@@ -18,6 +18,7 @@ NOT_WRAPPED = {
     "BatchedIntegrator::load": "for internal use; loadCheckpoint() has it all",
     "BatchedHMCIntegrator::save": "for internal use; createCheckpoint() has it all",
     "BatchedLangevinMiddleIntegrator::save": "for internal use; createCheckpoint() has it all",
+    "FlowContext::computeLogDensityOfOne": "for Forces; computeLogDensity() gives the same",
     "FlowMoveStatistics::addAttempt": "for the implementation of MonteCarloFlowMove",
     "FlowMoveStatistics::addLogRatio": "for the implementation of MonteCarloFlowMove",
     "FlowMoveStatistics::addNotFinite": "for the implementation of MonteCarloFlowMove",

@@ -7,7 +7,7 @@ energy is (1 - lambda) U_flow + lambda U. Jarzynski's equality then gives log Z 
 
     Z = <exp(-W/kT)>,
 
-as reweighting does, which is the same with trajectories of no steps.
+as reweighting does, which is the same with one step, whose work is all that there is, and no time in it.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import openmm
 from openmm import unit
 
 import openmmflow
-from dipeptide import TEMPERATURE, load
+from dipeptide import TEMPERATURE, count, load
 
 FLOW_GROUP = 1
 KT = (unit.MOLAR_GAS_CONSTANT_R * TEMPERATURE * unit.kelvin).value_in_unit(unit.kilojoule_per_mole)
@@ -54,10 +54,12 @@ def average_exponential(logarithms):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trajectories", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--trajectories", type=count, default=200)
+    parser.add_argument("--steps", type=count, default=100)
     parser.add_argument("--platform", default="Reference", help="OpenMM platform (default: Reference)")
     arguments = parser.parse_args()
+    if arguments.trajectories < 2:
+        parser.error("--trajectories must be 2 or more, for an error")
 
     system, _, flow = load("obc1")
     reweighted = openmmflow.FlowSampler(system, flow, TEMPERATURE * unit.kelvin).sample(20_000)

@@ -1,5 +1,6 @@
 """What the scripts beside this one share: the files of alanine dipeptide, and the populations of its states."""
 
+import argparse
 import json
 import pathlib
 import sys
@@ -17,6 +18,14 @@ import states  # noqa: E402
 
 TEMPERATURE = 300.0
 BLOCKS = 20
+
+
+def count(text):
+    """Return a positive whole number from the command line."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
 
 
 def load(environment):
@@ -39,7 +48,7 @@ def report_populations(positions, environment):
         reference = json.load(file)["states"]
     assigned = states.assign(positions)
     blocks = states.make_blocks(np.zeros(len(positions), dtype=int), min(BLOCKS, len(positions)))
-    print("state    population           replica exchange")
+    print(f"state    population           replica exchange, {environment}")
     for index, name in enumerate(states.STATES):
         value, error = states.mean((assigned == index).astype(float), blocks)
         expected = reference[name]

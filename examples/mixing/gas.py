@@ -15,12 +15,13 @@ import openmm
 from openmm import app, unit
 
 import openmmflow
-from dipeptide import TEMPERATURE, load, report_populations
+from dipeptide import TEMPERATURE, count, load, report_populations
 
 PRESSURE = 50 * unit.bar
 NUM_ARGON = 150
 BOX = 5.0
 CUTOFF = 1.4
+FREQUENCY = 200
 
 
 def add_argon(system, topology, positions):
@@ -43,9 +44,11 @@ def add_argon(system, topology, positions):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=100_000)
+    parser.add_argument("--steps", type=count, default=100_000)
     parser.add_argument("--platform", default="CPU", help="OpenMM platform (default: CPU)")
     arguments = parser.parse_args()
+    if arguments.steps < 2 * FREQUENCY:
+        parser.error(f"--steps must be {2 * FREQUENCY} or more, for two moves")
 
     system, pdb, flow = load("vacuum")
     topology = pdb.topology
@@ -60,7 +63,9 @@ def main():
     system.addForce(openmm.MonteCarloBarostat(PRESSURE, TEMPERATURE * unit.kelvin, 50))
     system.addForce(openmm.CMMotionRemover())
 
-    move = openmmflow.MonteCarloFlowMove(flow, TEMPERATURE * unit.kelvin, frequency=200, particles=range(22))
+    move = openmmflow.MonteCarloFlowMove(
+        flow, TEMPERATURE * unit.kelvin, frequency=FREQUENCY, particles=range(22)
+    )
     system.addForce(move)
 
     integrator = openmm.LangevinMiddleIntegrator(
@@ -73,8 +78,8 @@ def main():
     simulation.context.setVelocitiesToTemperature(TEMPERATURE * unit.kelvin)
 
     frames, volumes = [], []
-    for _ in range(arguments.steps // 200):
-        simulation.step(200)
+    for _ in range(arguments.steps // FREQUENCY):
+        simulation.step(FREQUENCY)
         state = simulation.context.getState(positions=True)
         frames.append(state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)[:22])
         volumes.append(state.getPeriodicBoxVolume().value_in_unit(unit.nanometer**3))

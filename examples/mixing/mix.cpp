@@ -12,6 +12,7 @@
 #include <OpenMMFlow.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -82,12 +83,13 @@ void run(const string& folder, int moves, const string& platform) {
 }  // namespace
 
 int main(int argc, char* argv[]) {
-    if (argc < 2 || argc > 4) {
+    const int moves = argc > 2 ? atoi(argv[2]) : 100;
+    if (argc < 2 || argc > 4 || moves < 1) {
         cerr << "Usage: mix FOLDER [MOVES [PLATFORM]]" << endl;
         return 2;
     }
     try {
-        run(argv[1], argc > 2 ? stoi(argv[2]) : 100, argc > 3 ? argv[3] : "CPU");
+        run(argv[1], moves, argc > 3 ? argv[3] : "CPU");
     } catch (const exception& e) {
         cerr << "mix: " << e.what() << endl;
         return 1;

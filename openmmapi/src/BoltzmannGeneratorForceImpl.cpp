@@ -34,19 +34,19 @@ double BoltzmannGeneratorForceImpl::computeForce(ContextImpl& context, const vec
     const vector<int>& particles = owner.getParticles();
     const double kT = BOLTZ * owner.getTemperature(),
                  scale = context.getParameter(owner.getScaleParameterName());
-    flowContext->computeLogDensityGradient(gatherPositions(positions, particles), logQ, gradient);
+    const double logQ = flowContext->computeLogDensityOfOne(gatherPositions(positions, particles), &gradient);
     if (hasDerivatives)
         derivativeKernel.getAs<ParameterDerivativeKernel>().add(context, owner.getScaleParameterName(),
-                                                                -kT * logQ[0]);
+                                                                -kT * logQ);
     fill(forces.begin(), forces.end(), Vec3());
     // Off the support infinity times zero is zero here: a Force that is switched off acts nowhere.
     if (scale == 0)
         return 0;
-    if (!isfinite(logQ[0]))
-        throw OpenMMException(describeNoDensity(logQ[0], owner.getName()));
+    if (!isfinite(logQ))
+        throw OpenMMException(describeNoDensity(logQ, owner.getName()));
     for (size_t i = 0; i < particles.size(); i++)
         forces[particles[i]] = scale * kT * Vec3(gradient[3 * i], gradient[3 * i + 1], gradient[3 * i + 2]);
-    return -scale * kT * logQ[0];
+    return -scale * kT * logQ;
 }
 
 }  // namespace OpenMMFlow

@@ -127,4 +127,14 @@ void FlowContext::computeLogDensityGradient(const vector<double>& positions, vec
     impl->getKernel().computeLogDensityGradient(logQ.size(), positions.data(), logQ.data(), gradient.data());
 }
 
+double FlowContext::computeLogDensityOfOne(const vector<double>& positions, vector<double>* gradient) {
+    if (impl->countConfigurations(positions) != 1)
+        throw OpenMMException("One configuration is expected, not "
+                              + to_string(impl->countConfigurations(positions)) + ".");
+    if (gradient != nullptr)
+        gradient->resize(positions.size());
+    return impl->getKernel().computeLogDensityOfOne(positions.data(),
+                                                    gradient == nullptr ? nullptr : gradient->data());
+}
+
 }  // namespace OpenMMFlow

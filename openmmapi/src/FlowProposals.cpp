@@ -86,7 +86,7 @@ bool FlowProposals::select(long long move) {
 }
 
 double FlowProposals::computeLogQ(const vector<double>& configuration) {
-    return context->computeLogDensity(configuration)[0];
+    return context->computeLogDensityOfOne(configuration);
 }
 
 }  // namespace OpenMMFlow

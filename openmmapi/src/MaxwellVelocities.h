@@ -23,8 +23,9 @@ void redrawVelocities(std::vector<OpenMM::Vec3>& velocities, const std::vector<i
 
 /**
  * Take velocities of some particles from the Maxwell distribution to the one that LangevinMiddle's steps of
- * finite length have at the time of the positions (isLangevinMiddle()), to fourth order in dt: v = w - dt^2/8
- * M^-1 H w = w + dt/4 M^-1 (f(x + dt/2 w) - f(x)). Their total momentum stays what it is.
+ * finite length have at the time of the positions (isLangevinMiddle()), to third order in dt, in harmonic
+ * motion to fourth: v = w - dt^2/8 M^-1 H w = w + dt/4 M^-1 (f(x + dt/2 w) - f(x)). Their total momentum
+ * stays what it is.
  *
  * @param velocities   in nm/ps: w of the particles, replaced by v
  * @param halfStep     dt/2 in ps

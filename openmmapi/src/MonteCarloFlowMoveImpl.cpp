@@ -232,6 +232,16 @@ vector<double> MonteCarloFlowMoveImpl::computeLogRatios(const State& state, cons
 
 void MonteCarloFlowMoveImpl::accept(ContextImpl& context, const State& state, int proposal,
                                     long long step) const {
+    try {
+        acceptProposal(context, state, proposal, step);
+    } catch (...) {
+        context.setPositions(state.positions);
+        throw;
+    }
+}
+
+void MonteCarloFlowMoveImpl::acceptProposal(ContextImpl& context, const State& state, int proposal,
+                                            long long step) const {
     const System& system = context.getSystem();
     const vector<Vec3> positions = place(state, proposal);
     vector<Vec3> velocities, forces, displacedForces;

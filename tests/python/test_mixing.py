@@ -4,7 +4,9 @@ import importlib.util
 import json
 import subprocess
 import sys
+import time
 
+import mdtraj
 import numpy as np
 import openmm
 import pytest
@@ -131,6 +133,41 @@ def test_example_of_a_simulation_goes_on_where_it_stopped(tmp_path):
     once, twice = ((tmp_path / name / "trajectory.dcd").read_bytes() for name in ("once", "twice"))
     # The frames, without the header, which tells when the file was made.
     assert once[-2000:] == twice[-2000:]
+
+
+def test_example_of_a_simulation_goes_on_where_it_was_killed(tmp_path):
+    arguments = ("--frequency", 20, "--platform", "Reference", "-o")
+    run("mix.py", "--steps", 400, *arguments, "once", folder=tmp_path)
+    command = [sys.executable, EXAMPLES / "mix.py", "--steps", "1000000", *map(str, arguments), "killed"]
+    process = subprocess.Popen(command, cwd=tmp_path)
+    checkpoint = tmp_path / "killed" / "checkpoint.bin"
+    while not checkpoint.exists():
+        time.sleep(0.01)
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    run("mix.py", "--steps", 400, *arguments, "killed", "--resume", folder=tmp_path)
+    once, killed = (
+        mdtraj.load_dcd(str(tmp_path / name / "trajectory.dcd"), top=str(DIPEPTIDE / "topology.pdb"))
+        for name in ("once", "killed")
+    )
+    assert once.n_frames == 20
+    # As many as there are, or one that was written before the checkpoint twice.
+    assert killed.n_frames in (20, 21)
+    assert np.array_equal(killed.xyz[-1], once.xyz[-1])
+
+
+@pytest.mark.parametrize("script, arguments, words", [
+    ("mix.py", ("--frequency", 0), "0 is not positive"),
+    ("mix.py", ("--resume", "-o", "nowhere"), "no checkpoint.bin in nowhere"),
+    ("gas.py", ("--steps", 200), "400 or more"),
+    ("anneal.py", ("--trajectories", 1), "2 or more"),
+])  # fmt: skip
+def test_examples_say_what_they_need(tmp_path, script, arguments, words):
+    command = [sys.executable, EXAMPLES / script, *map(str, arguments)]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 2
+    assert words in result.stderr
 
 
 def test_example_of_a_part_of_the_system(tmp_path):

@@ -33,6 +33,7 @@ namespace OpenMMFlow {
  *
  * A flow may describe one hand of a molecule or one of cis and trans only, and its density is zero elsewhere.
  * Computing this Force there, where the energy is infinite, throws an OpenMMException, unless the scale is 0.
+ * LocalEnergyMinimizer tries such configurations: set the scale to 0 while it minimises.
  * In a periodic System the particles must be one whole molecule: no periodic boundary conditions are applied.
  */
 class BoltzmannGeneratorForce : public OpenMM::Force {

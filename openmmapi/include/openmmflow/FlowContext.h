@@ -78,6 +78,16 @@ public:
      */
     void computeLogDensityGradient(const std::vector<double>& positions, std::vector<double>& logQ,
                                    std::vector<double>& gradient, int draws = 1, uint64_t seed = 0);
+    /**
+     * Compute log q of one configuration, and its gradient, in the shortest time. What a batch gives is the
+     * same but for round-off.
+     *
+     * @param positions   (N, 3) in nm
+     * @param gradient    (N, 3): on exit, as above; may be null
+     * @return log q
+     */
+    double computeLogDensityOfOne(const std::vector<double>& positions,
+                                  std::vector<double>* gradient = nullptr);
 
 private:
     struct Implementation;

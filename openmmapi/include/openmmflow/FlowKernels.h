@@ -58,6 +58,21 @@ public:
      */
     virtual void computeLogDensityGradient(long long count, const double* positions, double* logQ,
                                            double* gradient) = 0;
+    /**
+     * Compute log q of a configuration, and its gradient, as a simulation asks for them: one at a time. A
+     * platform may do so in another way than for a batch, to the same result but for round-off.
+     *
+     * @param positions  (N+A, 3)
+     * @param gradient   (N+A, 3): on exit, as above; may be null
+     */
+    virtual double computeLogDensityOfOne(const double* positions, double* gradient) {
+        double logQ;
+        if (gradient == nullptr)
+            computeLogDensity(1, positions, &logQ);
+        else
+            computeLogDensityGradient(1, positions, &logQ, gradient);
+        return logQ;
+    }
 };
 
 /** This kernel evaluates a PotentialModel for batches of configurations on a Platform. */

@@ -19,6 +19,8 @@ public:
     virtual void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) = 0;
     /** `gradient` may be null. */
     virtual void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) = 0;
+    /** The same of one sample in the shortest time. */
+    virtual double computeLogDensityOfOne(const double* positions, double* gradient) = 0;
 };
 
 /** A flow converted to one precision and one instruction set. Shared by all threads; the model outlives it.

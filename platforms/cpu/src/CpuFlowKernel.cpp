@@ -56,4 +56,8 @@ void CpuFlowKernel::computeLogDensityGradient(long long count, const double* pos
     });
 }
 
+double CpuFlowKernel::computeLogDensityOfOne(const double* positions, double* gradient) {
+    return blocks[0]->computeLogDensityOfOne(positions, gradient);
+}
+
 }  // namespace OpenMMFlow

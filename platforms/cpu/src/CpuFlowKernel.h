@@ -23,6 +23,7 @@ public:
     void computeLogDensity(long long count, const double* positions, double* logQ) override;
     void computeLogDensityGradient(long long count, const double* positions, double* logQ,
                                    double* gradient) override;
+    double computeLogDensityOfOne(const double* positions, double* gradient) override;
 
 private:
     /** Call `task(block, start, length)` for all parts of `count` samples, on all threads. */

@@ -28,7 +28,7 @@ private:
     std::unique_ptr<FlowContext> flowContext;
     OpenMM::Kernel derivativeKernel;
     bool hasDerivatives = false;
-    std::vector<double> logQ, gradient;
+    std::vector<double> gradient;
 };
 
 }  // namespace OpenMMFlow

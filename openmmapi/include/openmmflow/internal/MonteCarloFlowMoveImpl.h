@@ -46,6 +46,7 @@ private:
     Energies computeContextEnergies(OpenMM::ContextImpl& context, const State& state) const;
     std::vector<double> computeLogRatios(const State& state, const Energies& energies);
     void accept(OpenMM::ContextImpl& context, const State& state, int proposal, long long step) const;
+    void acceptProposal(OpenMM::ContextImpl& context, const State& state, int proposal, long long step) const;
     std::vector<OpenMM::Vec3> place(const State& state, int proposal) const;
     void setPositions(OpenMM::ContextImpl& context, const std::vector<OpenMM::Vec3>& positions) const;
     /** Set positions and get the forces there. */

@@ -60,6 +60,7 @@ public:
     int getBlockSize() const override { return COLUMNS; }
     void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) override;
     void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) override;
+    double computeLogDensityOfOne(const double* positions, double* gradient) override;
 
 private:
     void drawBase(int count, uint64_t seed, uint64_t first);
@@ -74,6 +75,8 @@ private:
     /** From what the inverse of a coupling gave to what it was given, for all that is in `reverse`. */
     void backpropagateCoupling(const Coupling& coupling, int count);
     void backpropagateParameters(const Coupling& coupling, int count);
+    void computeLogDensity(int count, int columns, bool isOne, const double* positions, double* logQ,
+                           double* gradient);
     /** All couplings, and their way back, for the sample in lane 0, whose values fill the other lanes. */
     void invertCouplingsOfOne();
     void backpropagateCouplingsOfOne();

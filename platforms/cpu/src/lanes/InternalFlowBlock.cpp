@@ -234,9 +234,17 @@ void InternalFlowBlock::sample(int count, uint64_t seed, uint64_t first, double*
 
 void InternalFlowBlock::computeLogDensity(int count, const double* positionsIn, double* logQ,
                                           double* gradient) {
-    // A simulation asks for one sample at a time, which then needs no more than the lanes of one vector.
-    const bool isOne = count == 1;
-    const int columns = isOne ? LANES : roundUpToTile(count);
+    computeLogDensity(count, roundUpToTile(count), false, positionsIn, logQ, gradient);
+}
+
+double InternalFlowBlock::computeLogDensityOfOne(const double* positionsIn, double* gradient) {
+    double logQ;
+    computeLogDensity(1, LANES, true, positionsIn, &logQ, gradient);
+    return logQ;
+}
+
+void InternalFlowBlock::computeLogDensity(int count, int columns, bool isOne, const double* positionsIn,
+                                          double* logQ, double* gradient) {
     if (gradient != nullptr && !reverse)
         reverse = std::make_unique<Reverse>(flow);
     recording = gradient != nullptr;

@@ -201,3 +201,32 @@ def test_a_simulation_continues_from_its_checkpoint(own_system, topology, flow, 
     again.loadCheckpoint(str(tmp_path / "checkpoint"))
     again.step(200)
     np.testing.assert_array_equal(positions(again), positions(simulation))
+
+
+def test_a_force_that_fails_in_the_middle_of_a_move_leaves_the_positions(own_system, flow, start):
+    calls = {"made": 0, "failing": 0}
+
+    def compute(state):
+        calls["made"] += 1
+        if calls["made"] == calls["failing"]:
+            raise ValueError("out of order")
+        return 0.0, np.zeros((4, 3))
+
+    own_system.addForce(openmm.PythonForce(compute))
+    move = make_move(flow, frequency=1)
+    own_system.addForce(move)
+    integrator = make_integrator()
+    context = openmm.Context(own_system, integrator, openmm.Platform.getPlatform("Reference"))
+    failures = 0
+    while move.getStatistics(context).attempts == 0:
+        context.setPositions(start)
+        context.setVelocitiesToTemperature(peroxide.TEMPERATURE, 1)
+        calls.update(made=0, failing=failures + 1)
+        with pytest.raises(Exception, match="out of order"):
+            integrator.step(1)
+        if move.getStatistics(context).attempts == 0:
+            found = context.getState(positions=True).getPositions(asNumpy=True)._value
+            assert np.array_equal(found, start)
+            failures += 1
+    # In the energy before, in that of the proposal, and twice in the forces that velocities need.
+    assert failures == 4

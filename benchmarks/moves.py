@@ -155,8 +155,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="the time of each round")
-    parser.add_argument("--replicas", type=int, default=2048)
-    parser.add_argument("--picoseconds", type=float, default=60)
+    parser.add_argument("--replicas", type=int, default=1024)
+    parser.add_argument("--picoseconds", type=float, default=40)
     parser.add_argument("--moves", type=int, default=40_000, help="the length of the chain of moves")
     options = parser.parse_args()
 

@@ -21,31 +21,18 @@ import time
 
 import numpy as np
 import openmm
-from openmm import app, unit
+from openmm import unit
 
 import openmmflow
 
-DIPEPTIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../examples/alanine-dipeptide")
-sys.path.append(DIPEPTIDE)
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../examples/mixing"))
 
-import states  # noqa: E402
+from dipeptide import DIPEPTIDE, TEMPERATURE, load, states  # noqa: E402
 
-TEMPERATURE, FRICTION, STEP_SIZE = 300.0, 1.0, 0.001
+FRICTION, STEP_SIZE = 1.0, 0.001
 FREQUENCY, FREQUENCY_OF_TRIPS = 500, 50
 # The cores of phi < 0 and of C7ax in degrees.
 NEGATIVE, POSITIVE = (-150, -50), (30, 110)
-
-
-def load(environment):
-    """Return the System, the PDBFile and the Flow of an environment."""
-    folder = os.path.join(DIPEPTIDE, environment)
-    with open(f"{folder}/system.xml") as file:
-        system = openmm.XmlSerializer.deserialize(file.read())
-    return (
-        system,
-        app.PDBFile(f"{folder}/topology.pdb"),
-        openmmflow.Flow.load(f"{folder}/flow.safetensors"),
-    )
 
 
 def make_context(environment, platform, frequency):

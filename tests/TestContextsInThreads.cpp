@@ -1,6 +1,5 @@
 // Contexts with a flow move and a flow's Force in two threads: made and destroyed one after the other, used
-// at the same time. Run under AddressSanitizer it finds leaks, under ThreadSanitizer races (make test
-// SANITIZE=thread).
+// at the same time. Run under AddressSanitizer it finds leaks, under ThreadSanitizer races (make races).
 
 #include <gtest/gtest.h>
 

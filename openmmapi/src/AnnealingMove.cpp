@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "RemoveAverage.h"
 #include "ReplicaNoise.h"
 
 using namespace std;

@@ -1,4 +1,5 @@
 #include "AnnealingPath.h"
+#include "RemoveAverage.h"
 
 #include <algorithm>
 #include <cmath>
@@ -81,16 +82,6 @@ void AnnealingPath::computeGradient(const AnnealingStates& states, long long k, 
         gradient[i] =
             (1 - beta) * states.flowGradients[size * k + i] + beta * states.targetGradients[size * k + i];
     removeAverage(gradient, getNumParticles());
-}
-
-void removeAverage(double* vectors, int numParticles) {
-    for (int j = 0; j < 3; j++) {
-        double average = 0;
-        for (int i = 0; i < numParticles; i++)
-            average += vectors[3 * i + j] / numParticles;
-        for (int i = 0; i < numParticles; i++)
-            vectors[3 * i + j] -= average;
-    }
 }
 
 }  // namespace OpenMMFlow

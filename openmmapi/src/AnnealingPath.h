@@ -59,9 +59,6 @@ private:
     EnergyVerifier* verifier;
 };
 
-/** Subtract from vectors of all particles, (N, 3), their average. */
-void removeAverage(double* vectors, int numParticles);
-
 }  // namespace OpenMMFlow
 
 #endif /*OPENMMFLOW_ANNEALINGPATH_H_*/

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "FlowParticles.h"
+#include "RemoveAverage.h"
 #include "openmm/OpenMMException.h"
 
 using namespace OpenMM;
@@ -39,7 +40,7 @@ bool isAccurate(FlowContext& context, FlowContext& precise) {
 }
 
 /** A context in single precision where that is good enough for a flow, else in double. */
-unique_ptr<FlowContext> createContext(const Flow& flow, const string& threads) {
+unique_ptr<FlowContext> createMoveContext(const Flow& flow, const string& threads) {
     unique_ptr<FlowContext> precise = createDoublePrecisionContext(flow, threads);
     try {
         auto context = make_unique<FlowContext>(
@@ -52,20 +53,10 @@ unique_ptr<FlowContext> createContext(const Flow& flow, const string& threads) {
     return precise;
 }
 
-void centerAtOrigin(double* positions, int numParticles) {
-    for (int axis = 0; axis < 3; axis++) {
-        double center = 0;
-        for (int i = 0; i < numParticles; i++)
-            center += positions[3 * i + axis] / numParticles;
-        for (int i = 0; i < numParticles; i++)
-            positions[3 * i + axis] -= center;
-    }
-}
-
 }  // namespace
 
 FlowProposals::FlowProposals(const Flow& flow, uint64_t seed, int perMove, const string& threads)
-    : context(createContext(flow, threads)),
+    : context(createMoveContext(flow, threads)),
       seed(seed),
       perMove(perMove),
       movesPerBlock(max(1, PROPOSED_BLOCK / perMove)) {}
@@ -80,7 +71,7 @@ bool FlowProposals::select(long long move) {
     // In single precision their centres are at the origin to seven digits only, and a move must not push.
     const int size = (int)positions.size() / count;
     for (int k = 0; k < count; k++)
-        centerAtOrigin(&positions[(size_t)k * size], size / 3);
+        removeAverage(&positions[(size_t)k * size], size / 3);
     block = wanted;
     return true;
 }

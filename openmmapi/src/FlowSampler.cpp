@@ -12,6 +12,7 @@
 #include "AtomicFile.h"
 #include "EnergyVerifier.h"
 #include "FormatNumber.h"
+#include "RemoveAverage.h"
 #include "ReservePositions.h"
 #include "Temperature.h"
 #include "TranslationInvariance.h"

@@ -1,5 +1,6 @@
 """What the tests share: two molecules with their flows, small enough that everything takes milliseconds."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -13,6 +14,15 @@ import openmmflow
 SOURCE = Path(os.environ.get("OPENMMFLOW_SOURCE_DIR", Path(__file__).parents[2]))
 DIPEPTIDE = SOURCE / "examples" / "alanine-dipeptide" / "vacuum"
 SMALL = {"couplings": 2, "hidden": 16, "blocks": 1, "bins": 4}
+
+
+@pytest.fixture(scope="session")
+def states():
+    """The module examples/alanine-dipeptide/states.py."""
+    spec = importlib.util.spec_from_file_location("states", DIPEPTIDE.parent / "states.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The shipped flows of alanine dipeptide: their density on trained parameters, their ensembles against replica exchange."""
 
-import importlib.util
 import json
 
 import numpy as np
@@ -37,15 +36,6 @@ def ensemble(trained, system):
 @pytest.fixture(scope="module")
 def reference(folder):
     return json.loads((folder / "reference.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def states():
-    """The definition of the states that the reference was made with: examples/alanine-dipeptide/states.py."""
-    spec = importlib.util.spec_from_file_location("states", DIPEPTIDE.parent / "states.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_quality(ensemble):

@@ -1,6 +1,5 @@
 """What the examples ship agrees with itself, and the README's script works as pasted."""
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -17,15 +16,6 @@ from openmmflow.report.states import assign, load_states
 from openmmflow.report.torsions import find_ramachandran, measure
 
 ENVIRONMENTS = "vacuum", "obc1"
-
-
-@pytest.fixture(scope="module")
-def states():
-    """The module examples/alanine-dipeptide/states.py."""
-    specification = importlib.util.spec_from_file_location("states", DIPEPTIDE.parent / "states.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -1,6 +1,5 @@
 """Flow moves mixed with dynamics of alanine dipeptide agree with replica exchange, and examples/mixing runs."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -22,14 +21,6 @@ EXAMPLES = SOURCE / "examples" / "mixing"
 STEP_SIZE = 0.0005
 MOVES = 30_000
 FREQUENCY = 60
-
-
-@pytest.fixture(scope="module")
-def states():
-    spec = importlib.util.spec_from_file_location("states", DIPEPTIDE.parent / "states.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "PackedLayers.h"
 #include "SplineShapes.h"
 
 namespace OpenMMFlow {
@@ -10,22 +11,8 @@ namespace LANE_NAMESPACE {
 
 CpuFlow* createInternalFlow(const InternalFlowModel& model);
 
-/** Outputs first ... first+outputs-1 of a layer. */
-static PanelMatrix packOutputs(const DenseLayer& layer, int first, int outputs) {
-    return PanelMatrix(
-        outputs, layer.inputs,
-        [&](int i, int j) { return layer.weight[(size_t)(first + i) * layer.inputs + j]; },
-        [&](int i) { return layer.bias[first + i]; });
-}
-
-static PanelMatrix packTransposed(const DenseLayer& layer) {
-    return PanelMatrix(
-        layer.inputs, layer.outputs, [&](int i, int j) { return layer.weight[(size_t)j * layer.inputs + i]; },
-        [](int) { return 0.0; });
-}
-
 Dense::Dense(const DenseLayer& layer)
-    : weight(packOutputs(layer, 0, layer.outputs)), transposed(packTransposed(layer)) {}
+    : weight(packLayer<PanelMatrix>(layer)), transposed(packTransposed<PanelMatrix>(layer)) {}
 
 InternalFlow::InternalFlow(const InternalFlowModel& model)
     : model(model),
@@ -45,13 +32,17 @@ InternalFlow::InternalFlow(const InternalFlowModel& model)
         numParameters.push_back(options.getNumSplineParameters(circular));
     }
     for (const SplineCoupling& source : model.getCouplings()) {
-        Coupling coupling{source.transformed,           source.conditioning, Dense(source.input), {}, {},
-                          packTransposed(source.output)};
+        Coupling coupling{source.transformed,
+                          source.conditioning,
+                          Dense(source.input),
+                          {},
+                          {},
+                          packTransposed<PanelMatrix>(source.output)};
         for (const auto& [first, second] : source.blocks)
             coupling.blocks.emplace_back(Dense(first), Dense(second));
         int first = 0;
         for (int j : source.transformed) {
-            coupling.outputs.push_back(packOutputs(source.output, first, numParameters[j]));
+            coupling.outputs.push_back(packOutputs<PanelMatrix>(source.output, first, numParameters[j]));
             first += numParameters[j];
         }
         numFeatures = std::max(numFeatures, source.input.inputs);

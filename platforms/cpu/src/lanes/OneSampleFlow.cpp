@@ -1,6 +1,7 @@
 #include "OneSampleFlow.h"
 
 #include "Activations.h"
+#include "PackedLayers.h"
 #include "SplineShapes.h"
 
 namespace OpenMMFlow {
@@ -10,18 +11,6 @@ namespace {
 
 const Scalar* scalars(const std::vector<Lanes>& lanes) {
     return (const Scalar*)lanes.data();
-}
-
-VectorMatrix pack(const DenseLayer& layer) {
-    return VectorMatrix(
-        layer.outputs, layer.inputs, [&](int i, int j) { return layer.weight[(size_t)i * layer.inputs + j]; },
-        [&](int i) { return layer.bias[i]; });
-}
-
-VectorMatrix packTransposed(const DenseLayer& layer) {
-    return VectorMatrix(
-        layer.inputs, layer.outputs, [&](int i, int j) { return layer.weight[(size_t)j * layer.inputs + i]; },
-        [](int) { return 0.0; });
 }
 
 /** The output of a layer which is number `i` in the order of a group, or -1 where that only fills a vector.
@@ -35,7 +24,7 @@ int countOutputs(const SplineGroup& group) {
     return group.numParameters * group.numVectors * LANES;
 }
 
-VectorMatrix packOutputs(const DenseLayer& layer, const SplineGroup& group) {
+VectorMatrix packGroup(const DenseLayer& layer, const SplineGroup& group) {
     return VectorMatrix(
         countOutputs(group), layer.inputs,
         [&](int i, int j) {
@@ -48,7 +37,7 @@ VectorMatrix packOutputs(const DenseLayer& layer, const SplineGroup& group) {
         });
 }
 
-VectorMatrix packOutputsTransposed(const DenseLayer& layer, const SplineGroup& group) {
+VectorMatrix packGroupTransposed(const DenseLayer& layer, const SplineGroup& group) {
     return VectorMatrix(
         layer.inputs, countOutputs(group),
         [&](int i, int j) {
@@ -87,11 +76,11 @@ std::vector<SplineGroup> makeGroups(const InternalFlowModel& model, const Spline
 OneSampleFlow::OneSampleFlow(const InternalFlowModel& model) : model(model) {
     for (const SplineCoupling& coupling : model.getCouplings()) {
         groups.push_back(makeGroups(model, coupling));
-        OneSampleLayers packed{pack(coupling.input), {}, {}};
+        OneSampleLayers packed{packLayer<VectorMatrix>(coupling.input), {}, {}};
         for (const auto& [first, second] : coupling.blocks)
-            packed.blocks.emplace_back(pack(first), pack(second));
+            packed.blocks.emplace_back(packLayer<VectorMatrix>(first), packLayer<VectorMatrix>(second));
         for (const SplineGroup& group : groups.back())
-            packed.outputs.push_back(packOutputs(coupling.output, group));
+            packed.outputs.push_back(packGroup(coupling.output, group));
         layers.push_back(std::move(packed));
     }
 }
@@ -100,11 +89,12 @@ const std::vector<OneSampleLayers>& OneSampleFlow::getTransposed() const {
     std::call_once(isTransposed, [&] {
         for (size_t l = 0; l < layers.size(); l++) {
             const SplineCoupling& coupling = model.getCouplings()[l];
-            OneSampleLayers packed{packTransposed(coupling.input), {}, {}};
+            OneSampleLayers packed{packTransposed<VectorMatrix>(coupling.input), {}, {}};
             for (const auto& [first, second] : coupling.blocks)
-                packed.blocks.emplace_back(packTransposed(first), packTransposed(second));
+                packed.blocks.emplace_back(packTransposed<VectorMatrix>(first),
+                                           packTransposed<VectorMatrix>(second));
             for (const SplineGroup& group : groups[l])
-                packed.outputs.push_back(packOutputsTransposed(coupling.output, group));
+                packed.outputs.push_back(packGroupTransposed(coupling.output, group));
             transposed.push_back(std::move(packed));
         }
     });

@@ -220,8 +220,8 @@ TEST(FlowFile, ConfigurationIsChecked) {
     expectErrorWithConfiguration("bins", 1, "the number of bins must lie in 2 to 32");
     expectErrorWithConfiguration("bins", 33, "the number of bins must lie in 2 to 32");
     expectErrorWithConfiguration("bins", 5, "the output of coupling 0 is not a layer of 6 inputs");
-    expectErrorWithConfiguration("activation", "tanh", "neither 'silu' nor 'relu'");
-    expectErrorWithConfiguration("activation", 1, "neither 'silu' nor 'relu'");
+    expectErrorWithConfiguration("activation", "tanh", "is not 'relu' or 'silu'");
+    expectErrorWithConfiguration("activation", 1, "is not 'relu' or 'silu'");
     for (double value : {0.0, -5.0, 1e9})
         expectErrorWithConfiguration("tail_bound", value, "the tail bound must lie in");
     expectErrorWithConfiguration("tail_bound", nullptr, "'tail_bound' of its configuration is not a number");

@@ -12,34 +12,39 @@ using namespace OpenMMFlow::shared;
 
 namespace {
 
-SplineShape makeShape(int bins, double bound) {
+SplineShape makeShape(int bins, int ends) {
     const double minDerivative = 1e-3;
-    return {bins, bound, 1e-3, minDerivative, std::log(std::exp(1 - minDerivative) - 1)};
+    const double upper = ends == SPLINE_CIRCULAR ? M_PI : 5.0, lower = ends == SPLINE_FREE_ENDS ? 0.5 : -upper;
+    return {bins, lower, upper, 1e-3, minDerivative, std::log(std::exp(1 - minDerivative) - 1)};
 }
 
 class Splines : public testing::TestWithParam<std::tuple<int, int>> {
 protected:
-    int bins = std::get<0>(GetParam()), circular = std::get<1>(GetParam());
-    SplineShape shape = makeShape(bins, circular ? M_PI : 5.0);
-    std::mt19937 generator{17u + bins + 100 * circular};
+    int bins = std::get<0>(GetParam()), ends = std::get<1>(GetParam());
+    bool circular = ends == SPLINE_CIRCULAR;
+    SplineShape shape = makeShape(bins, ends);
+    std::mt19937 generator{17u + bins + 100 * ends};
     std::normal_distribution<double> normal;
 
     std::vector<double> randomParameters() {
-        std::vector<double> parameters(circular ? 3 * bins + 1 : 3 * bins - 1);
+        std::vector<double> parameters(2 * bins + countSplineDerivatives(bins, ends) + circular);
         for (double& p : parameters)
             p = 1.5 * normal(generator);
         return parameters;
     }
+    /** On the spline, and where it has tails also there. */
     double randomArgument() {
-        return shape.bound * (circular ? 0.999 : 1.3)
-               * std::uniform_real_distribution<double>(-1, 1)(generator);
+        const double center = (shape.lower + shape.upper) / 2, half = (shape.upper - shape.lower) / 2;
+        return center
+               + half * (circular ? 0.999 : 1.3)
+                     * std::uniform_real_distribution<double>(-1, 1)(generator);
     }
 };
 
 TEST_P(Splines, ZeroParametersAreTheIdentity) {
     std::vector<double> zero(3 * bins + 1, 0.0);
-    for (double x = -0.99 * shape.bound; x < shape.bound; x += 0.1) {
-        SplineResult y = splineForward(x, zero.data(), 1, shape, circular);
+    for (double x = 0.99 * shape.lower; x < shape.upper; x += 0.1) {
+        SplineResult y = splineForward(x, zero.data(), 1, shape, ends);
         EXPECT_NEAR(y.value, x, 1e-13);
         EXPECT_NEAR(y.logDerivative, 0, 1e-13);
     }
@@ -49,8 +54,8 @@ TEST_P(Splines, InverseUndoesForward) {
     for (int i = 0; i < 500; i++) {
         std::vector<double> parameters = randomParameters();
         double x = randomArgument();
-        SplineResult y = splineForward(x, parameters.data(), 1, shape, circular);
-        SplineResult back = splineInverse(y.value, parameters.data(), 1, shape, circular);
+        SplineResult y = splineForward(x, parameters.data(), 1, shape, ends);
+        SplineResult back = splineInverse(y.value, parameters.data(), 1, shape, ends);
         EXPECT_NEAR(circular ? wrapAngle(back.value - x) : back.value - x, 0, 1e-9);
         EXPECT_NEAR(back.logDerivative, -y.logDerivative, 1e-8);
     }
@@ -62,12 +67,12 @@ TEST_P(Splines, LogDerivativeIsThatOfTheValue) {
     for (int i = 0; i < 500; i++) {
         std::vector<double> parameters = randomParameters();
         double x = randomArgument();
-        double slope = std::exp(splineForward(x, parameters.data(), 1, shape, circular).logDerivative);
-        double difference = splineForward(x + h, parameters.data(), 1, shape, circular).value
-                            - splineForward(x - h, parameters.data(), 1, shape, circular).value;
+        double slope = std::exp(splineForward(x, parameters.data(), 1, shape, ends).logDerivative);
+        double difference = splineForward(x + h, parameters.data(), 1, shape, ends).value
+                            - splineForward(x - h, parameters.data(), 1, shape, ends).value;
         if (circular)
             difference = wrapAngle(difference);
-        if (std::fabs(std::fabs(x) - shape.bound) < 2 * h)
+        if (std::min(std::fabs(x - shape.lower), std::fabs(x - shape.upper)) < 2 * h)
             continue;
         EXPECT_NEAR(difference / (2 * h), slope, 2e-4 * std::max(1.0, slope));
         checked++;
@@ -82,11 +87,11 @@ TEST_P(Splines, AdjointOfTheInverseAgreesWithFiniteDifferences) {
         std::vector<double> parameters = randomParameters(), adjoint(parameters.size());
         double y = randomArgument(), a = normal(generator), b = normal(generator);
         auto worth = [&](double y, const std::vector<double>& parameters) {
-            SplineResult r = splineInverse(y, parameters.data(), 1, shape, circular);
+            SplineResult r = splineInverse(y, parameters.data(), 1, shape, ends);
             return a * r.value + b * r.logDerivative;
         };
         double yAdjoint =
-            splineInverseAdjoint(y, parameters.data(), 1, shape, circular, a, b, 1, adjoint.data());
+            splineInverseAdjoint(y, parameters.data(), 1, shape, ends, a, b, 1, adjoint.data());
         auto expectDerivative = [&](double plus, double minus, double analytic) {
             // A jump of 2 pi or a knot between the two points shows up as disagreement between step sizes;
             // such a point is left out, and few may be.
@@ -102,11 +107,13 @@ TEST_P(Splines, AdjointOfTheInverseAgreesWithFiniteDifferences) {
             expectDerivative(worth(y, plus), worth(y, minus), adjoint[k]);
         }
     }
-    int total = 200 * (2 + (circular ? 3 * bins : 3 * bins - 2));
+    const int total = 200 * (1 + (int)randomParameters().size());
     EXPECT_GT(checked, 0.998 * total);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, Splines, testing::Combine(testing::Values(2, 8, 32), testing::Values(0, 1)));
+INSTANTIATE_TEST_SUITE_P(Sizes, Splines, testing::Combine(testing::Values(2, 8, 32),
+                                                             testing::Values(SPLINE_IDENTITY_TAILS, SPLINE_CIRCULAR,
+                                                                             SPLINE_FREE_ENDS)));
 
 class Geometry : public testing::Test {
 protected:

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "MarginalDensity.h"
 #include "openmm/Kernel.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/FlowKernels.h"
+#include "openmmflow/internal/AugmentedFlowModel.h"
 #include "openmmflow/internal/HiddenContext.h"
 #include "openmmflow/internal/OwnerProcess.h"
 
@@ -45,20 +47,29 @@ struct FlowContext::Implementation {
         hiddenContext = make_unique<HiddenContext>(platform);
         kernel = platform.createKernel(FlowKernel::Name(), hiddenContext->getImpl());
         getKernel().initialize(flow, properties);
+        if (const auto* model = dynamic_cast<const AugmentedFlowModel*>(&flow.getModel()))
+            marginal = make_unique<MarginalDensity>(*model, getKernel());
     }
     FlowKernel& getKernel() {
         owner.require("FlowContext");
         return kernel.getAs<FlowKernel>();
     }
     /** The number of configurations in an array, after checking that it is a whole one. */
-    long long countConfigurations(const vector<double>& positions) const {
-        const size_t size = 3 * flow.getNumParticles();
+    long long countConfigurations(const vector<double>& positions, bool isJoint = false) const {
+        const int augmented = isJoint ? flow.getNumAugmentedParticles() : 0;
+        const size_t size = 3 * (flow.getNumParticles() + augmented);
         if (positions.size() % size != 0)
-            throw OpenMMException("The flow has " + to_string(flow.getNumParticles())
-                                  + " particles, so positions must hold " + to_string(size)
+            throw OpenMMException("The flow has " + to_string(flow.getNumParticles()) + " particles"
+                                  + (augmented > 0 ? " and " + to_string(augmented) + " augmented ones" : "")
+                                  + ", so positions must hold " + to_string(size)
                                   + " numbers for each configuration; " + to_string(positions.size())
                                   + " is not a multiple of that.");
         return positions.size() / size;
+    }
+
+    void requireOne(long long count) const {
+        if (count != 1)
+            throw OpenMMException("One configuration is expected, not " + to_string(count) + ".");
     }
 
     OwnerProcess owner;
@@ -67,6 +78,8 @@ struct FlowContext::Implementation {
     // The kernel goes before the Context that it lives in.
     unique_ptr<HiddenContext> hiddenContext;
     Kernel kernel;
+    /** For augmented flows. */
+    unique_ptr<MarginalDensity> marginal;
 };
 
 FlowContext::FlowContext(const Flow& flow, const map<string, string>& properties) {
@@ -111,11 +124,34 @@ void FlowContext::sample(long long count, vector<double>& positions, vector<doub
         throw OpenMMException("The number of samples must not be negative.");
     positions.resize(count * 3 * impl->flow.getNumParticles());
     logQ.resize(count);
+    FlowKernel& kernel = impl->getKernel();
+    if (impl->marginal)
+        impl->marginal->sample(count, seed, first, positions.data(), logQ.data());
+    else
+        kernel.sample(count, seed, first, positions.data(), logQ.data());
+}
+
+void FlowContext::sampleJoint(long long count, vector<double>& positions, vector<double>& logQ, uint64_t seed,
+                              uint64_t first) {
+    if (count < 0)
+        throw OpenMMException("The number of samples must not be negative.");
+    positions.resize(count * 3 * (impl->flow.getNumParticles() + impl->flow.getNumAugmentedParticles()));
+    logQ.resize(count);
     impl->getKernel().sample(count, seed, first, positions.data(), logQ.data());
 }
 
 vector<double> FlowContext::computeLogDensity(const vector<double>& positions, int draws, uint64_t seed) {
     vector<double> logQ(impl->countConfigurations(positions));
+    FlowKernel& kernel = impl->getKernel();
+    if (impl->marginal)
+        impl->marginal->estimate(logQ.size(), positions.data(), draws, seed, logQ.data(), nullptr);
+    else
+        kernel.computeLogDensity(logQ.size(), positions.data(), logQ.data());
+    return logQ;
+}
+
+vector<double> FlowContext::computeJointLogDensity(const vector<double>& positions) {
+    vector<double> logQ(impl->countConfigurations(positions, true));
     impl->getKernel().computeLogDensity(logQ.size(), positions.data(), logQ.data());
     return logQ;
 }
@@ -124,13 +160,36 @@ void FlowContext::computeLogDensityGradient(const vector<double>& positions, vec
                                             vector<double>& gradient, int draws, uint64_t seed) {
     logQ.resize(impl->countConfigurations(positions));
     gradient.resize(positions.size());
+    FlowKernel& kernel = impl->getKernel();
+    if (impl->marginal)
+        impl->marginal->estimate(logQ.size(), positions.data(), draws, seed, logQ.data(), gradient.data());
+    else
+        kernel.computeLogDensityGradient(logQ.size(), positions.data(), logQ.data(), gradient.data());
+}
+
+void FlowContext::computeJointLogDensityGradient(const vector<double>& positions, vector<double>& logQ,
+                                                 vector<double>& gradient) {
+    logQ.resize(impl->countConfigurations(positions, true));
+    gradient.resize(positions.size());
     impl->getKernel().computeLogDensityGradient(logQ.size(), positions.data(), logQ.data(), gradient.data());
 }
 
-double FlowContext::computeLogDensityOfOne(const vector<double>& positions, vector<double>* gradient) {
-    if (impl->countConfigurations(positions) != 1)
-        throw OpenMMException("One configuration is expected, not "
-                              + to_string(impl->countConfigurations(positions)) + ".");
+double FlowContext::computeLogDensityOfOne(const vector<double>& positions, vector<double>* gradient, int draws,
+                                           uint64_t seed) {
+    impl->requireOne(impl->countConfigurations(positions));
+    if (gradient != nullptr)
+        gradient->resize(positions.size());
+    double* const result = gradient == nullptr ? nullptr : gradient->data();
+    FlowKernel& kernel = impl->getKernel();
+    if (!impl->marginal)
+        return kernel.computeLogDensityOfOne(positions.data(), result);
+    double logQ;
+    impl->marginal->estimate(1, positions.data(), draws, seed, &logQ, result);
+    return logQ;
+}
+
+double FlowContext::computeJointLogDensityOfOne(const vector<double>& positions, vector<double>* gradient) {
+    impl->requireOne(impl->countConfigurations(positions, true));
     if (gradient != nullptr)
         gradient->resize(positions.size());
     return impl->getKernel().computeLogDensityOfOne(positions.data(),

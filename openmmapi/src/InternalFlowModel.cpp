@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <random>
 
+#include "PortableRandom.h"
 #include "openmm/OpenMMException.h"
 
 namespace OpenMMFlow {
@@ -60,22 +60,6 @@ int countOutputs(const InternalCoordinates& coordinates, const vector<int>& tran
         count += configuration.getNumSplineParameters(coordinates.circular[j]);
     return count;
 }
-
-/**
- * Random numbers that are the same everywhere. The standard fixes what mt19937 returns, but leaves open what
- * its distributions and std::shuffle make of it.
- */
-class PortableRandom {
-public:
-    explicit PortableRandom(unsigned seed) : generator(seed) {}
-    /** A number in 0 ... count-1. */
-    int index(int count) { return (int)(((uint64_t)generator() * (uint64_t)count) >> 32); }
-    /** A number in (-bound, bound), rounded to single precision, in which it will be stored. */
-    double symmetric(double bound) { return (float)(bound * ((generator() + 0.5) / 2147483648.0 - 1)); }
-
-private:
-    std::mt19937 generator;
-};
 
 /**
  * Choose half of the coordinates: of the bonds, angles, linear torsions and circular torsions half each. The

@@ -1,9 +1,6 @@
-#include <algorithm>
-#include <cmath>
-#include <set>
-
+#include "CompactReals.h"
+#include "ConfigurationReader.h"
 #include "Quote.h"
-#include "StrictJson.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/internal/InternalFlowModel.h"
 #include "openmmflow/internal/TensorFile.h"
@@ -18,59 +15,6 @@ using std::vector;
 namespace {
 
 using Activation = InternalFlowModel::Activation;
-
-/** The entries of a configuration; each is required, and there are no others. */
-class ConfigurationReader {
-public:
-    explicit ConfigurationReader(const TensorFile& file)
-        : file(file),
-          entries(parseStrictJson(file.getMetadata("configuration"), 2,
-                                  "Cannot read " + file.getDescription() + ": its configuration")) {}
-    int getInteger(const char* key) {
-        const json& entry = get(key);
-        if (!entry.is_number_unsigned() || entry.get<uint64_t>() > 1000000)
-            file.fail("the entry " + quote(key)
-                      + " of its configuration is not a natural number of reasonable size");
-        return entry.get<int>();
-    }
-    double getReal(const char* key) {
-        const json& entry = get(key);
-        if (!entry.is_number())
-            file.fail("the entry " + quote(key) + " of its configuration is not a number");
-        return entry.get<double>();
-    }
-    Activation getActivation(const char* key) {
-        const json& entry = get(key);
-        if (entry == "silu")
-            return Activation::SiLU;
-        if (entry != "relu")
-            file.fail("the entry " + quote(key) + " of its configuration is neither 'silu' nor 'relu'");
-        return Activation::ReLU;
-    }
-    vector<string> getStrings(const char* key) {
-        const json& list = get(key);
-        if (!list.is_array()
-            || !std::all_of(list.begin(), list.end(), [](const json& e) { return e.is_string(); }))
-            file.fail("the entry " + quote(key) + " of its configuration is not a list of strings");
-        return list.get<vector<string>>();
-    }
-    void requireAllRead() const {
-        for (const auto& [key, entry] : entries.items())
-            if (used.count(key) == 0)
-                file.fail("its configuration has the unknown entry " + quote(key));
-    }
-
-private:
-    const json& get(const char* key) {
-        if (!entries.contains(key))
-            file.fail("its configuration has no entry " + quote(key));
-        used.insert(key);
-        return entries[key];
-    }
-    const TensorFile& file;
-    const json entries;
-    std::set<string> used;
-};
 
 string nameCoupling(size_t l) {
     return "couplings." + to_string(l);
@@ -89,17 +33,9 @@ DenseLayer readLayer(const TensorFile& file, const string& name, int outputs) {
             file.getReals(name + ".bias", {outputs})};
 }
 
-/** Weights from single precision training stay in single precision. Nothing is ever rounded. */
-void writeReals(TensorFile& file, const string& name, const vector<int64_t>& shape,
-                const vector<double>& values) {
-    bool single =
-        std::all_of(values.begin(), values.end(), [](double value) { return value == (double)(float)value; });
-    file.setReals(name, shape, values, single ? TensorFile::Type::F32 : TensorFile::Type::F64);
-}
-
 void writeLayer(TensorFile& file, const string& name, const DenseLayer& layer) {
-    writeReals(file, name + ".weight", {layer.outputs, layer.inputs}, layer.weight);
-    writeReals(file, name + ".bias", {layer.outputs}, layer.bias);
+    setCompactReals(file, name + ".weight", {layer.outputs, layer.inputs}, layer.weight);
+    setCompactReals(file, name + ".bias", {layer.outputs}, layer.bias);
 }
 
 }  // namespace
@@ -111,7 +47,8 @@ std::shared_ptr<const InternalFlowModel> InternalFlowModel::read(const TensorFil
     configuration.hidden = reader.getInteger("hidden");
     configuration.blocks = reader.getInteger("blocks");
     configuration.bins = reader.getInteger("bins");
-    configuration.activation = reader.getActivation("activation");
+    configuration.activation =
+        reader.getChoice("activation", {"relu", "silu"}) == 0 ? Activation::ReLU : Activation::SiLU;
     configuration.tailBound = reader.getReal("tail_bound");
     configuration.minBinFraction = reader.getReal("min_bin_fraction");
     configuration.minDerivative = reader.getReal("min_derivative");

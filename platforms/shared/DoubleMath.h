@@ -73,6 +73,7 @@ private:
 
 #include "shared/boxMuller.cc"
 #include "shared/internalCoordinates.cc"
+#include "shared/frames.cc"
 #include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"
 #include "shared/rationalQuadraticSplineAdjoint.cc"

@@ -29,7 +29,8 @@ enum class NoiseStream : uint32_t {
     AnnealingPilot = 10,
     FlowMoveKey = 11,
     FlowMoveDecision = 12,
-    FlowMoveVelocities = 13
+    FlowMoveVelocities = 13,
+    Augmented = 14
 };
 
 struct UniformPair {

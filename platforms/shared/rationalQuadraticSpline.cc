@@ -1,18 +1,23 @@
 /* Monotonic rational-quadratic splines (Durkan et al. 2019, arXiv 1906.04032), linear ones with identity
- * tails outside
- * (-bound, bound), and circular ones with a phase (Rezende et al. 2020, arXiv 2002.02428), where bound is pi.
+ * tails outside of (lower, upper), circular ones on (-pi, pi) with a phase (Rezende et al. 2020, arXiv
+ * 2002.02428), and ones whose ends have free derivatives, with which they go on as straight lines outside.
  * Common compute language, branch-free in the data.
  *
- * The parameters of one spline are unconstrained numbers, `stride` apart: K widths, K heights, then for a
- * linear spline the derivatives at the K-1 inner knots (1 at the ends), for a circular one those at knots 0
- * ... K-1 and the phase. All zero is the identity. */
+ * The parameters of one spline are unconstrained numbers, `stride` apart: K widths, K heights, then the
+ * derivatives at knots 1 ... K-1 (1 at the ends) with identity tails, those at knots 0 ... K-1 and the phase
+ * for a circular one, and those at knots 0 ... K with free ends. All zero is the identity. */
 
 #define MAX_SPLINE_BINS 32
+
+/* What becomes of a spline at its ends. */
+#define SPLINE_IDENTITY_TAILS 0
+#define SPLINE_CIRCULAR 1
+#define SPLINE_FREE_ENDS 2
 
 /* What all splines of a flow have in common. */
 typedef struct {
     int bins;
-    real bound, minBinFraction, minDerivative;
+    real lower, upper, minBinFraction, minDerivative;
     /* softplus(u + derivativeOffset) + minDerivative is 1 at u = 0. */
     real derivativeOffset;
 } SplineShape;
@@ -30,7 +35,7 @@ DEVICE real sigmoid(real u) {
     return (real)1 / ((real)1 + EXP(-u));
 }
 
-/* The K bin sizes that unconstrained numbers stand for; they add up to 2*bound. */
+/* The K bin sizes that unconstrained numbers stand for; they add up to upper - lower. */
 DEVICE void splineBinSizes(const real* logits, int stride, SplineShape shape, real* sizes) {
     real largest = logits[0];
     for (int k = 1; k < shape.bins; k++)
@@ -40,34 +45,52 @@ DEVICE void splineBinSizes(const real* logits, int stride, SplineShape shape, re
         sizes[k] = EXP(logits[k * stride] - largest);
         sum = sum + sizes[k];
     }
-    real total = (real)2 * shape.bound;
+    real total = shape.upper - shape.lower;
     real scale = total * ((real)1 - (real)shape.bins * shape.minBinFraction) / sum;
     for (int k = 0; k < shape.bins; k++)
         sizes[k] = total * shape.minBinFraction + scale * sizes[k];
 }
 
+/* The number of derivatives among the parameters. */
+DEVICE int countSplineDerivatives(int bins, int ends) {
+    return bins + ends - 1;
+}
+
+/* Which of them belongs to knot k, or -1 for none. */
+DEVICE int findSplineDerivative(int k, int bins, int ends) {
+    if (ends == SPLINE_FREE_ENDS)
+        return k;
+    if (ends == SPLINE_CIRCULAR)
+        return k == bins ? 0 : k;
+    return k == 0 || k == bins ? -1 : k - 1;
+}
+
+/* The unconstrained derivative at knot k. */
+DEVICE real getSplineDerivative(const real* derivatives, int stride, int k, int bins, int ends) {
+    int index = findSplineDerivative(k, bins, ends);
+    return index < 0 ? (real)0 : derivatives[index * stride];
+}
+
 /* Find the bin that holds `value`, measured along x (`inverse` = 0) or along y (`inverse` = 1). The
  * derivatives are left unconstrained until the bin is known, so that only two of them cost an exponential. */
 DEVICE SplineBin findSplineBin(real value, const real* parameters, int stride, SplineShape shape,
-                               int circular, int inverse, const real* widths, const real* heights) {
+                               int ends, int inverse, const real* widths, const real* heights) {
     const real* derivatives = parameters + 2 * shape.bins * stride;
     SplineBin bin;
-    bin.left = -shape.bound;
+    bin.left = shape.lower;
     bin.width = widths[0];
-    bin.bottom = -shape.bound;
+    bin.bottom = shape.lower;
     bin.height = heights[0];
-    real derivativeLeft = circular ? derivatives[0] : (real)0;
-    real derivativeRight = circular ? derivatives[stride] : derivatives[0];
-    real x = -shape.bound;
-    real y = -shape.bound;
+    real derivativeLeft = getSplineDerivative(derivatives, stride, 0, shape.bins, ends);
+    real derivativeRight = getSplineDerivative(derivatives, stride, 1, shape.bins, ends);
+    real x = shape.lower;
+    real y = shape.lower;
     for (int k = 1; k < shape.bins; k++) {
         x = x + widths[k - 1];
         y = y + heights[k - 1];
-        int last = (k == shape.bins - 1);
         real knot = inverse ? y : x;
-        real here = derivatives[(circular ? k : k - 1) * stride];
-        real next =
-            last ? (circular ? derivatives[0] : (real)0) : derivatives[(circular ? k + 1 : k) * stride];
+        real here = getSplineDerivative(derivatives, stride, k, shape.bins, ends);
+        real next = getSplineDerivative(derivatives, stride, k + 1, shape.bins, ends);
         bin.left = SELECT(value >= knot, x, bin.left);
         bin.bottom = SELECT(value >= knot, y, bin.bottom);
         bin.width = SELECT(value >= knot, widths[k], bin.width);
@@ -85,9 +108,20 @@ typedef struct {
     real value, logDerivative;
 } SplineResult;
 
-DEVICE real clampToBound(real x, real bound) {
-    real y = SELECT(x < -bound, -bound, x);
-    return SELECT(y > bound, bound, y);
+DEVICE real clampToSpline(real x, SplineShape shape) {
+    real y = SELECT(x < shape.lower, shape.lower, x);
+    return SELECT(y > shape.upper, shape.upper, y);
+}
+
+/* 1 inside of the spline, 0 on its tails. */
+DEVICE real isInsideSpline(real x, SplineShape shape) {
+    real result = SELECT(x > shape.lower, (real)1, (real)0);
+    return SELECT(x < shape.upper, result, (real)0);
+}
+
+/* The derivative on the tail of free ends that x lies on, given the outermost bin there. */
+DEVICE real getTailDerivative(real x, SplineBin bin, SplineShape shape) {
+    return SELECT(x > shape.upper, bin.derivativeRight, bin.derivativeLeft);
 }
 
 /* y and log(dy/dx) at the fraction t of a bin; equations 4 and 5 of Durkan et al. */
@@ -119,41 +153,45 @@ DEVICE real invertSplineBin(SplineBin bin, real y) {
 }
 
 /* y = spline(x), and log(dy/dx). */
-DEVICE SplineResult splineForward(real x, const real* parameters, int stride, SplineShape shape,
-                                  int circular) {
+DEVICE SplineResult splineForward(real x, const real* parameters, int stride, SplineShape shape, int ends) {
     real widths[MAX_SPLINE_BINS], heights[MAX_SPLINE_BINS];
     splineBinSizes(parameters, stride, shape, widths);
     splineBinSizes(parameters + shape.bins * stride, stride, shape, heights);
-    real inside = clampToBound(x, shape.bound);
-    SplineBin bin = findSplineBin(inside, parameters, stride, shape, circular, 0, widths, heights);
+    real inside = clampToSpline(x, shape);
+    SplineBin bin = findSplineBin(inside, parameters, stride, shape, ends, 0, widths, heights);
     SplineResult result = evaluateSplineBin(bin, (inside - bin.left) / bin.width);
-    if (circular)
+    if (ends == SPLINE_CIRCULAR)
         result.value = wrapAngle(result.value + parameters[3 * shape.bins * stride]);
     else {
-        result.value = SELECT(FABS(x) < shape.bound, result.value, x);
-        result.logDerivative = SELECT(FABS(x) < shape.bound, result.logDerivative, (real)0);
+        real isInside = isInsideSpline(x, shape);
+        real tail = ends == SPLINE_FREE_ENDS ? getTailDerivative(x, bin, shape) : (real)1;
+        real logTail = ends == SPLINE_FREE_ENDS ? LOG(tail) : (real)0;
+        result.value = SELECT(isInside > (real)0, result.value, inside + (x - inside) * tail);
+        result.logDerivative = SELECT(isInside > (real)0, result.logDerivative, logTail);
     }
     return result;
 }
 
 /* x with spline(x) = y, and log(dx/dy). */
-DEVICE SplineResult splineInverse(real y, const real* parameters, int stride, SplineShape shape,
-                                  int circular) {
+DEVICE SplineResult splineInverse(real y, const real* parameters, int stride, SplineShape shape, int ends) {
     real widths[MAX_SPLINE_BINS], heights[MAX_SPLINE_BINS];
     splineBinSizes(parameters, stride, shape, widths);
     splineBinSizes(parameters + shape.bins * stride, stride, shape, heights);
     real unshifted = y;
-    if (circular)
+    if (ends == SPLINE_CIRCULAR)
         unshifted = wrapAngle(y - parameters[3 * shape.bins * stride]);
-    real inside = clampToBound(unshifted, shape.bound);
-    SplineBin bin = findSplineBin(inside, parameters, stride, shape, circular, 1, widths, heights);
+    real inside = clampToSpline(unshifted, shape);
+    SplineBin bin = findSplineBin(inside, parameters, stride, shape, ends, 1, widths, heights);
     real t = invertSplineBin(bin, inside);
     SplineResult result;
     result.value = bin.left + t * bin.width;
     result.logDerivative = -evaluateSplineBin(bin, t).logDerivative;
-    if (!circular) {
-        result.value = SELECT(FABS(y) < shape.bound, result.value, y);
-        result.logDerivative = SELECT(FABS(y) < shape.bound, result.logDerivative, (real)0);
+    if (ends != SPLINE_CIRCULAR) {
+        real isInside = isInsideSpline(y, shape);
+        real tail = ends == SPLINE_FREE_ENDS ? getTailDerivative(y, bin, shape) : (real)1;
+        real logTail = ends == SPLINE_FREE_ENDS ? LOG(tail) : (real)0;
+        result.value = SELECT(isInside > (real)0, result.value, inside + (y - inside) / tail);
+        result.logDerivative = SELECT(isInside > (real)0, result.logDerivative, -logTail);
     }
     return result;
 }

@@ -4,7 +4,7 @@
 /* Reverse of splineBinSizes: logitAdjoint from sizeAdjoint. sizes is what splineBinSizes gave. */
 DEVICE void splineBinSizesAdjoint(const real* sizes, const real* sizeAdjoint, SplineShape shape, int stride,
                                   real* logitAdjoint) {
-    real total = (real)2 * shape.bound;
+    real total = shape.upper - shape.lower;
     real floorSize = total * shape.minBinFraction;
     real range = total - (real)shape.bins * floorSize;
     real mean = (real)0;
@@ -56,7 +56,7 @@ DEVICE SplineBinAdjoint evaluateSplineBinAdjoint(SplineBin bin, real t, real val
 /* Reverse of splineInverse: given what its value and its logDerivative are worth, add up what y is worth
  * (returned) and set what the parameters are worth. The implicit function theorem gives x = spline^-1(y) the
  * adjoints dx = (dy - d spline)/spline'. */
-DEVICE real splineInverseAdjoint(real y, const real* parameters, int stride, SplineShape shape, int circular,
+DEVICE real splineInverseAdjoint(real y, const real* parameters, int stride, SplineShape shape, int ends,
                                  real valueAdjoint, real logAdjoint, int adjointStride,
                                  real* parameterAdjoint) {
     real widths[MAX_SPLINE_BINS], heights[MAX_SPLINE_BINS], widthAdjoint[MAX_SPLINE_BINS],
@@ -64,10 +64,10 @@ DEVICE real splineInverseAdjoint(real y, const real* parameters, int stride, Spl
     splineBinSizes(parameters, stride, shape, widths);
     splineBinSizes(parameters + shape.bins * stride, stride, shape, heights);
     real unshifted = y;
-    if (circular)
+    if (ends == SPLINE_CIRCULAR)
         unshifted = wrapAngle(y - parameters[3 * shape.bins * stride]);
-    real inside = clampToBound(unshifted, shape.bound);
-    SplineBin bin = findSplineBin(inside, parameters, stride, shape, circular, 1, widths, heights);
+    real inside = clampToSpline(unshifted, shape);
+    SplineBin bin = findSplineBin(inside, parameters, stride, shape, ends, 1, widths, heights);
     real t = invertSplineBin(bin, inside);
     real derivative = EXP(evaluateSplineBin(bin, t).logDerivative);
 
@@ -75,40 +75,46 @@ DEVICE real splineInverseAdjoint(real y, const real* parameters, int stride, Spl
     real xAdjoint = valueAdjoint + evaluateSplineBinAdjoint(bin, t, (real)0, forwardLog).x;
     real yAdjoint = xAdjoint / derivative;
     SplineBinAdjoint adjoint = evaluateSplineBinAdjoint(bin, t, -yAdjoint, forwardLog);
-    if (!circular) {
-        yAdjoint = SELECT(FABS(y) < shape.bound, yAdjoint, valueAdjoint);
+    if (ends != SPLINE_CIRCULAR) {
+        /* On a tail x = end + (y - end)/d, and log(dx/dy) = -log(d). */
+        real isInside = isInsideSpline(y, shape);
+        real tail = ends == SPLINE_FREE_ENDS ? getTailDerivative(y, bin, shape) : (real)1;
         real zero = (real)0;
-        adjoint.bin.left = SELECT(FABS(y) < shape.bound, adjoint.bin.left, zero);
-        adjoint.bin.width = SELECT(FABS(y) < shape.bound, adjoint.bin.width, zero);
-        adjoint.bin.bottom = SELECT(FABS(y) < shape.bound, adjoint.bin.bottom, zero);
-        adjoint.bin.height = SELECT(FABS(y) < shape.bound, adjoint.bin.height, zero);
-        adjoint.bin.derivativeLeft = SELECT(FABS(y) < shape.bound, adjoint.bin.derivativeLeft, zero);
-        adjoint.bin.derivativeRight = SELECT(FABS(y) < shape.bound, adjoint.bin.derivativeRight, zero);
+        real tailAdjoint = -(valueAdjoint * (y - inside) / tail + logAdjoint) / tail;
+        real leftTail = ends == SPLINE_FREE_ENDS ? SELECT(y > shape.upper, zero, tailAdjoint) : zero;
+        real rightTail = ends == SPLINE_FREE_ENDS ? SELECT(y > shape.upper, tailAdjoint, zero) : zero;
+        yAdjoint = SELECT(isInside > zero, yAdjoint, valueAdjoint / tail);
+        adjoint.bin.left = SELECT(isInside > zero, adjoint.bin.left, zero);
+        adjoint.bin.width = SELECT(isInside > zero, adjoint.bin.width, zero);
+        adjoint.bin.bottom = SELECT(isInside > zero, adjoint.bin.bottom, zero);
+        adjoint.bin.height = SELECT(isInside > zero, adjoint.bin.height, zero);
+        adjoint.bin.derivativeLeft = SELECT(isInside > zero, adjoint.bin.derivativeLeft, leftTail);
+        adjoint.bin.derivativeRight = SELECT(isInside > zero, adjoint.bin.derivativeRight, rightTail);
     }
 
     /* The left edge of the bin is the sum of the sizes before it. */
     const real* derivatives = parameters + 2 * shape.bins * stride;
     real* derivativeAdjoint = parameterAdjoint + 2 * shape.bins * adjointStride;
-    int numDerivatives = circular ? shape.bins : shape.bins - 1;
+    int numDerivatives = countSplineDerivatives(shape.bins, ends);
     for (int k = 0; k < numDerivatives; k++)
         derivativeAdjoint[k * adjointStride] = (real)0;
-    real lower = -shape.bound;
+    real lower = shape.lower;
     for (int k = 0; k < shape.bins; k++) {
         real upper = lower + heights[k];
         real first = (k == 0) ? lower - (real)1 : lower;
-        real final = (k == shape.bins - 1) ? shape.bound + (real)1 : upper;
+        real final = (k == shape.bins - 1) ? shape.upper + (real)1 : upper;
         real before = SELECT(inside >= final, (real)1, (real)0);
         real within = SELECT(inside >= first, (real)1, (real)0) - before;
         widthAdjoint[k] = before * adjoint.bin.left + within * adjoint.bin.width;
         heightAdjoint[k] = before * adjoint.bin.bottom + within * adjoint.bin.height;
-        int leftKnot = circular ? k : k - 1;
-        int rightKnot = circular ? (k + 1) % shape.bins : k;
+        int leftKnot = findSplineDerivative(k, shape.bins, ends);
+        int rightKnot = findSplineDerivative(k + 1, shape.bins, ends);
         if (leftKnot >= 0)
             derivativeAdjoint[leftKnot * adjointStride] =
                 derivativeAdjoint[leftKnot * adjointStride]
                 + within * adjoint.bin.derivativeLeft
                       * sigmoid(derivatives[leftKnot * stride] + shape.derivativeOffset);
-        if (rightKnot < numDerivatives)
+        if (rightKnot >= 0)
             derivativeAdjoint[rightKnot * adjointStride] =
                 derivativeAdjoint[rightKnot * adjointStride]
                 + within * adjoint.bin.derivativeRight
@@ -118,7 +124,7 @@ DEVICE real splineInverseAdjoint(real y, const real* parameters, int stride, Spl
     splineBinSizesAdjoint(widths, widthAdjoint, shape, adjointStride, parameterAdjoint);
     splineBinSizesAdjoint(heights, heightAdjoint, shape, adjointStride,
                           parameterAdjoint + shape.bins * adjointStride);
-    if (circular)
+    if (ends == SPLINE_CIRCULAR)
         parameterAdjoint[3 * shape.bins * adjointStride] = -yAdjoint;
     return yAdjoint;
 }

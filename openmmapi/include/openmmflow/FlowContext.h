@@ -58,6 +58,15 @@ public:
     void sample(long long count, std::vector<double>& positions, std::vector<double>& logQ, uint64_t seed = 0,
                 uint64_t first = 0);
     /**
+     * Draw samples of an augmented flow with their augmented particles. Sample k has the same x as from sample().
+     * For other flows this is sample().
+     *
+     * @param positions  (count, N+A, 3): on exit, the positions in nm, x first, with its centre at the origin
+     * @param logQ       (count): on exit, log q(x,a) in nm^-(3(N+A)-3); +infinity as from sample()
+     */
+    void sampleJoint(long long count, std::vector<double>& positions, std::vector<double>& logQ,
+                     uint64_t seed = 0, uint64_t first = 0);
+    /**
      * Compute log q of configurations. Their centres need not be at the origin: log q is invariant to
      * translation.
      *
@@ -65,29 +74,46 @@ public:
      * @param draws       for augmented flows, the number of draws of a that estimate the marginal; others
      * ignore it
      * @param seed        for augmented flows, the seed of those draws
-     * @return (count): log q in nm^-(3N-3); -infinity outside the support, NaN where a position is not finite
+     * @return (count): log q in nm^-(3N-3); -infinity outside the support, NaN where a position is not finite.
+     * For augmented flows it is an estimate, logsumexp_k[log q(x,a_k) - log pi(a_k|x)] - log K with K draws a_k
+     * from pi(a|x), and too low on average
      */
     std::vector<double> computeLogDensity(const std::vector<double>& positions, int draws = 1,
                                           uint64_t seed = 0);
+    /**
+     * Compute log q(x,a) of joint configurations, the augmented particles included.
+     *
+     * @param positions   (count, N+A, 3) in nm, x first; both may be shifted together
+     * @return (count): log q(x,a) in nm^-(3(N+A)-3); infinities and NaN as from computeLogDensity()
+     */
+    std::vector<double> computeJointLogDensity(const std::vector<double>& positions);
     /**
      * Compute log q of configurations and its gradient.
      *
      * @param positions   (count, N, 3) in nm
      * @param logQ        (count): on exit, log q
-     * @param gradient    (count, N, 3): on exit, the gradient of log q in 1/nm; NaN where log q is not finite
+     * @param gradient    (count, N, 3): on exit, the gradient of log q in 1/nm; NaN where log q is not finite.
+     * For augmented flows that of the estimate, with the noise of its draws fixed
      */
     void computeLogDensityGradient(const std::vector<double>& positions, std::vector<double>& logQ,
                                    std::vector<double>& gradient, int draws = 1, uint64_t seed = 0);
+    /** The same of joint configurations, (count, N+A, 3). */
+    void computeJointLogDensityGradient(const std::vector<double>& positions, std::vector<double>& logQ,
+                                        std::vector<double>& gradient);
     /**
      * Compute log q of one configuration, and its gradient, in the shortest time. What a batch gives is the
      * same but for round-off.
      *
      * @param positions   (N, 3) in nm
      * @param gradient    (N, 3): on exit, as above; may be null
+     * @param draws       for augmented flows, as for computeLogDensity()
      * @return log q
      */
-    double computeLogDensityOfOne(const std::vector<double>& positions,
-                                  std::vector<double>* gradient = nullptr);
+    double computeLogDensityOfOne(const std::vector<double>& positions, std::vector<double>* gradient = nullptr,
+                                  int draws = 1, uint64_t seed = 0);
+    /** The same of one joint configuration, (N+A, 3). */
+    double computeJointLogDensityOfOne(const std::vector<double>& positions,
+                                       std::vector<double>* gradient = nullptr);
 
 private:
     struct Implementation;

@@ -1,5 +1,6 @@
 #include "ReferenceFlowKernel.h"
 
+#include "ReferenceCouplingFlow.h"
 #include "ReferenceInternalFlow.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/internal/KernelProperties.h"
@@ -14,6 +15,8 @@ void ReferenceFlowKernel::initialize(const Flow& flow, const map<string, string>
     numPositions = flow.getNumParticles() + flow.getNumAugmentedParticles();
     if (dynamic_cast<const InternalFlowModel*>(&flow.getModel()) != nullptr)
         this->flow = make_unique<ReferenceInternalFlow>(flow);
+    else if (dynamic_cast<const EquivariantCouplingModel*>(&flow.getModel()) != nullptr)
+        this->flow = make_unique<ReferenceCouplingFlow>(flow);
     else
         throw OpenMMException("The Reference platform cannot evaluate a flow of the family \""
                               + flow.getFamily() + "\".");

@@ -76,8 +76,13 @@ ReferenceInternalFlow::ReferenceInternalFlow(const Flow& flow)
 
 SplineShape ReferenceInternalFlow::getShape(int coordinate) const {
     const auto& options = model.getOptions();
-    return {options.bins, options.getBound(coordinates.circular[coordinate]), options.minBinFraction,
-            options.minDerivative, InternalFlowModel::getDerivativeOffset(options.minDerivative)};
+    const double bound = options.getBound(coordinates.circular[coordinate]);
+    return {options.bins,
+            -bound,
+            bound,
+            options.minBinFraction,
+            options.minDerivative,
+            InternalFlowModel::getDerivativeOffset(options.minDerivative)};
 }
 
 int ReferenceInternalFlow::getNumParameters(int coordinate) const {

@@ -8,7 +8,8 @@ namespace LANE_NAMESPACE {
 static SplineShape makeShape(const SplineLayout& layout, bool circular) {
     SplineShape shape;
     shape.bins = layout.bins;
-    shape.bound = circular ? M_PI : layout.tailBound;
+    shape.upper = circular ? M_PI : layout.tailBound;
+    shape.lower = -shape.upper;
     shape.minBinFraction = layout.minBinFraction;
     shape.minDerivative = layout.minDerivative;
     shape.derivativeOffset = std::log(std::expm1(1 - layout.minDerivative));

@@ -291,6 +291,7 @@ using real = Lanes;
 
 #include "shared/boxMuller.cc"
 #include "shared/internalCoordinates.cc"
+#include "shared/frames.cc"
 #include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"
 #include "shared/rationalQuadraticSplineAdjoint.cc"

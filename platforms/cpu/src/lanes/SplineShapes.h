@@ -9,7 +9,12 @@ namespace LANE_NAMESPACE {
 
 /** The shape of the splines of linear or circular coordinates. */
 inline SplineShape makeSplineShape(const InternalFlowModel::Configuration& options, bool circular) {
-    return {options.bins, options.getBound(circular), options.minBinFraction, options.minDerivative,
+    const double bound = options.getBound(circular);
+    return {options.bins,
+            -bound,
+            bound,
+            options.minBinFraction,
+            options.minDerivative,
             InternalFlowModel::getDerivativeOffset(options.minDerivative)};
 }
 

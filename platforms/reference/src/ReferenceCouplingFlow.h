@@ -1,0 +1,33 @@
+#ifndef OPENMMFLOW_REFERENCECOUPLINGFLOW_H_
+#define OPENMMFLOW_REFERENCECOUPLINGFLOW_H_
+
+#include <memory>
+#include <vector>
+
+#include "ReferenceFlowKernel.h"
+#include "openmmflow/internal/EquivariantCouplingModel.h"
+
+namespace OpenMMFlow {
+
+/** The equivariant augmented coupling flow, one sample at a time. */
+class ReferenceCouplingFlow : public ReferenceFlow {
+public:
+    explicit ReferenceCouplingFlow(const Flow& flow);
+    ~ReferenceCouplingFlow();
+    double sample(uint64_t seed, uint64_t index, double* positions) const override;
+    double computeLogDensity(const double* positions, double* gradient) const override;
+    /**
+     * The gradient of the log density of a joint configuration (N+A, 3) with respect to the parameters of the
+     * model, which is added to `gradient`.
+     */
+    void addParameterGradient(const double* positions, std::vector<double>& gradient) const;
+
+private:
+    struct Implementation;
+    Flow flow;
+    std::unique_ptr<Implementation> impl;
+};
+
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_REFERENCECOUPLINGFLOW_H_*/

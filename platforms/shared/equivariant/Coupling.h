@@ -1,0 +1,206 @@
+// A coupling of an EquivariantCouplingModel. Included inside a namespace after Network.h and Transforms.h. No
+// include guard: each meaning of `real` includes it once.
+
+/** The weights of a coupling. Shared by all threads. */
+struct Coupling {
+    struct Head {
+        Residual hidden;
+        Layer output;
+    };
+    Coupling(const EquivariantCouplingModel& model, const EquivariantCouplingModel::CouplingPlace& place)
+        : transformed(place.transformed), network(model, place) {
+        const double* parameters = model.getParameters().data();
+        for (const auto& head : place.heads)
+            heads.push_back({Residual(head.hidden, parameters), Layer(head.output, parameters)});
+    }
+    /** The cloud that the frames of the t-th transformed cloud stand on. */
+    int getSource(int t) const { return network.conditioning[t % network.conditioning.size()]; }
+    std::vector<int> transformed;
+    Network network;
+    std::vector<Head> heads;
+};
+
+/** Couplings of one size on their way through a few samples. Each thread has its own. */
+class CouplingState {
+public:
+    CouplingState(const EquivariantCouplingModel& model,
+                  const EquivariantCouplingModel::CouplingPlace& place, const PointTransform& transform)
+        : transform(transform),
+          numParticles(model.getNumParticles()),
+          numFeatures(model.getOptions().features),
+          numParameters(transform.getNumParameters() * (int)place.transformed.size()),
+          network(model, model.getNumVectors(place), (int)place.conditioning.size()),
+          headInput(numFeatures, numParticles),
+          head(model.getOptions().headHidden, numParticles),
+          parameters(numParameters, numParticles) {}
+    /** Transform the points (3 a cloud, particles), forwards or backwards, and subtract the log volume from, or
+     * add it to, `logDensity`, one for each real of an item. */
+    template <bool INVERSE>
+    void apply(const Coupling& coupling, Items& points, WideSum* logDensity) {
+        evaluateNetwork(coupling, points);
+        const int repeats = (int)coupling.heads.size();
+        for (int r = 0; r < repeats; r++) {
+            const int repeat = INVERSE ? repeats - 1 - r : r;
+            evaluateHead(coupling.heads[repeat]);
+            forEachPoint(coupling, repeat, [&](int t, int v, int firstVector) {
+                const int row = 3 * coupling.transformed[t];
+                real3 origin, first, second;
+                const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
+                const MappedPoint mapped =
+                    transform.map<INVERSE>(frame, points.point(row, v) - origin, getParameters(t, v));
+                points.setPoint(row, v, origin + mapped.point);
+                logDensity[v % STRIDE].add(INVERSE ? mapped.logVolume : -mapped.logVolume);
+            });
+        }
+    }
+    /**
+     * From what the points that apply<true>() has made are worth to what those that it was given are worth, in
+     * `adjoint`.
+     *
+     * @param points   what it was given; on exit, what it made
+     * @param worth    what the log volume is worth, for each real of an item
+     */
+    void backpropagate(const Coupling& coupling, Items& points, Items& adjoint, const real* worth,
+                       WeightGradient* gradient) {
+        if (parametersAdjoint.getNumRows() == 0) {
+            parametersAdjoint = Items(numParameters, numParticles);
+            headInputAdjoint = Items(numFeatures, numParticles);
+        }
+        evaluateNetwork(coupling, points);
+        const int repeats = (int)coupling.heads.size();
+        given.resize(repeats);
+        for (int repeat = repeats - 1; repeat >= 0; repeat--) {
+            given[repeat] = points;
+            evaluateHead(coupling.heads[repeat]);
+            forEachPoint(coupling, repeat, [&](int t, int v, int firstVector) {
+                const int row = 3 * coupling.transformed[t];
+                real3 origin, first, second;
+                const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
+                points.setPoint(row, v,
+                                origin
+                                    + transform
+                                          .map<true>(frame, points.point(row, v) - origin, getParameters(t, v))
+                                          .point);
+            });
+        }
+        network.clearAdjoints();
+        headInputAdjoint.fill(0);
+        for (int repeat = 0; repeat < repeats; repeat++)
+            backpropagateRepeat(coupling, repeat, adjoint, worth, gradient);
+        backpropagateSoftmax();
+        network.backpropagate(coupling.network, adjoint, gradient);
+    }
+
+private:
+    void evaluateNetwork(const Coupling& coupling, const Items& points) {
+        network.evaluate(coupling.network, points);
+        const Items& features = network.getFeatures();
+        for (int v = 0; v < numParticles * STRIDE; v++) {
+            real largest = features.at(0, v), sum = real(0.0);
+            for (int f = 1; f < numFeatures; f++)
+                largest = SELECT(features.at(f, v) > largest, features.at(f, v), largest);
+            for (int f = 0; f < numFeatures; f++) {
+                headInput.at(f, v) = EXP(features.at(f, v) - largest);
+                sum = sum + headInput.at(f, v);
+            }
+            const real scale = real((double)numFeatures) / sum;
+            for (int f = 0; f < numFeatures; f++)
+                headInput.at(f, v) = scale * headInput.at(f, v);
+        }
+    }
+
+    void evaluateHead(const Coupling::Head& weights) {
+        weights.hidden.first.weight.multiply(headInput.begin(), numParticles, [&](int row, int v, real y) {
+            head.argument.at(row, v) = y;
+        });
+        head.evaluate(weights.hidden.second, numParticles);
+        weights.output.weight.multiply(head.output.begin(), numParticles,
+                                       [&](int row, int v, real y) { parameters.at(row, v) = y; });
+    }
+
+    const real* getParameters(int t, int v) const {
+        return &parameters.at(t * transform.getNumParameters(), v);
+    }
+
+    /** Call visit(t, v, k) for each vector v of the t-th transformed cloud, with its first vector k. */
+    template <class Visit>
+    void forEachPoint(const Coupling& coupling, int repeat, const Visit& visit) const {
+        const int repeats = (int)coupling.heads.size();
+        for (int t = 0; t < (int)coupling.transformed.size(); t++)
+            for (int v = 0; v < numParticles * STRIDE; v++)
+                visit(t, v, (t * repeats + repeat) * transform.getNumVectors());
+    }
+
+    Frame makeFrameOf(const Coupling& coupling, const Items& points, int t, int v, int firstVector,
+                      real3& origin, real3& first, real3& second) const {
+        origin = points.point(3 * coupling.getSource(t), v) + network.getMove(firstVector, v);
+        const int axes = transform.getNumVectors() - 1;
+        first = second = make_real3(real(0.0), real(0.0), real(0.0));
+        if (axes == 0)
+            return Frame();
+        first = network.getMove(firstVector + 1, v);
+        if (axes > 1)
+            second = network.getMove(firstVector + 2, v);
+        return transform.makeAxes(first, second);
+    }
+
+    void backpropagateRepeat(const Coupling& coupling, int repeat, Items& adjoint, const real* worth,
+                             WeightGradient* gradient) {
+        const Coupling::Head& weights = coupling.heads[repeat];
+        const Items& points = given[repeat];
+        evaluateHead(weights);
+        forEachPoint(coupling, repeat, [&](int t, int v, int firstVector) {
+            const int row = 3 * coupling.transformed[t];
+            real3 origin, first, second;
+            const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
+            const real3 mappedAdjoint = adjoint.point(row, v);
+            const PointTransform::Adjoint result = transform.inverseAdjoint(
+                frame, points.point(row, v) - origin, getParameters(t, v), mappedAdjoint, worth[v % STRIDE],
+                &parametersAdjoint.at(t * transform.getNumParameters(), v));
+            adjoint.setPoint(row, v, result.point);
+            const real3 originAdjoint = mappedAdjoint - result.point;
+            adjoint.addPoint(3 * coupling.getSource(t), v, originAdjoint);
+            network.addMoveAdjoint(firstVector, v, originAdjoint);
+            const int axes = transform.getNumVectors() - 1;
+            if (axes == 1)
+                network.addMoveAdjoint(firstVector + 1, v, makePlaneFrameAdjoint(frame, result.x, result.y));
+            if (axes == 2) {
+                const FrameAdjoint vectors = makeFrameAdjoint(frame, second, result.x, result.y, result.z);
+                network.addMoveAdjoint(firstVector + 1, v, vectors.first);
+                network.addMoveAdjoint(firstVector + 2, v, vectors.second);
+            }
+        });
+        if (gradient != nullptr)
+            gradient->add(weights.output.place, parametersAdjoint.begin(), head.output.begin(), numParticles);
+        weights.output.transposed.multiply(parametersAdjoint.begin(), numParticles,
+                                           [&](int row, int v, real y) { head.adjoint.at(row, v) = y; });
+        head.backpropagate(weights.hidden.second, numParticles, gradient);
+        if (gradient != nullptr)
+            gradient->add(weights.hidden.first.place, head.adjoint.begin(), headInput.begin(), numParticles);
+        weights.hidden.first.transposed.multiply(
+            head.adjoint.begin(), numParticles, [&](int f, int v, real y) {
+                headInputAdjoint.at(f, v) = headInputAdjoint.at(f, v) + y;
+            });
+    }
+
+    void backpropagateSoftmax() {
+        Items& featuresAdjoint = network.getFeaturesAdjoint();
+        for (int v = 0; v < numParticles * STRIDE; v++) {
+            real mean = real(0.0);
+            for (int f = 0; f < numFeatures; f++)
+                mean = mean + headInput.at(f, v) * headInputAdjoint.at(f, v);
+            mean = mean * real(1.0 / numFeatures);
+            for (int f = 0; f < numFeatures; f++)
+                featuresAdjoint.at(f, v) = headInput.at(f, v) * (headInputAdjoint.at(f, v) - mean);
+        }
+    }
+
+    const PointTransform& transform;
+    int numParticles, numFeatures, numParameters;
+    NetworkState network;
+    Items headInput;
+    ResidualState head;
+    Items parameters, parametersAdjoint, headInputAdjoint;
+    /** The points before each repeat. */
+    std::vector<Items> given;
+};

@@ -1,0 +1,268 @@
+// An EquivariantCouplingModel as a map and a density, for as many samples at once as STRIDE reals hold. Included
+// inside a namespace after Coupling.h. No include guard: each meaning of `real` includes it once.
+
+/** The weights of a flow. Shared by all threads; the model outlives them. */
+struct CouplingFlow {
+    explicit CouplingFlow(const EquivariantCouplingModel& model) : model(model), transform(model) {
+        for (const auto& place : model.getPlaces().couplings)
+            couplings.emplace_back(model, place);
+    }
+    const EquivariantCouplingModel& model;
+    PointTransform transform;
+    std::vector<Coupling> couplings;
+};
+
+/**
+ * Samples on their way through a flow. Each thread has its own. Points are (3 a cloud, particles), in the unit of
+ * length of the flow; in two dimensions every z is 0.
+ */
+class CouplingFlowState {
+public:
+    explicit CouplingFlowState(const CouplingFlow& flow)
+        : flow(flow),
+          numParticles(flow.model.getNumParticles()),
+          numClouds(flow.model.getNumClouds()),
+          dimensions(flow.model.getParticles().dimensions),
+          points(3 * numClouds, numParticles) {
+        const auto& couplings = flow.model.getPlaces().couplings;
+        for (int side = 0; side < 2; side++)
+            states.emplace_back(flow.model, couplings[side], flow.transform);
+    }
+    int getNumNormals() const { return dimensions * numParticles * numClouds; }
+    Items& getPoints() { return points; }
+    /** Get the log density, in nm, of real h of an item. */
+    const WideSum& getLogDensity(int h) const { return logDensity[h]; }
+    /** Make the points a sample. normal(n, h) is the n-th standard normal number of real h. */
+    template <class Normal>
+    void sample(const Normal& normal) {
+        drawBase(normal);
+        clearLogDensity();
+        addBaseLogDensity();
+        for (int l = 0; l < flow.model.getOptions().layers; l++) {
+            scale<false>(l);
+            for (int side = 0; side < 2; side++)
+                states[side].template apply<false>(flow.couplings[2 * l + side], points, logDensity);
+        }
+    }
+    /** Compute the log density of the points, which become those of the base; what is before each step is kept
+     * if `isKept`. */
+    void evaluate(bool isKept) {
+        clearLogDensity();
+        kept.clear();
+        for (int l = flow.model.getOptions().layers - 1; l >= 0; l--) {
+            for (int side = 1; side >= 0; side--) {
+                if (isKept)
+                    kept.push_back(points);
+                states[side].template apply<true>(flow.couplings[2 * l + side], points, logDensity);
+            }
+            if (isKept)
+                kept.push_back(points);
+            scale<true>(l);
+        }
+        addBaseLogDensity();
+    }
+    /** The gradient of the log density times `worth`, one for each real of an item, after evaluate(true); that
+     * of the parameters is added to `gradient` unless it is null. */
+    const Items& backpropagate(const real* worth, WeightGradient* gradient) {
+        this->worth = worth;
+        adjoint = Items(3 * numClouds, numParticles);
+        backpropagateBase();
+        for (int l = 0; l < flow.model.getOptions().layers; l++) {
+            points = kept.back();
+            kept.pop_back();
+            backpropagateScale(l, gradient);
+            for (int side = 0; side < 2; side++) {
+                points = kept.back();
+                kept.pop_back();
+                states[side].backpropagate(flow.couplings[2 * l + side], points, adjoint, worth, gradient);
+            }
+        }
+        return adjoint;
+    }
+
+private:
+    void clearLogDensity() {
+        for (WideSum& sum : logDensity)
+            sum = WideSum();
+    }
+
+    template <class Normal>
+    void drawBase(const Normal& normal) {
+        const auto& base = flow.model.getBase();
+        const double unit = flow.model.getOptions().lengthUnit;
+        const std::vector<double>& matrix = flow.model.getSamplingMatrix();
+        points.fill(0);
+        for (int h = 0; h < STRIDE; h++)
+            for (int axis = 0; axis < dimensions; axis++) {
+                auto draw = [&](int cloud, int i) {
+                    return normal((cloud * numParticles + i) * dimensions + axis, h);
+                };
+                real mean = real(0.0);
+                for (int i = 0; i < numParticles; i++) {
+                    real sum = real(0.0);
+                    for (int k = i; k < numParticles; k++)
+                        sum = sum + real(matrix[(size_t)i * numParticles + k] / unit) * draw(0, k);
+                    points.at(axis, i * STRIDE + h) = sum;
+                    mean = mean + sum;
+                }
+                mean = mean * real(1.0 / numParticles);
+                for (int i = 0; i < numParticles; i++) {
+                    real& x = points.at(axis, i * STRIDE + h);
+                    x = x - mean;
+                    for (int cloud = 1; cloud < numClouds; cloud++)
+                        points.at(3 * cloud + axis, i * STRIDE + h) =
+                            x + real(base.augmentedScale / unit) * draw(cloud, i);
+                }
+            }
+    }
+
+    /** Call visit(i, j, precision) for the pairs i <= j that the base couples. */
+    template <class Visit>
+    void forEachPrecision(const Visit& visit) const {
+        const double unit = flow.model.getOptions().lengthUnit;
+        const std::vector<double>& precision = flow.model.getPrecision();
+        for (int i = 0; i < numParticles; i++)
+            for (int j = i; j < numParticles; j++)
+                if (precision[(size_t)i * numParticles + j] != 0)
+                    visit(i, j, real(precision[(size_t)i * numParticles + j] * unit * unit));
+    }
+
+    real getAugmentedPrecision() const {
+        const double scale = flow.model.getBase().augmentedScale / flow.model.getOptions().lengthUnit;
+        return real(1 / (scale * scale));
+    }
+
+    void addBaseLogDensity() {
+        for (int h = 0; h < STRIDE; h++) {
+            WideSum& sum = logDensity[h];
+            sum.add(real(flow.model.getLogNormalization()));
+            forEachPrecision([&](int i, int j, real precision) {
+                sum.add(real(i == j ? -0.5 : -1.0) * precision
+                        * dotProduct(points.point(0, i * STRIDE + h), points.point(0, j * STRIDE + h)));
+            });
+            for (int i = 0; i < numParticles; i++)
+                for (int cloud = 1; cloud < numClouds; cloud++) {
+                    const real3 d =
+                        points.point(3 * cloud, i * STRIDE + h) - points.point(0, i * STRIDE + h);
+                    sum.add(real(-0.5) * getAugmentedPrecision() * dotProduct(d, d));
+                }
+        }
+    }
+
+    void backpropagateBase() {
+        for (int h = 0; h < STRIDE; h++) {
+            forEachPrecision([&](int i, int j, real element) {
+                const real precision = worth[h] * element;
+                const int v = i * STRIDE + h, w = j * STRIDE + h;
+                adjoint.addPoint(0, v, -precision * points.point(0, w));
+                if (i != j)
+                    adjoint.addPoint(0, w, -precision * points.point(0, v));
+            });
+            for (int i = 0; i < numParticles; i++)
+                for (int cloud = 1; cloud < numClouds; cloud++) {
+                    const int v = i * STRIDE + h;
+                    const real3 pull = worth[h] * getAugmentedPrecision()
+                                       * (points.point(3 * cloud, v) - points.point(0, v));
+                    adjoint.addPoint(0, v, pull);
+                    adjoint.addPoint(3 * cloud, v, real(-1.0) * pull);
+                }
+        }
+    }
+
+    /** The factors of a layer's scaling: of the size of each cloud, then of the distances of centres. */
+    double getScaleLogit(int layer, int index) const {
+        return flow.model.getParameters()[flow.model.getPlaces().scaling[layer] + index];
+    }
+    double getScale(int layer, int index) const {
+        const double offset =
+            InternalFlowModel::getDerivativeOffset(flow.model.getOptions().minDerivative);
+        const double u = getScaleLogit(layer, index) + offset;
+        return flow.model.getOptions().minDerivative + std::max(u, 0.0) + std::log1p(std::exp(-std::abs(u)));
+    }
+    /** How many coordinates a factor acts on. */
+    int getScaledDimensions(int index) const {
+        return dimensions * (index < numClouds ? numParticles - 1 : 1);
+    }
+
+    real3 centerOf(const Items& items, int cloud, int h) const {
+        real3 sum = make_real3(real(0.0), real(0.0), real(0.0));
+        for (int i = 0; i < numParticles; i++)
+            sum = sum + items.point(3 * cloud, i * STRIDE + h);
+        return real(1.0 / numParticles) * sum;
+    }
+
+    template <bool INVERSE>
+    void scale(int layer) {
+        if (!flow.model.getOptions().scaling)
+            return;
+        double logVolume = 0;
+        for (int index = 0; index < 2 * numClouds - 1; index++)
+            logVolume += getScaledDimensions(index) * std::log(getScale(layer, index));
+        for (int h = 0; h < STRIDE; h++) {
+            const real3 origin = centerOf(points, 0, h);
+            for (int cloud = 0; cloud < numClouds; cloud++) {
+                const real3 center = centerOf(points, cloud, h);
+                const double size = getScale(layer, cloud);
+                const double distance = cloud == 0 ? 1 : getScale(layer, numClouds + cloud - 1);
+                const real3 moved =
+                    origin + real(INVERSE ? 1 / distance : distance) * (center - origin);
+                for (int v = h; v < numParticles * STRIDE; v += STRIDE)
+                    points.setPoint(3 * cloud, v,
+                                    moved
+                                        + real(INVERSE ? 1 / size : size)
+                                              * (points.point(3 * cloud, v) - center));
+            }
+            logDensity[h].add(real(-logVolume));
+        }
+    }
+
+    /** The points are what the scaling was given, backwards. */
+    void backpropagateScale(int layer, WeightGradient* gradient) {
+        if (!flow.model.getOptions().scaling)
+            return;
+        for (int h = 0; h < STRIDE; h++) {
+            const real3 origin = centerOf(points, 0, h);
+            real3 originAdjoint = make_real3(real(0.0), real(0.0), real(0.0));
+            for (int cloud = 0; cloud < numClouds; cloud++) {
+                const real3 center = centerOf(points, cloud, h), mean = centerOf(adjoint, cloud, h);
+                const double size = getScale(layer, cloud);
+                const double distance = cloud == 0 ? 1 : getScale(layer, numClouds + cloud - 1);
+                real sizeAdjoint = real(0.0);
+                for (int v = h; v < numParticles * STRIDE; v += STRIDE) {
+                    const real3 given = adjoint.point(3 * cloud, v);
+                    sizeAdjoint = sizeAdjoint + dotProduct(given, points.point(3 * cloud, v) - center);
+                    adjoint.setPoint(3 * cloud, v, real(1 / size) * given + real(1 / distance - 1 / size) * mean);
+                }
+                originAdjoint = originAdjoint + real(1 - 1 / distance) * mean;
+                if (gradient == nullptr)
+                    continue;
+                addScaleGradient(layer, cloud, h, sizeAdjoint, gradient);
+                if (cloud > 0)
+                    addScaleGradient(layer, numClouds + cloud - 1, h,
+                                     real((double)numParticles) * dotProduct(mean, center - origin), gradient);
+            }
+            for (int v = h; v < numParticles * STRIDE; v += STRIDE)
+                adjoint.addPoint(0, v, originAdjoint);
+        }
+    }
+
+    /** `inverseAdjoint` is what 1/factor is worth; log q has -log(factor) for each coordinate. */
+    void addScaleGradient(int layer, int index, int h, real inverseAdjoint, WeightGradient* gradient) {
+        const double factor = getScale(layer, index);
+        const double offset =
+            InternalFlowModel::getDerivativeOffset(flow.model.getOptions().minDerivative);
+        const double slope = 1 / (1 + std::exp(-getScaleLogit(layer, index) - offset));
+        gradient->addNumber(
+            flow.model.getPlaces().scaling[layer] + index,
+            real(-slope / (factor * factor)) * inverseAdjoint
+                - real(slope * getScaledDimensions(index) / factor) * worth[h]);
+    }
+
+    const CouplingFlow& flow;
+    int numParticles, numClouds, dimensions;
+    std::vector<CouplingState> states;
+    Items points, adjoint;
+    std::vector<Items> kept;
+    WideSum logDensity[STRIDE];
+    const real* worth = nullptr;
+};

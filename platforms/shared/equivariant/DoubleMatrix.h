@@ -1,0 +1,65 @@
+// What the coupling flows need to be evaluated one sample at a time, in double precision: the simplest that is
+// right. Included inside a namespace that has the shared maths on doubles.
+
+using Scalar = double;
+
+/** How many reals an item has in each row. */
+constexpr int STRIDE = 1;
+
+/** A matrix and a vector, y = W x + b, for items that stand one after the other. */
+class Matrix {
+public:
+    Matrix() : outputs(0), inputs(0) {}
+    template <class Weight, class Bias>
+    Matrix(int outputs, int inputs, const Weight& weight, const Bias& bias)
+        : outputs(outputs), inputs(inputs) {
+        for (int i = 0; i < outputs; i++) {
+            biases.push_back(bias(i));
+            for (int j = 0; j < inputs; j++)
+                weights.push_back(weight(i, j));
+        }
+    }
+    /** store(i, v, y) is given output i of item v, each once. */
+    template <class Store>
+    void multiply(const double* x, int items, const Store& store) const {
+        for (int v = 0; v < items; v++)
+            for (int i = 0; i < outputs; i++) {
+                double sum = biases[i];
+                for (int j = 0; j < inputs; j++)
+                    sum += weights[(size_t)i * inputs + j] * x[(size_t)v * inputs + j];
+                store(i, v, sum);
+            }
+    }
+
+private:
+    int outputs, inputs;
+    std::vector<double> weights, biases;
+};
+
+/** The gradient of the parameters of a flow. */
+class WeightGradient {
+public:
+    explicit WeightGradient(double* gradient) : gradient(gradient) {}
+    /** Add what a layer is worth, given its inputs and what its outputs are worth. */
+    void add(const LayerPlace& layer, const double* adjoint, const double* x, int items) {
+        for (int v = 0; v < items; v++)
+            for (int i = 0; i < layer.outputs; i++) {
+                const double worth = adjoint[(size_t)v * layer.outputs + i];
+                if (layer.hasBias)
+                    gradient[layer.bias + i] += worth;
+                for (int j = 0; j < layer.inputs; j++)
+                    gradient[layer.weight + (size_t)i * layer.inputs + j] +=
+                        worth * x[(size_t)v * layer.inputs + j];
+            }
+    }
+    /** Add the rows of one item to what stands at a place. */
+    template <class Array>
+    void addRows(size_t place, const Array& adjoint, int item) {
+        for (int row = 0; row < adjoint.getNumRows(); row++)
+            gradient[place + row] += adjoint.at(row, item);
+    }
+    void addNumber(size_t place, double worth) { gradient[place] += worth; }
+
+private:
+    double* gradient;
+};

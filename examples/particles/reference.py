@@ -4,7 +4,9 @@
     python reference.py dw4
 
 Independent chains run side by side: half of them start at the minimum in topology.pdb, the others at minima next to
-scattered configurations, and both halves must agree. Writes `reference.npz` into the folder of the System.
+scattered configurations, and both halves must agree. Writes `reference.npz` into the folder of the System: positions
+(frames, N, 3) in nm, float32, centred; energies (frames,) in kJ/mol; chains (frames,), the chain of each, in time order
+within it; settings, JSON.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from chains import compare, histograms, inefficiency, mean_and_error, pair_dista
 from make_system import EXAMPLES, SYSTEMS, TEMPERATURE, find_minima
 
 STEP_SIZE = 0.05  # ps; where the pilot run starts
-SETTINGS = "chains", "frames", "equilibration", "interval", "steps_per_proposal", "seed"
+SETTINGS = "chains", "frames", "equilibration", "interval", "steps_per_proposal", "seed", "parameters"
 
 
 def starts(name, chains):
@@ -32,7 +34,9 @@ def starts(name, chains):
     return positions
 
 
-def sample(name, *, chains, frames, equilibration, interval, steps_per_proposal, seed, properties=None):
+def sample(
+    name, *, chains, frames, equilibration, interval, steps_per_proposal, seed, parameters=(), properties=None
+):
     """Return positions, (chains, frames, N, 3) in nm, energies and virials in kT, (chains, frames), and the integrator.
 
     The centre of geometry is at the origin, and z is 0 where there are two dimensions. The virial is the sum of x dU/dx.
@@ -40,6 +44,8 @@ def sample(name, *, chains, frames, equilibration, interval, steps_per_proposal,
     system = openmm.XmlSerializer.deserialize((EXAMPLES / name / "system.xml").read_text())
     dimensions = SYSTEMS[name][1]
     potential = openmmflow.BatchedPotential(system, properties=properties or {})
+    for parameter, value in parameters:
+        potential.setParameter(parameter, float(value))
     integrator = openmmflow.BatchedHMCIntegrator(
         system, potential, [TEMPERATURE] * chains, STEP_SIZE, steps_per_proposal, seed=seed
     )
@@ -100,6 +106,15 @@ def main():
     add("--interval", type=int, default=20, help="proposals between frames")
     add("--steps-per-proposal", type=int, default=20)
     add("--seed", type=int, default=0)
+    add(
+        "--parameter",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a global parameter of the System, instead of its default",
+    )
     add("--threads", type=int, help="of the energies (default: all cores)")
     add("--output", type=Path, help="(default: reference.npz in the folder of the System)")
     options = parser.parse_args()

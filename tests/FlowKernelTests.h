@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "FlowKernelFixture.h"
 #include "RandomFlow.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/FlowContext.h"
@@ -16,40 +17,18 @@ using namespace OpenMM;
 using namespace OpenMMFlow;
 using namespace std;
 
-struct PlatformUnderTest {
-    string platform;
-    map<string, string> properties;
-};
-
-vector<PlatformUnderTest> getPlatformsUnderTest();
+vector<tests::PlatformUnderTest> getPlatformsUnderTest();
 
 namespace {
 
+using tests::findMedian;
 using Activation = InternalFlowModel::Activation;
 
-class FlowKernelTest : public testing::TestWithParam<PlatformUnderTest> {
+class FlowKernelTest : public testing::TestWithParam<tests::PlatformUnderTest>,
+                       protected tests::FlowKernelFixture {
 protected:
-    unique_ptr<FlowContext> makeContext(const Flow& flow) const {
-        return make_unique<FlowContext>(flow, Platform::getPlatformByName(GetParam().platform),
-                                        GetParam().properties);
-    }
-    unique_ptr<FlowContext> makeTruth(const Flow& flow) const {
-        return make_unique<FlowContext>(flow, Platform::getPlatformByName("Reference"));
-    }
-    bool isDouble() const {
-        auto precision = GetParam().properties.find("Precision");
-        return GetParam().platform == "Reference"
-               || (precision != GetParam().properties.end() && precision->second == "double");
-    }
-    /** The bounds that the design states for double and single precision. */
-    double positionTolerance() const { return isDouble() ? 1e-9 : 1e-4; }
-    double logTolerance() const { return isDouble() ? 1e-8 : 5e-3; }
+    FlowKernelTest() : FlowKernelFixture(GetParam()) {}
 };
-
-double findMedian(vector<double> x) {
-    nth_element(x.begin(), x.begin() + x.size() / 2, x.end());
-    return x[x.size() / 2];
-}
 
 vector<double> rotateAndShift(const vector<double>& positions, const double* q, shared::real3 shift) {
     vector<double> moved(positions.size());
@@ -392,11 +371,6 @@ TEST_P(FlowKernelTest, BadArgumentsAreExplained) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Platforms, FlowKernelTest, testing::ValuesIn(getPlatformsUnderTest()),
-                         [](const auto& info) {
-                             string name = info.param.platform;
-                             for (const auto& [property, value] : info.param.properties)
-                                 name += "_" + property + "_" + value;
-                             return name;
-                         });
+                         [](const auto& info) { return tests::describe(info.param); });
 
 }  // namespace

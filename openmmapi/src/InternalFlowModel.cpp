@@ -195,10 +195,6 @@ const string& InternalFlowModel::getFamily() const {
     return family;
 }
 
-double InternalFlowModel::getDerivativeOffset(double minDerivative) {
-    return std::log(std::expm1(1 - minDerivative));
-}
-
 int InternalFlowModel::getNumFeatures(const SplineCoupling& coupling) const {
     return countFeatures(coordinates, coupling.conditioning);
 }

@@ -71,8 +71,9 @@ private:
 #define DEVICE [[maybe_unused]] static inline
 #include "shared/real3.h"
 
-#include "shared/boxMuller.cc"
 #include "shared/internalCoordinates.cc"
+
+#include "shared/boxMuller.cc"
 #include "shared/frames.cc"
 #include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"

@@ -1,4 +1,5 @@
 #include "SplineComposition.h"
+#include "openmmflow/internal/SplineOffset.h"
 
 #include <cmath>
 #include <vector>
@@ -48,7 +49,7 @@ std::pair<Tensor, Tensor> OpenMMFlow::invertSplines(const Tensor& y, const Tenso
     const Tensor isEnd = at::cat({left < 0, (right == K - 1) & (shift > 0)});
     Tensor unconstrained = at::cat({raw.gather(0, left.remainder(K)), raw.gather(0, right.remainder(K))});
     unconstrained = unconstrained.masked_fill(isEnd, 0.0);
-    const double offset = std::log(std::expm1(1 - layout.minDerivative));
+    const double offset = getSplineDerivativeOffset(layout.minDerivative);
     const Tensor derivative = layout.minDerivative + at::softplus(unconstrained + offset, 1, 40);
 
     const Tensor width = size[0], height = size[1], d0 = derivative[0], d1 = derivative[1];

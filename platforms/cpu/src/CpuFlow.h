@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "openmmflow/internal/InternalFlowModel.h"
+#include "openmmflow/internal/FlowModel.h"
 
 namespace OpenMMFlow {
 
@@ -31,8 +31,9 @@ public:
     virtual std::unique_ptr<CpuFlowBlock> createBlock() const = 0;
 };
 
-/** What a library for one instruction set provides, by the name "openmmflowCreateInternalFlow". */
-using CreateInternalFlow = CpuFlow*(const InternalFlowModel& model, bool doublePrecision);
+/** What a library for one instruction set provides, by the name "openmmflowCreateFlow": null for a family
+ * that it does not know. */
+using CreateFlow = CpuFlow*(const FlowModel& model, bool doublePrecision);
 
 }  // namespace OpenMMFlow
 

@@ -12,14 +12,13 @@ namespace OpenMMFlow {
 void CpuFlowKernel::initialize(const Flow& flow, const map<string, string>& given) {
     properties = completeCpuProperties(given);
     source = make_unique<const Flow>(flow);
-    auto* model = dynamic_cast<const InternalFlowModel*>(&flow.getModel());
-    if (model == nullptr)
+    numPositions = flow.getNumParticles() + flow.getNumAugmentedParticles();
+    auto create = reinterpret_cast<CreateFlow*>(
+        loadInstructionSet("OpenMMFlowCPU", properties["InstructionSet"], "openmmflowCreateFlow"));
+    this->flow.reset(create(flow.getModel(), properties["Precision"] == "double"));
+    if (!this->flow)
         throw OpenMMException("The CPU platform cannot evaluate a flow of the family \"" + flow.getFamily()
                               + "\".");
-    numPositions = flow.getNumParticles() + flow.getNumAugmentedParticles();
-    auto create = reinterpret_cast<CreateInternalFlow*>(
-        loadInstructionSet("OpenMMFlowCPU", properties["InstructionSet"], "openmmflowCreateInternalFlow"));
-    this->flow.reset(create(*model, properties["Precision"] == "double"));
     const int numThreads = stoi(properties["Threads"]);
     for (int i = 0; i < numThreads; i++)
         blocks.push_back(this->flow->createBlock());

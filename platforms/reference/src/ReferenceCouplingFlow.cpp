@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "openmmflow/internal/InternalFlowModel.h"
+#include "openmmflow/internal/SplineOffset.h"
 #include "shared/DoubleMath.h"
 #include "shared/noise.h"
 
@@ -32,39 +32,51 @@ using namespace shared;
 
 struct ReferenceCouplingFlow::Implementation {
     explicit Implementation(const EquivariantCouplingModel& model)
-        : model(model),
-          flow(model),
+        : flow(model),
           state(flow),
-          numPositions(model.getNumParticles() + model.getNumAugmentedParticles()) {}
-    double evaluate(const double* positions, bool isKept) {
-        const int n = model.getNumParticles();
-        double center[3] = {0, 0, 0};
-        for (int i = 0; i < 3 * n; i++)
-            center[i % 3] += positions[i] / n;
-        for (int i = 0; i < 3 * numPositions; i++) {
-            const int particle = i / 3, axis = i % 3;
-            const bool isUsed = axis < model.getParticles().dimensions;
-            state.getPoints().at(3 * (particle / n) + axis, particle % n) =
-                isUsed ? (positions[i] - center[axis]) / model.getOptions().lengthUnit : 0;
-        }
-        state.evaluate(isKept);
-        return state.getLogDensity(0).get();
+          numParticles(model.getNumParticles()),
+          numNumbers(3 * numParticles * model.getNumClouds()),
+          dimensions(model.getParticles().dimensions),
+          unit(model.getOptions().lengthUnit) {}
+    double& at(int i) { return state.getPoints().at(getRow(i), getParticle(i)); }
+    int getRow(int i) const { return 3 * (i / 3 / numParticles) + i % 3; }
+    int getParticle(int i) const { return i / 3 % numParticles; }
+    bool isUsed(int i) const { return i % 3 < dimensions; }
+    /** Set the points, with the centre of x at the origin. */
+    void load(const double* positions) {
+        for (int i = 0; i < numNumbers; i++)
+            at(i) = isUsed(i) ? positions[i] / unit : 0;
+        center();
     }
+    void center() {
+        double sum[3] = {0, 0, 0};
+        for (int i = 0; i < 3 * numParticles; i++)
+            sum[i % 3] += at(i);
+        for (int i = 0; i < numNumbers; i++)
+            at(i) -= sum[i % 3] / numParticles;
+    }
+    void store(double* positions) {
+        center();
+        for (int i = 0; i < numNumbers; i++)
+            positions[i] = unit * at(i);
+    }
+    double getLogDensity() const { return state.getLogDensity(0).get(); }
     bool isFinite(const double* positions) const {
-        for (int i = 0; i < 3 * numPositions; i++)
-            if (i % 3 < model.getParticles().dimensions && !isfinite(positions[i]))
+        for (int i = 0; i < numNumbers; i++)
+            if (isUsed(i) && !isfinite(positions[i]))
                 return false;
         return true;
     }
-    const EquivariantCouplingModel& model;
     CouplingFlow flow;
     CouplingFlowState state;
-    int numPositions;
+    int numParticles, numNumbers, dimensions;
+    double unit;
 };
 
 ReferenceCouplingFlow::ReferenceCouplingFlow(const Flow& flow)
     : flow(flow),
-      impl(make_unique<Implementation>(dynamic_cast<const EquivariantCouplingModel&>(this->flow.getModel()))) {
+      impl(
+          make_unique<Implementation>(dynamic_cast<const EquivariantCouplingModel&>(this->flow.getModel()))) {
 }
 
 ReferenceCouplingFlow::~ReferenceCouplingFlow() = default;
@@ -77,36 +89,44 @@ double ReferenceCouplingFlow::sample(uint64_t seed, uint64_t index, double* posi
         normals.insert(normals.end(), {pair.first, pair.second});
     }
     impl->state.sample([&](int n, int) { return normals[n]; });
-    const int n = impl->model.getNumParticles();
-    const Items& points = impl->state.getPoints();
-    double center[3] = {0, 0, 0};
-    for (int i = 0; i < 3 * n; i++)
-        center[i % 3] += points.at(i % 3, i / 3) / n;
-    for (int i = 0; i < 3 * impl->numPositions; i++)
-        positions[i] = (points.at(3 * (i / 3 / n) + i % 3, i / 3 % n) - center[i % 3])
-                       * impl->model.getOptions().lengthUnit;
-    const double logQ = impl->state.getLogDensity(0).get();
+    impl->store(positions);
+    const double logQ = impl->getLogDensity();
     if (isfinite(logQ) && impl->isFinite(positions))
         return logQ;
     // A frame was degenerate.
-    fill_n(positions, 3 * impl->numPositions, 0.0);
+    fill_n(positions, impl->numNumbers, 0.0);
     return numeric_limits<double>::infinity();
 }
 
+double ReferenceCouplingFlow::transform(const double* base, double* positions) const {
+    impl->load(base);
+    impl->state.transform();
+    impl->store(positions);
+    return impl->getLogDensity();
+}
+
+double ReferenceCouplingFlow::invert(const double* positions, double* base) const {
+    impl->load(positions);
+    impl->state.evaluate(false);
+    impl->store(base);
+    return impl->getLogDensity();
+}
+
 double ReferenceCouplingFlow::computeLogDensity(const double* positions, double* gradient) const {
-    const double logQ = impl->evaluate(positions, gradient != nullptr);
+    impl->load(positions);
+    impl->state.evaluate(gradient != nullptr);
+    const double logQ = impl->getLogDensity();
     if (!isfinite(logQ)) {
         if (gradient != nullptr)
-            fill_n(gradient, 3 * impl->numPositions, numeric_limits<double>::quiet_NaN());
+            fill_n(gradient, impl->numNumbers, numeric_limits<double>::quiet_NaN());
         return impl->isFinite(positions) ? -numeric_limits<double>::infinity()
                                          : numeric_limits<double>::quiet_NaN();
     }
     if (gradient != nullptr) {
         const double worth = 1;
-        const int n = impl->model.getNumParticles();
         const Items& adjoint = impl->state.backpropagate(&worth, nullptr);
-        for (int i = 0; i < 3 * impl->numPositions; i++)
-            gradient[i] = adjoint.at(3 * (i / 3 / n) + i % 3, i / 3 % n) / impl->model.getOptions().lengthUnit;
+        for (int i = 0; i < impl->numNumbers; i++)
+            gradient[i] = adjoint.at(impl->getRow(i), impl->getParticle(i)) / impl->unit;
     }
     return logQ;
 }
@@ -114,7 +134,8 @@ double ReferenceCouplingFlow::computeLogDensity(const double* positions, double*
 void ReferenceCouplingFlow::addParameterGradient(const double* positions, vector<double>& gradient) const {
     const double worth = 1;
     WeightGradient sum(gradient.data());
-    impl->evaluate(positions, true);
+    impl->load(positions);
+    impl->state.evaluate(true);
     impl->state.backpropagate(&worth, &sum);
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "openmmflow/internal/SplineOffset.h"
 #include "shared/noise.h"
 
 using namespace OpenMMFlow::shared;
@@ -82,7 +83,7 @@ SplineShape ReferenceInternalFlow::getShape(int coordinate) const {
             bound,
             options.minBinFraction,
             options.minDerivative,
-            InternalFlowModel::getDerivativeOffset(options.minDerivative)};
+            getSplineDerivativeOffset(options.minDerivative)};
 }
 
 int ReferenceInternalFlow::getNumParameters(int coordinate) const {

@@ -1,5 +1,5 @@
 #include "FlowKernelTests.h"
 
-vector<PlatformUnderTest> getPlatformsUnderTest() {
+vector<tests::PlatformUnderTest> getPlatformsUnderTest() {
     return {{"Reference", {}}};
 }

@@ -10,43 +10,13 @@
 #include <vector>
 
 #include "../src/ReferenceInternalFlow.h"
+#include "Determinant.h"
 #include "RandomFlow.h"
 
 using namespace OpenMMFlow;
 using namespace std;
 
 namespace {
-
-/** Coordinates of a zero-centre configuration in an orthonormal (Helmert) basis of the subspace: 3N-3
- * numbers. */
-vector<double> toSubspace(const vector<double>& positions) {
-    const int n = positions.size() / 3;
-    vector<double> result;
-    for (int k = 1; k < n; k++)
-        for (int axis = 0; axis < 3; axis++) {
-            double sum = 0;
-            for (int i = 0; i < k; i++)
-                sum += positions[3 * i + axis];
-            result.push_back((sum - k * positions[3 * k + axis]) / sqrt(k * (k + 1.0)));
-        }
-    return result;
-}
-
-double logAbsoluteDeterminant(vector<vector<double>> a) {
-    double result = 0;
-    for (size_t k = 0; k < a.size(); k++) {
-        size_t pivot = k;
-        for (size_t i = k + 1; i < a.size(); i++)
-            if (fabs(a[i][k]) > fabs(a[pivot][k]))
-                pivot = i;
-        swap(a[k], a[pivot]);
-        result += log(fabs(a[k][k]));
-        for (size_t i = k + 1; i < a.size(); i++)
-            for (size_t j = a.size(); j-- > k;)
-                a[i][j] -= a[i][k] / a[k][k] * a[k][j];
-    }
-    return result;
-}
 
 /** Check samples 0 ... count-1, and that at least half of them could be. */
 void expectDensityOfTheMap(const Flow& flow, int count, double tolerance) {

@@ -23,8 +23,8 @@ struct Coupling {
 /** Couplings of one size on their way through a few samples. Each thread has its own. */
 class CouplingState {
 public:
-    CouplingState(const EquivariantCouplingModel& model,
-                  const EquivariantCouplingModel::CouplingPlace& place, const PointTransform& transform)
+    CouplingState(const EquivariantCouplingModel& model, const EquivariantCouplingModel::CouplingPlace& place,
+                  const PointTransform& transform)
         : transform(transform),
           numParticles(model.getNumParticles()),
           numFeatures(model.getOptions().features),
@@ -33,8 +33,8 @@ public:
           headInput(numFeatures, numParticles),
           head(model.getOptions().headHidden, numParticles),
           parameters(numParameters, numParticles) {}
-    /** Transform the points (3 a cloud, particles), forwards or backwards, and subtract the log volume from, or
-     * add it to, `logDensity`, one for each real of an item. */
+    /** Transform the points (3 a cloud, particles), forwards or backwards, and subtract the log volume from,
+     * or add it to, `logDensity`, one for each real of an item. */
     template <bool INVERSE>
     void apply(const Coupling& coupling, Items& points, WideSum* logDensity) {
         evaluateNetwork(coupling, points);
@@ -54,8 +54,8 @@ public:
         }
     }
     /**
-     * From what the points that apply<true>() has made are worth to what those that it was given are worth, in
-     * `adjoint`.
+     * From what the points that apply<true>() has made are worth to what those that it was given are worth,
+     * in `adjoint`.
      *
      * @param points   what it was given; on exit, what it made
      * @param worth    what the log volume is worth, for each real of an item
@@ -76,11 +76,11 @@ public:
                 const int row = 3 * coupling.transformed[t];
                 real3 origin, first, second;
                 const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
-                points.setPoint(row, v,
-                                origin
-                                    + transform
-                                          .map<true>(frame, points.point(row, v) - origin, getParameters(t, v))
-                                          .point);
+                points.setPoint(
+                    row, v,
+                    origin
+                        + transform.map<true>(frame, points.point(row, v) - origin, getParameters(t, v))
+                              .point);
             });
         }
         network.clearAdjoints();
@@ -110,9 +110,8 @@ private:
     }
 
     void evaluateHead(const Coupling::Head& weights) {
-        weights.hidden.first.weight.multiply(headInput.begin(), numParticles, [&](int row, int v, real y) {
-            head.argument.at(row, v) = y;
-        });
+        weights.hidden.first.weight.multiply(headInput.begin(), numParticles,
+                                             [&](int row, int v, real y) { head.argument.at(row, v) = y; });
         head.evaluate(weights.hidden.second, numParticles);
         weights.output.weight.multiply(head.output.begin(), numParticles,
                                        [&](int row, int v, real y) { parameters.at(row, v) = y; });
@@ -178,9 +177,8 @@ private:
         if (gradient != nullptr)
             gradient->add(weights.hidden.first.place, head.adjoint.begin(), headInput.begin(), numParticles);
         weights.hidden.first.transposed.multiply(
-            head.adjoint.begin(), numParticles, [&](int f, int v, real y) {
-                headInputAdjoint.at(f, v) = headInputAdjoint.at(f, v) + y;
-            });
+            head.adjoint.begin(), numParticles,
+            [&](int f, int v, real y) { headInputAdjoint.at(f, v) = headInputAdjoint.at(f, v) + y; });
     }
 
     void backpropagateSoftmax() {

@@ -1,5 +1,5 @@
-// An EquivariantCouplingModel as a map and a density, for as many samples at once as STRIDE reals hold. Included
-// inside a namespace after Coupling.h. No include guard: each meaning of `real` includes it once.
+// An EquivariantCouplingModel as a map and a density, for as many samples at once as STRIDE reals hold.
+// Included inside a namespace after Coupling.h. No include guard: each meaning of `real` includes it once.
 
 /** The weights of a flow. Shared by all threads; the model outlives them. */
 struct CouplingFlow {
@@ -13,8 +13,8 @@ struct CouplingFlow {
 };
 
 /**
- * Samples on their way through a flow. Each thread has its own. Points are (3 a cloud, particles), in the unit of
- * length of the flow; in two dimensions every z is 0.
+ * Samples on their way through a flow. Each thread has its own. Points are (3 a cloud, particles), in the
+ * unit of length of the flow; in two dimensions every z is 0.
  */
 class CouplingFlowState {
 public:
@@ -36,6 +36,10 @@ public:
     template <class Normal>
     void sample(const Normal& normal) {
         drawBase(normal);
+        transform();
+    }
+    /** Transform the points from those of the base. */
+    void transform() {
         clearLogDensity();
         addBaseLogDensity();
         for (int l = 0; l < flow.model.getOptions().layers; l++) {
@@ -44,8 +48,8 @@ public:
                 states[side].template apply<false>(flow.couplings[2 * l + side], points, logDensity);
         }
     }
-    /** Compute the log density of the points, which become those of the base; what is before each step is kept
-     * if `isKept`. */
+    /** Compute the log density of the points, which become those of the base; what is before each step is
+     * kept if `isKept`. */
     void evaluate(bool isKept) {
         clearLogDensity();
         kept.clear();
@@ -61,8 +65,8 @@ public:
         }
         addBaseLogDensity();
     }
-    /** The gradient of the log density times `worth`, one for each real of an item, after evaluate(true); that
-     * of the parameters is added to `gradient` unless it is null. */
+    /** The gradient of the log density times `worth`, one for each real of an item, after evaluate(true);
+     * that of the parameters is added to `gradient` unless it is null. */
     const Items& backpropagate(const real* worth, WeightGradient* gradient) {
         this->worth = worth;
         adjoint = Items(3 * numClouds, numParticles);
@@ -142,8 +146,7 @@ private:
             });
             for (int i = 0; i < numParticles; i++)
                 for (int cloud = 1; cloud < numClouds; cloud++) {
-                    const real3 d =
-                        points.point(3 * cloud, i * STRIDE + h) - points.point(0, i * STRIDE + h);
+                    const real3 d = points.point(3 * cloud, i * STRIDE + h) - points.point(0, i * STRIDE + h);
                     sum.add(real(-0.5) * getAugmentedPrecision() * dotProduct(d, d));
                 }
         }
@@ -174,8 +177,7 @@ private:
         return flow.model.getParameters()[flow.model.getPlaces().scaling[layer] + index];
     }
     double getScale(int layer, int index) const {
-        const double offset =
-            InternalFlowModel::getDerivativeOffset(flow.model.getOptions().minDerivative);
+        const double offset = getSplineDerivativeOffset(flow.model.getOptions().minDerivative);
         const double u = getScaleLogit(layer, index) + offset;
         return flow.model.getOptions().minDerivative + std::max(u, 0.0) + std::log1p(std::exp(-std::abs(u)));
     }
@@ -204,13 +206,11 @@ private:
                 const real3 center = centerOf(points, cloud, h);
                 const double size = getScale(layer, cloud);
                 const double distance = cloud == 0 ? 1 : getScale(layer, numClouds + cloud - 1);
-                const real3 moved =
-                    origin + real(INVERSE ? 1 / distance : distance) * (center - origin);
+                const real3 moved = origin + real(INVERSE ? 1 / distance : distance) * (center - origin);
                 for (int v = h; v < numParticles * STRIDE; v += STRIDE)
-                    points.setPoint(3 * cloud, v,
-                                    moved
-                                        + real(INVERSE ? 1 / size : size)
-                                              * (points.point(3 * cloud, v) - center));
+                    points.setPoint(
+                        3 * cloud, v,
+                        moved + real(INVERSE ? 1 / size : size) * (points.point(3 * cloud, v) - center));
             }
             logDensity[h].add(real(-logVolume));
         }
@@ -231,7 +231,8 @@ private:
                 for (int v = h; v < numParticles * STRIDE; v += STRIDE) {
                     const real3 given = adjoint.point(3 * cloud, v);
                     sizeAdjoint = sizeAdjoint + dotProduct(given, points.point(3 * cloud, v) - center);
-                    adjoint.setPoint(3 * cloud, v, real(1 / size) * given + real(1 / distance - 1 / size) * mean);
+                    adjoint.setPoint(3 * cloud, v,
+                                     real(1 / size) * given + real(1 / distance - 1 / size) * mean);
                 }
                 originAdjoint = originAdjoint + real(1 - 1 / distance) * mean;
                 if (gradient == nullptr)
@@ -239,7 +240,8 @@ private:
                 addScaleGradient(layer, cloud, h, sizeAdjoint, gradient);
                 if (cloud > 0)
                     addScaleGradient(layer, numClouds + cloud - 1, h,
-                                     real((double)numParticles) * dotProduct(mean, center - origin), gradient);
+                                     real((double)numParticles) * dotProduct(mean, center - origin),
+                                     gradient);
             }
             for (int v = h; v < numParticles * STRIDE; v += STRIDE)
                 adjoint.addPoint(0, v, originAdjoint);
@@ -249,13 +251,11 @@ private:
     /** `inverseAdjoint` is what 1/factor is worth; log q has -log(factor) for each coordinate. */
     void addScaleGradient(int layer, int index, int h, real inverseAdjoint, WeightGradient* gradient) {
         const double factor = getScale(layer, index);
-        const double offset =
-            InternalFlowModel::getDerivativeOffset(flow.model.getOptions().minDerivative);
+        const double offset = getSplineDerivativeOffset(flow.model.getOptions().minDerivative);
         const double slope = 1 / (1 + std::exp(-getScaleLogit(layer, index) - offset));
-        gradient->addNumber(
-            flow.model.getPlaces().scaling[layer] + index,
-            real(-slope / (factor * factor)) * inverseAdjoint
-                - real(slope * getScaledDimensions(index) / factor) * worth[h]);
+        gradient->addNumber(flow.model.getPlaces().scaling[layer] + index,
+                            real(-slope / (factor * factor)) * inverseAdjoint
+                                - real(slope * getScaledDimensions(index) / factor) * worth[h]);
     }
 
     const CouplingFlow& flow;

@@ -1,5 +1,5 @@
-// What the coupling flows need to be evaluated one sample at a time, in double precision: the simplest that is
-// right. Included inside a namespace that has the shared maths on doubles.
+// What the coupling flows need to be evaluated one sample at a time, in double precision: the simplest that
+// is right. Included inside a namespace that has `real`, a number, and the shared maths.
 
 using Scalar = double;
 
@@ -21,12 +21,12 @@ public:
     }
     /** store(i, v, y) is given output i of item v, each once. */
     template <class Store>
-    void multiply(const double* x, int items, const Store& store) const {
+    void multiply(const real* x, int items, const Store& store) const {
         for (int v = 0; v < items; v++)
             for (int i = 0; i < outputs; i++) {
-                double sum = biases[i];
+                real sum = biases[i];
                 for (int j = 0; j < inputs; j++)
-                    sum += weights[(size_t)i * inputs + j] * x[(size_t)v * inputs + j];
+                    sum = sum + real(weights[(size_t)i * inputs + j]) * x[(size_t)v * inputs + j];
                 store(i, v, sum);
             }
     }
@@ -39,27 +39,27 @@ private:
 /** The gradient of the parameters of a flow. */
 class WeightGradient {
 public:
-    explicit WeightGradient(double* gradient) : gradient(gradient) {}
+    explicit WeightGradient(real* gradient) : gradient(gradient) {}
     /** Add what a layer is worth, given its inputs and what its outputs are worth. */
-    void add(const LayerPlace& layer, const double* adjoint, const double* x, int items) {
+    void add(const LayerPlace& layer, const real* adjoint, const real* x, int items) {
         for (int v = 0; v < items; v++)
             for (int i = 0; i < layer.outputs; i++) {
-                const double worth = adjoint[(size_t)v * layer.outputs + i];
+                const real worth = adjoint[(size_t)v * layer.outputs + i];
                 if (layer.hasBias)
-                    gradient[layer.bias + i] += worth;
+                    addNumber(layer.bias + i, worth);
                 for (int j = 0; j < layer.inputs; j++)
-                    gradient[layer.weight + (size_t)i * layer.inputs + j] +=
-                        worth * x[(size_t)v * layer.inputs + j];
+                    addNumber(layer.weight + (size_t)i * layer.inputs + j,
+                              worth * x[(size_t)v * layer.inputs + j]);
             }
     }
     /** Add the rows of one item to what stands at a place. */
     template <class Array>
     void addRows(size_t place, const Array& adjoint, int item) {
         for (int row = 0; row < adjoint.getNumRows(); row++)
-            gradient[place + row] += adjoint.at(row, item);
+            addNumber(place + row, adjoint.at(row, item));
     }
-    void addNumber(size_t place, double worth) { gradient[place] += worth; }
+    void addNumber(size_t place, real worth) { gradient[place] = gradient[place] + worth; }
 
 private:
-    double* gradient;
+    real* gradient;
 };

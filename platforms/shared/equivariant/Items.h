@@ -1,5 +1,5 @@
-// Arrays of the coupling flows. Included inside a namespace that has `real` and STRIDE. No include guard: each
-// meaning of `real` includes it once.
+// Arrays of the coupling flows. Included inside a namespace that has `real` and STRIDE. No include guard:
+// each meaning of `real` includes it once.
 
 /**
  * An array of items (particles, or pairs of them), each with rows of numbers for as many samples as STRIDE

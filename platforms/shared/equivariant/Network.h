@@ -75,8 +75,8 @@ public:
           receiverTerms(hidden, numParticles),
           displacements(3 * numDistances, numEdges),
           lengths(numDistances, numEdges),
-          squares(numVectors, numEdges),
-          cloudSquares(numClouds, numEdges),
+          distances(numVectors, numEdges),
+          cloudDistances(numClouds, numEdges),
           gates(1, numEdges),
           factors(numVectors, numEdges),
           crossFactors(numVectors * (numVectors - 1), numParticles),
@@ -95,8 +95,7 @@ public:
     void evaluate(const Network& network, const Items& given) {
         points = &given;
         for (int v = 0; v < numParticles * STRIDE; v++) {
-            const Scalar* embedding =
-                &network.embeddings[(size_t)network.types[v / STRIDE] * numFeatures];
+            const Scalar* embedding = &network.embeddings[(size_t)network.types[v / STRIDE] * numFeatures];
             for (int f = 0; f < numFeatures; f++)
                 features[0].at(f, v) = real(embedding[f]);
             for (int k = 0; k < numVectors; k++)
@@ -155,6 +154,10 @@ private:
         return 3 * (b == 0 ? network.conditioning[d] : d);
     }
     static real squareOf(real3 d) { return dotProduct(d, d); }
+    /** What the network sees of a distance: of the order of the square where that is small, and slowly
+     * growing where it is large, so that a stray particle upsets no other. */
+    static real featureOf(real square) { return LOG(real(1.0) + square); }
+    static real featureDerivative(real square) { return real(1.0) / (real(1.0) + square); }
     real normalizeShift() const { return real(1.0 / numEdges); }
     real normalizeMessage() const { return real(1 / std::sqrt((double)numEdges)); }
 
@@ -169,7 +172,7 @@ private:
             for (int k = 0; k < numVectors; k++)
                 for (int l = k + 1; l < numVectors; l++)
                     input.at(row++, v) =
-                        squareOf(vectors[b].point(3 * k, v) - vectors[b].point(3 * l, v));
+                        featureOf(squareOf(vectors[b].point(3 * k, v) - vectors[b].point(3 * l, v)));
         }
         return input;
     }
@@ -177,7 +180,7 @@ private:
     /** The messages to particle i, and by how much they move its vectors. */
     void evaluateEdges(const Network& network, size_t b, int i) {
         const Block& block = network.blocks[b];
-        Items& square = b == 0 ? cloudSquares : squares;
+        Items& distance = b == 0 ? cloudDistances : distances;
         const Items& origin = b == 0 ? *points : vectors[b];
         for (int d = 0; d < countDisplacements(network, b); d++)
             for (int v = 0; v < numEdges * STRIDE; v++) {
@@ -185,18 +188,18 @@ private:
                 const real3 displacement =
                     origin.point(row, i * STRIDE + h) - origin.point(row, getSender(e, i) * STRIDE + h);
                 displacements.setPoint(3 * d, v, displacement);
-                square.at(d, v) = squareOf(displacement);
-                lengths.at(d, v) = SQRT(square.at(d, v));
+                const real square = squareOf(displacement);
+                distance.at(d, v) = featureOf(square);
+                lengths.at(d, v) = SQRT(square);
             }
-        block.distances.weight.multiply(square.begin(), numEdges, [&](int row, int v, real y) {
+        block.distances.weight.multiply(distance.begin(), numEdges, [&](int row, int v, real y) {
             const int e = v / STRIDE, h = v % STRIDE;
-            edge.argument.at(row, v) = y + receiverTerms.at(row, i * STRIDE + h)
-                                       + senderTerms.at(row, getSender(e, i) * STRIDE + h);
+            edge.argument.at(row, v) =
+                y + receiverTerms.at(row, i * STRIDE + h) + senderTerms.at(row, getSender(e, i) * STRIDE + h);
         });
         edge.evaluate(block.edge, numEdges);
-        block.shift.first.weight.multiply(edge.output.begin(), numEdges, [&](int row, int v, real y) {
-            shift.argument.at(row, v) = y;
-        });
+        block.shift.first.weight.multiply(edge.output.begin(), numEdges,
+                                          [&](int row, int v, real y) { shift.argument.at(row, v) = y; });
         shift.evaluate(block.shift.second, numEdges);
         block.shiftOutput.weight.multiply(shift.output.begin(), numEdges,
                                           [&](int k, int v, real y) { factors.at(k, v) = y; });
@@ -251,9 +254,8 @@ private:
     }
 
     void evaluateCross(const Block& block, size_t b) {
-        block.cross.first.weight.multiply(messages[b].begin(), numParticles, [&](int row, int v, real y) {
-            cross.argument.at(row, v) = y;
-        });
+        block.cross.first.weight.multiply(messages[b].begin(), numParticles,
+                                          [&](int row, int v, real y) { cross.argument.at(row, v) = y; });
         cross.evaluate(block.cross.second, numParticles);
         block.crossOutput.weight.multiply(cross.output.begin(), numParticles,
                                           [&](int row, int v, real y) { crossFactors.at(row, v) = y; });
@@ -278,9 +280,8 @@ private:
             for (int f = 0; f < numFeatures; f++)
                 updateInput.at(hidden + f, v) = features[b].at(f, v);
         }
-        block.node.first.weight.multiply(updateInput.begin(), numParticles, [&](int row, int v, real y) {
-            node.argument.at(row, v) = y;
-        });
+        block.node.first.weight.multiply(updateInput.begin(), numParticles,
+                                         [&](int row, int v, real y) { node.argument.at(row, v) = y; });
         node.evaluate(block.node.second, numParticles);
     }
 
@@ -315,13 +316,11 @@ private:
             gradient->add(block.sender.place, senderAdjoint.begin(), input.begin(), numParticles);
             gradient->add(block.receiver.place, receiverAdjoint.begin(), input.begin(), numParticles);
         }
-        block.sender.transposed.multiply(senderAdjoint.begin(), numParticles, [&](int row, int v, real y) {
-            nodeInputAdjoint.at(row, v) = y;
-        });
-        block.receiver.transposed.multiply(receiverAdjoint.begin(), numParticles,
-                                           [&](int row, int v, real y) {
-                                               nodeInputAdjoint.at(row, v) = nodeInputAdjoint.at(row, v) + y;
-                                           });
+        block.sender.transposed.multiply(senderAdjoint.begin(), numParticles,
+                                         [&](int row, int v, real y) { nodeInputAdjoint.at(row, v) = y; });
+        block.receiver.transposed.multiply(
+            receiverAdjoint.begin(), numParticles,
+            [&](int row, int v, real y) { nodeInputAdjoint.at(row, v) = nodeInputAdjoint.at(row, v) + y; });
         for (int v = 0; v < numParticles * STRIDE; v++) {
             for (int f = 0; f < numFeatures; f++)
                 featuresAdjoint.at(f, v) = featuresAdjoint.at(f, v) + nodeInputAdjoint.at(f, v);
@@ -330,8 +329,9 @@ private:
             int row = numFeatures;
             for (int k = 0; k < numVectors; k++)
                 for (int l = k + 1; l < numVectors; l++) {
-                    const real3 worth = real(2.0) * nodeInputAdjoint.at(row++, v)
-                                        * (vectors[b].point(3 * k, v) - vectors[b].point(3 * l, v));
+                    const real3 d = vectors[b].point(3 * k, v) - vectors[b].point(3 * l, v);
+                    const real3 worth =
+                        real(2.0) * nodeInputAdjoint.at(row++, v) * featureDerivative(squareOf(d)) * d;
                     previousAdjoint.addPoint(3 * k, v, worth);
                     previousAdjoint.addPoint(3 * l, v, real(-1.0) * worth);
                 }
@@ -348,13 +348,12 @@ private:
         node.backpropagate(block.node.second, numParticles, gradient);
         if (gradient != nullptr)
             gradient->add(block.node.first.place, node.adjoint.begin(), updateInput.begin(), numParticles);
-        block.node.first.transposed.multiply(
-            node.adjoint.begin(), numParticles, [&](int row, int v, real y) {
-                if (row < hidden)
-                    messageAdjoint.at(row, v) = y;
-                else
-                    featuresAdjoint.at(row - hidden, v) = featuresAdjoint.at(row - hidden, v) + y;
-            });
+        block.node.first.transposed.multiply(node.adjoint.begin(), numParticles, [&](int row, int v, real y) {
+            if (row < hidden)
+                messageAdjoint.at(row, v) = y;
+            else
+                featuresAdjoint.at(row - hidden, v) = featuresAdjoint.at(row - hidden, v) + y;
+        });
     }
 
     void backpropagateCross(const Block& block, size_t b, WeightGradient* gradient) {
@@ -364,8 +363,8 @@ private:
                 const real3 given = vectorsAdjoint.point(3 * k, v);
                 const real along = dotProduct(given, d), factor = crossFactors.at(row, v);
                 crossAdjoint.at(row, v) = weight * along;
-                const real3 worth = factor * weight
-                                    * (given - real(2.0 * (numVectors - 1)) * weight * along * d);
+                const real3 worth =
+                    factor * weight * (given - real(2.0 * (numVectors - 1)) * weight * along * d);
                 previousAdjoint.addPoint(3 * k, v, worth);
                 previousAdjoint.addPoint(3 * l, v, real(-1.0) * worth);
             });
@@ -376,10 +375,9 @@ private:
         cross.backpropagate(block.cross.second, numParticles, gradient);
         if (gradient != nullptr)
             gradient->add(block.cross.first.place, cross.adjoint.begin(), messages[b].begin(), numParticles);
-        block.cross.first.transposed.multiply(cross.adjoint.begin(), numParticles,
-                                              [&](int row, int v, real y) {
-                                                  messageAdjoint.at(row, v) = messageAdjoint.at(row, v) + y;
-                                              });
+        block.cross.first.transposed.multiply(
+            cross.adjoint.begin(), numParticles,
+            [&](int row, int v, real y) { messageAdjoint.at(row, v) = messageAdjoint.at(row, v) + y; });
     }
 
     void backpropagateEdges(const Network& network, size_t b, int i, Items& originAdjoint,
@@ -398,18 +396,19 @@ private:
             gradient->add(block.shift.first.place, shift.adjoint.begin(), edge.output.begin(), numEdges);
             gradient->add(block.gate, gatesAdjoint.begin(), edge.output.begin(), numEdges);
         }
-        block.shift.first.transposed.multiply(
-            shift.adjoint.begin(), numEdges, [&](int row, int v, real y) {
-                edge.adjoint.at(row, v) =
-                    y + real(block.gateWeight[row]) * gatesAdjoint.at(0, v)
-                    + normalizeMessage() * gates.at(0, v) * messageAdjoint.at(row, i * STRIDE + v % STRIDE);
-            });
+        block.shift.first.transposed.multiply(shift.adjoint.begin(), numEdges, [&](int row, int v, real y) {
+            edge.adjoint.at(row, v) =
+                y + real(block.gateWeight[row]) * gatesAdjoint.at(0, v)
+                + normalizeMessage() * gates.at(0, v) * messageAdjoint.at(row, i * STRIDE + v % STRIDE);
+        });
         edge.backpropagate(block.edge, numEdges, gradient);
-        const Items& square = b == 0 ? cloudSquares : squares;
+        const Items& distance = b == 0 ? cloudDistances : distances;
         if (gradient != nullptr)
-            gradient->add(block.distances.place, edge.adjoint.begin(), square.begin(), numEdges);
+            gradient->add(block.distances.place, edge.adjoint.begin(), distance.begin(), numEdges);
         block.distances.transposed.multiply(edge.adjoint.begin(), numEdges, [&](int d, int v, real y) {
-            displacementsAdjoint.addPoint(3 * d, v, real(2.0) * y * displacements.point(3 * d, v));
+            const real3 displacement = displacements.point(3 * d, v);
+            displacementsAdjoint.addPoint(
+                3 * d, v, real(2.0) * y * featureDerivative(squareOf(displacement)) * displacement);
         });
         for (int e = 0; e < numEdges; e++)
             for (int h = 0; h < STRIDE; h++) {
@@ -457,7 +456,7 @@ private:
     /** Before each block, and after the last. */
     std::vector<Items> vectors, features, messages;
     Items nodeInput, firstNodeInput, senderTerms, receiverTerms;
-    Items displacements, lengths, squares, cloudSquares, gates, factors, crossFactors, updateInput;
+    Items displacements, lengths, distances, cloudDistances, gates, factors, crossFactors, updateInput;
     ResidualState edge, shift, cross, node;
     Items vectorsAdjoint, previousAdjoint, featuresAdjoint, messageAdjoint, senderAdjoint, receiverAdjoint,
         crossAdjoint, factorsAdjoint, gatesAdjoint, displacementsAdjoint, nodeInputAdjoint;

@@ -1,6 +1,6 @@
-// The residual network of two layers that the coupling flows are made of. Included inside a namespace that has
-// `real`, Scalar, STRIDE, Matrix, WeightGradient and the shared maths, after Items.h. No include guard: each
-// meaning of `real` includes it once.
+// The residual network of two layers that the coupling flows are made of. Included inside a namespace that
+// has `real`, Scalar, STRIDE, Matrix, WeightGradient and the shared maths, after Items.h. No include guard:
+// each meaning of `real` includes it once.
 
 inline real silu(real x) {
     return x * sigmoid(x);

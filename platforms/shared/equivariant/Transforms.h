@@ -1,6 +1,6 @@
-// What a coupling does to a point in a frame (EquivariantCouplingModel::Transform): forwards, backwards, and the
-// adjoint of the latter. Included inside a namespace that has `real`, STRIDE and the shared maths. No include
-// guard: each meaning of `real` includes it once.
+// What a coupling does to a point in a frame (EquivariantCouplingModel::Transform): forwards, backwards, and
+// the adjoint of the latter. Included inside a namespace that has `real`, STRIDE and the shared maths. No
+// include guard: each meaning of `real` includes it once.
 
 /** A point, and the log of the volume that a map gives to a volume of 1. */
 struct MappedPoint {
@@ -77,8 +77,8 @@ public:
             function.isAffine = kind == Kind::CartesianAffine;
             // What a reflection reverses is the coordinate along the second axis, or the angle around the
             // third.
-            function.isOdd = options.reflections && c == (isCartesian ? 1 : dimensions - 1)
-                             && kind != Kind::Vector;
+            function.isOdd =
+                options.reflections && c == (isCartesian ? 1 : dimensions - 1) && kind != Kind::Vector;
             const bool isAngle = !isCartesian && c > 0;
             const bool isCircular = isAngle && c == dimensions - 1 && !function.isOdd;
             function.ends = isCircular ? SPLINE_CIRCULAR : SPLINE_FREE_ENDS;
@@ -89,7 +89,7 @@ public:
                               real(upper),
                               real(options.minBinFraction),
                               real(options.minDerivative),
-                              real(InternalFlowModel::getDerivativeOffset(options.minDerivative))};
+                              real(getSplineDerivativeOffset(options.minDerivative))};
             functions.push_back(function);
         }
     }
@@ -122,7 +122,8 @@ public:
     Adjoint inverseAdjoint(const Frame& frame, real3 u, const real* parameters, real3 pointAdjoint,
                            real logAdjoint, real* parameterAdjoint) const {
         const real zero = real(0.0);
-        real values[3] = {zero, zero, zero}, results[3] = {zero, zero, zero}, resultAdjoints[3], valueAdjoints[3];
+        real values[3] = {zero, zero, zero}, results[3] = {zero, zero, zero}, resultAdjoints[3],
+             valueAdjoints[3];
         const real3 c = measure(frame, u, values);
         for (size_t i = 0; i < functions.size(); i++)
             results[i] = functions[i].inverse(values[i], parameters + i * numParameters).value;
@@ -150,14 +151,15 @@ public:
             resultAdjoints[2] = worth.z;
         }
         for (size_t i = 0; i < functions.size(); i++)
-            valueAdjoints[i] = functions[i].inverseAdjoint(values[i], parameters + i * numParameters,
-                                                           resultAdjoints[i], logAdjoint,
-                                                           parameterAdjoint + i * numParameters);
+            valueAdjoints[i] =
+                functions[i].inverseAdjoint(values[i], parameters + i * numParameters, resultAdjoints[i],
+                                            logAdjoint, parameterAdjoint + i * numParameters);
         if (kind == Kind::Vector) {
             adjoint.point = adjoint.point + (valueAdjoints[0] / values[0]) * u;
             return adjoint;
         }
-        real3 worth = make_real3(valueAdjoints[0], valueAdjoints[1], dimensions == 3 ? valueAdjoints[2] : zero);
+        real3 worth =
+            make_real3(valueAdjoints[0], valueAdjoints[1], dimensions == 3 ? valueAdjoints[2] : zero);
         if (kind == Kind::Spherical)
             worth = dimensions == 3 ? toSphericalAdjoint(c, worth, -logAdjoint)
                                     : toPolarAdjoint(c, worth, -logAdjoint);

@@ -1,6 +1,7 @@
 #include "SplineKernels.h"
 
 #include "lanes/Lanes.h"
+#include "openmmflow/internal/SplineOffset.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
@@ -12,7 +13,7 @@ static SplineShape makeShape(const SplineLayout& layout, bool circular) {
     shape.lower = -shape.upper;
     shape.minBinFraction = layout.minBinFraction;
     shape.minDerivative = layout.minDerivative;
-    shape.derivativeOffset = std::log(std::expm1(1 - layout.minDerivative));
+    shape.derivativeOffset = getSplineDerivativeOffset(layout.minDerivative);
     return shape;
 }
 

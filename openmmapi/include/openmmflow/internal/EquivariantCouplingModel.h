@@ -22,13 +22,13 @@ namespace OpenMMFlow {
  * where normalize() subtracts the mean of the features and divides by their standard deviation, block b of the
  * network of particles with features h and vectors v is
  *
- *     m_ij   = edge(h_i, c_i, h_j, c_j, |v_i - v_j|^2)                     from j to i
+ *     m_ij   = edge(h_i, c_i, h_j, c_j, log(1 + |v_i - v_j|^2))            from j to i
  *     m_i    = sum_j sigmoid(gate(m_ij)) m_ij / sqrt(N-1)
  *     v_i   += sum_j shift(m_ij) (v_i - v_j) / (1 + |v_i - v_j|) / (N-1)
  *     v_ik  += sum_l cross(m_i)_kl (v_ik - v_il) / (1 + |v_ik - v_il|^2) / (V-1)
  *     h_i   += node(m_i, h_i)
  *
- * with V vectors of each particle, and c_i the squares of |v_ik - v_il|, k < l. In block 0 the vectors are the
+ * with V vectors of each particle, and c_i = log(1 + |v_ik - v_il|^2), k < l. In block 0 the vectors are the
  * positions in the other set, c and cross are absent, and |v_i - v_j|^2 is one number a cloud. What a
  * particle's V vectors have moved in the end are its frames. The head of each transform is a residual network
  * of F softmax(h), F the number of features, with a last layer that is zero at first.

@@ -56,8 +56,6 @@ public:
         double getBound(bool circular) const { return circular ? M_PI : tailBound; }
         int getNumSplineParameters(bool circular) const { return circular ? 3 * bins + 1 : 3 * bins - 1; }
     };
-    /** Get the d for which softplus(u + d) + minDerivative is 1 at u = 0, where a spline is the identity. */
-    static double getDerivativeOffset(double minDerivative);
     /**
      * Create a model whose couplings have random hidden layers and zero output layers: every spline is the
      * identity.

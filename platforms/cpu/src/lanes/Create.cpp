@@ -1,27 +1,35 @@
 #include "CpuFlow.h"
 #include "CpuPotential.h"
+#include "openmmflow/internal/EquivariantCouplingModel.h"
+#include "openmmflow/internal/InternalFlowModel.h"
 
 namespace OpenMMFlow {
 
 namespace lanes_single {
 CpuFlow* createInternalFlow(const InternalFlowModel& model);
+CpuFlow* createCouplingFlow(const EquivariantCouplingModel& model);
 CpuPotential* createPotential(const PotentialModel& model);
 }  // namespace lanes_single
 namespace lanes_double {
 CpuFlow* createInternalFlow(const InternalFlowModel& model);
+CpuFlow* createCouplingFlow(const EquivariantCouplingModel& model);
 CpuPotential* createPotential(const PotentialModel& model);
 }  // namespace lanes_double
 
 }  // namespace OpenMMFlow
 
-extern "C" OpenMMFlow::CpuFlow* openmmflowCreateInternalFlow(const OpenMMFlow::InternalFlowModel& model,
-                                                             bool doublePrecision) {
-    return doublePrecision ? OpenMMFlow::lanes_double::createInternalFlow(model)
-                           : OpenMMFlow::lanes_single::createInternalFlow(model);
+using namespace OpenMMFlow;
+
+extern "C" CpuFlow* openmmflowCreateFlow(const FlowModel& model, bool doublePrecision) {
+    if (auto* internal = dynamic_cast<const InternalFlowModel*>(&model))
+        return doublePrecision ? lanes_double::createInternalFlow(*internal)
+                               : lanes_single::createInternalFlow(*internal);
+    if (auto* coupling = dynamic_cast<const EquivariantCouplingModel*>(&model))
+        return doublePrecision ? lanes_double::createCouplingFlow(*coupling)
+                               : lanes_single::createCouplingFlow(*coupling);
+    return nullptr;
 }
 
-extern "C" OpenMMFlow::CpuPotential* openmmflowCreatePotential(const OpenMMFlow::PotentialModel& model,
-                                                               bool doublePrecision) {
-    return doublePrecision ? OpenMMFlow::lanes_double::createPotential(model)
-                           : OpenMMFlow::lanes_single::createPotential(model);
+extern "C" CpuPotential* openmmflowCreatePotential(const PotentialModel& model, bool doublePrecision) {
+    return doublePrecision ? lanes_double::createPotential(model) : lanes_single::createPotential(model);
 }

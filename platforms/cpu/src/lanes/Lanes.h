@@ -289,8 +289,9 @@ using real = Lanes;
 #define DEVICE [[maybe_unused, gnu::always_inline]] static inline
 #include "shared/real3.h"
 
-#include "shared/boxMuller.cc"
 #include "shared/internalCoordinates.cc"
+
+#include "shared/boxMuller.cc"
 #include "shared/frames.cc"
 #include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"

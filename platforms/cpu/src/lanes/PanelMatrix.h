@@ -43,12 +43,17 @@ public:
      */
     template <class Store>
     void multiply(const Rows& x, int count, const Store& store) const {
+        multiplyTiles(&x.at(0, 0), count, store);
+    }
+    /** The same of tiles that stand one after the other, as in Rows. */
+    template <class Store>
+    void multiplyTiles(const Lanes* x, int count, const Store& store) const {
         // A few panels stay in the first cache for all samples, and the inputs of a tile for these panels.
         const int group = 4 * PANEL;
         for (int start = 0; start < outputs; start += group)
             for (int s = 0; s < count; s += TILE)
                 for (int first = start; first < outputs && first < start + group; first += PANEL)
-                    multiplyPanel(&x.at(0, s), first, s, store);
+                    multiplyPanel(x + (size_t)(s / TILE) * inputs * Rows::STRIDE, first, s, store);
     }
 
 private:

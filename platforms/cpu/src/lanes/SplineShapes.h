@@ -3,6 +3,7 @@
 
 #include "Lanes.h"
 #include "openmmflow/internal/InternalFlowModel.h"
+#include "openmmflow/internal/SplineOffset.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
@@ -15,7 +16,7 @@ inline SplineShape makeSplineShape(const InternalFlowModel::Configuration& optio
             bound,
             options.minBinFraction,
             options.minDerivative,
-            InternalFlowModel::getDerivativeOffset(options.minDerivative)};
+            getSplineDerivativeOffset(options.minDerivative)};
 }
 
 /** Call function(shape). The usual number of bins is a constant in one of two copies, so that loops over bins

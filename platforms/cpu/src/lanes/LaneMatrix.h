@@ -1,0 +1,34 @@
+#ifndef OPENMMFLOW_LANEMATRIX_H_
+#define OPENMMFLOW_LANEMATRIX_H_
+
+#include "PanelMatrix.h"
+
+namespace OpenMMFlow {
+namespace LANE_NAMESPACE {
+
+/** How many reals an item of the coupling flows has in each row: a tile of samples. */
+constexpr int STRIDE = Rows::STRIDE;
+
+/** A PanelMatrix for items of the coupling flows that stand one after the other. */
+class Matrix {
+public:
+    Matrix()
+        : Matrix(
+            0, 0, [](int, int) { return 0.0; }, [](int) { return 0.0; }) {}
+    template <class Weight, class Bias>
+    Matrix(int outputs, int inputs, const Weight& weight, const Bias& bias)
+        : panels(outputs, inputs, weight, bias) {}
+    /** store(i, v, y) is given output i of vector v, each once. It must not write to x. */
+    template <class Store>
+    void multiply(const Lanes* x, int items, const Store& store) const {
+        panels.multiplyTiles(x, items * TILE, [&](int i, int s, Lanes y) { store(i, s / LANES, y); });
+    }
+
+private:
+    PanelMatrix panels;
+};
+
+}  // namespace LANE_NAMESPACE
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_LANEMATRIX_H_*/

@@ -1,0 +1,6 @@
+#include "CouplingKernelTests.h"
+#include "CpuPlatforms.h"
+
+vector<tests::PlatformUnderTest> getPlatformsUnderTest() {
+    return getCpuPlatforms();
+}

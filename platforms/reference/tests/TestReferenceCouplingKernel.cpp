@@ -1,0 +1,5 @@
+#include "CouplingKernelTests.h"
+
+vector<tests::PlatformUnderTest> getPlatformsUnderTest() {
+    return {{"Reference", {}}};
+}

@@ -30,6 +30,7 @@ from openmmflow.quantities import (
     configurations,
     conformation,
     integer,
+    length,
     mask,
     per_sample,
     random_seed,

@@ -65,6 +65,9 @@ inline Dual RECIP(Dual x) {
 inline Dual RSQRT(Dual x) {
     return Dual(1) / SQRT(x);
 }
+inline Dual SIGMOID(Dual x) {
+    return RECIP(Dual(1) + EXP(-x));
+}
 inline Dual SIN(Dual x) {
     return chain(std::sin(x.value), std::cos(x.value), x);
 }

@@ -19,6 +19,7 @@ NOT_WRAPPED = {
     "BatchedHMCIntegrator::save": "for internal use; createCheckpoint() has it all",
     "BatchedLangevinMiddleIntegrator::save": "for internal use; createCheckpoint() has it all",
     "FlowContext::computeLogDensityOfOne": "for Forces; computeLogDensity() gives the same",
+    "FlowContext::computeJointLogDensityOfOne": "for Forces; computeJointLogDensity() gives the same",
     "FlowMoveStatistics::addAttempt": "for the implementation of MonteCarloFlowMove",
     "FlowMoveStatistics::addLogRatio": "for the implementation of MonteCarloFlowMove",
     "FlowMoveStatistics::addNotFinite": "for the implementation of MonteCarloFlowMove",

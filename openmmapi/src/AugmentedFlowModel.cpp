@@ -80,8 +80,8 @@ void AugmentedFlowModel::prepareBase() {
         precision[i * n + j] -= stiffness;
         precision[j * n + i] -= stiffness;
     }
-    // With a spring for the centre it is positive definite, A = L L^T, and x = L^-T z has covariance A^-1; what
-    // the spring adds is the centre, which is removed.
+    // With a spring for the centre it is positive definite, A = L L^T, and x = L^-T z has covariance A^-1;
+    // what the spring adds is the centre, which is removed.
     vector<double> factor(precision);
     for (double& element : factor)
         element += stiffness / n;
@@ -104,10 +104,9 @@ void AugmentedFlowModel::prepareBase() {
             samplingMatrix[i * n + column] = sum / factor[i * n + i];
         }
     const double log2Pi = std::log(2 * M_PI);
-    logNormalization =
-        particles.dimensions
-        * (0.5 * logDeterminant - 0.5 * (n - 1) * log2Pi
-           - n * particles.copies * (0.5 * log2Pi + std::log(base.augmentedScale)));
+    logNormalization = particles.dimensions
+                       * (0.5 * logDeterminant - 0.5 * (n - 1) * log2Pi
+                          - n * particles.copies * (0.5 * log2Pi + std::log(base.augmentedScale)));
 }
 
 double AugmentedFlowModel::computeLogConditional(const double* positions, double* gradient,

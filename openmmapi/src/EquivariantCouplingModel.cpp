@@ -46,14 +46,15 @@ void checkCouplingConfiguration(const Configuration& configuration,
             "the minimum bin fraction must be at least 1e-6 and at most 0.9 divided by the number of bins");
     if (!(configuration.minDerivative >= 1e-6 && configuration.minDerivative <= 0.9))
         throwInvalidCouplingFlow("the minimum derivative must lie in 1e-6 to 0.9");
-    if (particles.dimensions == 3 && particles.types.size() < 3 && configuration.transform != Transform::Vector)
+    if (particles.dimensions == 3 && particles.types.size() < 3
+        && configuration.transform != Transform::Vector)
         throwInvalidCouplingFlow(
             "two particles in three dimensions span no frame; use the transform 'vector'");
     const double width = configuration.hidden, features = configuration.features,
                  head = configuration.headHidden;
-    const double sizes = configuration.blocks * width * (8 * width + 4 * features)
-                         + configuration.repeats * head
-                               * (features + head + 99.0 * 3 * (particles.copies + 1));
+    const double sizes =
+        configuration.blocks * width * (8 * width + 4 * features)
+        + configuration.repeats * head * (features + head + 99.0 * 3 * (particles.copies + 1));
     if (2 * configuration.layers * sizes > maxCouplingParameters)
         throwInvalidCouplingFlow("it would have more than 1e9 parameters");
 }
@@ -82,8 +83,8 @@ EquivariantCouplingModel::EquivariantCouplingModel(const Particles& particles, c
 
 void EquivariantCouplingModel::setParameters(const vector<double>& values) {
     if (values.size() != places.layout.getNumParameters())
-        throwInvalidCouplingFlow("it has " + to_string(places.layout.getNumParameters())
-                                 + " parameters, and " + to_string(values.size()) + " are given");
+        throwInvalidCouplingFlow("it has " + to_string(places.layout.getNumParameters()) + " parameters, and "
+                                 + to_string(values.size()) + " are given");
     for (double value : values)
         if (!(std::abs(value) <= std::numeric_limits<float>::max()))
             throwInvalidCouplingFlow("a parameter is not a finite number in single precision");
@@ -111,8 +112,8 @@ int EquivariantCouplingModel::getNumVectors(const CouplingPlace& coupling) const
     return (int)coupling.transformed.size() * configuration.repeats * getVectorsPerFrame();
 }
 
-EquivariantCouplingModel::ResidualPlace EquivariantCouplingModel::layOutResidual(const string& name, int inputs,
-                                                                                 int hidden) {
+EquivariantCouplingModel::ResidualPlace EquivariantCouplingModel::layOutResidual(const string& name,
+                                                                                 int inputs, int hidden) {
     const LayerPlace first = places.layout.addLayer(name + ".first", inputs, hidden);
     return {first, places.layout.addLayer(name + ".second", hidden, hidden)};
 }

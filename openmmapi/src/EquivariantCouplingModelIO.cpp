@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "ConfigurationReader.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
@@ -15,6 +17,14 @@ namespace {
 const vector<string> transformNames = {"spherical", "cartesian-affine", "cartesian-spline", "vector"};
 
 }  // namespace
+
+EquivariantCouplingModel::Transform EquivariantCouplingModel::getTransform(const string& name) {
+    const auto found = std::find(transformNames.begin(), transformNames.end(), name);
+    if (found == transformNames.end())
+        throw OpenMM::OpenMMException("There is no transform '" + name
+                                      + "': choose spherical, cartesian-affine, cartesian-spline or vector.");
+    return (Transform)(found - transformNames.begin());
+}
 
 std::shared_ptr<const EquivariantCouplingModel> EquivariantCouplingModel::read(const TensorFile& file) {
     ConfigurationReader reader(file);

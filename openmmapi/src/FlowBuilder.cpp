@@ -11,6 +11,7 @@
 #include "openmm/OpenMMException.h"
 #include "openmm/serialization/XmlSerializer.h"
 #include "openmmflow/internal/ContextMutex.h"
+#include "openmmflow/internal/EquivariantCouplingModel.h"
 #include "openmmflow/internal/ForceKinds.h"
 #include "openmmflow/internal/InternalFlowModel.h"
 
@@ -67,6 +68,38 @@ Flow FlowBuilder::createInternal(const Molecule& molecule, const vector<double>&
     json atoms = {{"names", graph.getNames()}, {"atomicNumbers", molecule.atomicNumbers}};
     return Flow(make_shared<InternalFlowModel>(coordinates, configuration, options.seed),
                 {{"atoms", toText(atoms)}, {"restrictions", listRestrictions(graph, coordinates)}});
+}
+
+Flow FlowBuilder::createEquivariantCoupling(const vector<int>& types,
+                                            const EquivariantCouplingOptions& options,
+                                            const vector<int>& bonds) {
+    EquivariantCouplingModel::Particles particles;
+    particles.types = types;
+    particles.dimensions = options.dimensions;
+    particles.copies = options.copies;
+    particles.augmentedScale = options.augmentedScale;
+    EquivariantCouplingModel::Base base;
+    if (bonds.size() % 2 != 0)
+        throw OpenMMException("Bonds are pairs of particles, and " + to_string(bonds.size())
+                              + " numbers are not pairs.");
+    for (size_t k = 0; k < bonds.size(); k += 2)
+        base.bonds.emplace_back(bonds[k], bonds[k + 1]);
+    base.scale = options.baseScale;
+    base.augmentedScale = options.augmentedScale;
+    EquivariantCouplingModel::Configuration configuration;
+    configuration.transform = EquivariantCouplingModel::getTransform(options.transform);
+    configuration.repeats = options.repeats;
+    configuration.reflections = options.reflections;
+    configuration.scaling = options.scaling;
+    configuration.layers = options.layers;
+    configuration.blocks = options.blocks;
+    configuration.hidden = options.hidden;
+    configuration.features = options.features;
+    configuration.headHidden = options.headHidden;
+    configuration.bins = options.bins;
+    configuration.range = options.range;
+    configuration.lengthUnit = options.lengthUnit;
+    return Flow(make_shared<EquivariantCouplingModel>(particles, base, configuration, options.seed));
 }
 
 void FlowBuilder::checkSystem(const System& system) {

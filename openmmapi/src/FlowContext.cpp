@@ -140,11 +140,12 @@ void FlowContext::sampleJoint(long long count, vector<double>& positions, vector
     impl->getKernel().sample(count, seed, first, positions.data(), logQ.data());
 }
 
-vector<double> FlowContext::computeLogDensity(const vector<double>& positions, int draws, uint64_t seed) {
+vector<double> FlowContext::computeLogDensity(const vector<double>& positions, int draws, uint64_t seed,
+                                              uint64_t first) {
     vector<double> logQ(impl->countConfigurations(positions));
     FlowKernel& kernel = impl->getKernel();
     if (impl->marginal)
-        impl->marginal->estimate(logQ.size(), positions.data(), draws, seed, logQ.data(), nullptr);
+        impl->marginal->estimate(logQ.size(), positions.data(), draws, seed, first, logQ.data(), nullptr);
     else
         kernel.computeLogDensity(logQ.size(), positions.data(), logQ.data());
     return logQ;
@@ -157,12 +158,14 @@ vector<double> FlowContext::computeJointLogDensity(const vector<double>& positio
 }
 
 void FlowContext::computeLogDensityGradient(const vector<double>& positions, vector<double>& logQ,
-                                            vector<double>& gradient, int draws, uint64_t seed) {
+                                            vector<double>& gradient, int draws, uint64_t seed,
+                                            uint64_t first) {
     logQ.resize(impl->countConfigurations(positions));
     gradient.resize(positions.size());
     FlowKernel& kernel = impl->getKernel();
     if (impl->marginal)
-        impl->marginal->estimate(logQ.size(), positions.data(), draws, seed, logQ.data(), gradient.data());
+        impl->marginal->estimate(logQ.size(), positions.data(), draws, seed, first, logQ.data(),
+                                 gradient.data());
     else
         kernel.computeLogDensityGradient(logQ.size(), positions.data(), logQ.data(), gradient.data());
 }
@@ -174,8 +177,8 @@ void FlowContext::computeJointLogDensityGradient(const vector<double>& positions
     impl->getKernel().computeLogDensityGradient(logQ.size(), positions.data(), logQ.data(), gradient.data());
 }
 
-double FlowContext::computeLogDensityOfOne(const vector<double>& positions, vector<double>* gradient, int draws,
-                                           uint64_t seed) {
+double FlowContext::computeLogDensityOfOne(const vector<double>& positions, vector<double>* gradient,
+                                           int draws, uint64_t seed, uint64_t first) {
     impl->requireOne(impl->countConfigurations(positions));
     if (gradient != nullptr)
         gradient->resize(positions.size());
@@ -184,7 +187,7 @@ double FlowContext::computeLogDensityOfOne(const vector<double>& positions, vect
     if (!impl->marginal)
         return kernel.computeLogDensityOfOne(positions.data(), result);
     double logQ;
-    impl->marginal->estimate(1, positions.data(), draws, seed, &logQ, result);
+    impl->marginal->estimate(1, positions.data(), draws, seed, first, &logQ, result);
     return logQ;
 }
 

@@ -25,7 +25,8 @@ MarginalDensity::MarginalDensity(const AugmentedFlowModel& model, FlowKernel& ke
       size(3 * model.getNumParticles()),
       jointSize(size + 3 * model.getNumAugmentedParticles()) {}
 
-void MarginalDensity::sample(long long count, uint64_t seed, uint64_t first, double* positions, double* logQ) {
+void MarginalDensity::sample(long long count, uint64_t seed, uint64_t first, double* positions,
+                             double* logQ) {
     for (long long start = 0; start < count; start += maxChunk) {
         const long long length = std::min(maxChunk, count - start);
         joint.resize(length * jointSize);
@@ -47,9 +48,8 @@ void MarginalDensity::drawConditional(const double* x, uint64_t seed, uint64_t c
     shared::NormalPair pair{};
     for (int k = 0; k < numNormals; k++) {
         if (k % 2 == 0) {
-            const shared::UniformPair u =
-                shared::uniformPair(seed, configuration, shared::NoiseStream::Augmented,
-                                    (uint32_t)(draw * numBlocks + k / 2));
+            const shared::UniformPair u = shared::uniformPair(
+                seed, configuration, shared::NoiseStream::Augmented, (uint32_t)(draw * numBlocks + k / 2));
             pair = shared::boxMuller(u.first, u.second);
         }
         const int particle = k / dimensions, axis = k % dimensions;
@@ -62,17 +62,17 @@ void MarginalDensity::drawConditional(const double* x, uint64_t seed, uint64_t c
             result[k] = 0;
 }
 
-void MarginalDensity::estimate(long long count, const double* positions, int draws, uint64_t seed, double* logQ,
-                               double* gradient) {
+void MarginalDensity::estimate(long long count, const double* positions, int draws, uint64_t seed,
+                               uint64_t first, double* logQ, double* gradient) {
     if (draws < 1 || draws > 1000000)
         throw OpenMM::OpenMMException("The number of draws must lie in 1 to 1000000.");
     const long long chunk = std::max(1ll, maxChunk / draws);
-    for (long long first = 0; first < count; first += chunk)
-        estimateChunk(first, std::min(chunk, count - first), positions + first * size, draws, seed,
-                      logQ + first, gradient == nullptr ? nullptr : gradient + first * size);
+    for (long long start = 0; start < count; start += chunk)
+        estimateChunk(first + start, std::min(chunk, count - start), positions + start * size, draws, seed,
+                      logQ + start, gradient == nullptr ? nullptr : gradient + start * size);
 }
 
-void MarginalDensity::estimateChunk(long long first, long long count, const double* positions, int draws,
+void MarginalDensity::estimateChunk(uint64_t first, long long count, const double* positions, int draws,
                                     uint64_t seed, double* logQ, double* gradient) {
     const long long numJoint = count * draws;
     joint.resize(numJoint * jointSize);

@@ -22,16 +22,18 @@ public:
      * Estimate log q(x) by logsumexp_k[log q(x,a_k) - log pi(a_k|x)] - log K, with a_k drawn from pi(a|x).
      *
      * @param positions   (count, N, 3)
+     * @param first       the index of the first configuration, on which its draws depend
      * @param logQ        (count): on exit, the estimates
-     * @param gradient    (count, N, 3): on exit, the gradient of the estimates; may be null. The noise of a_k is
-     * fixed, so that a_k moves with x
+     * @param gradient    (count, N, 3): on exit, the gradient of the estimates; may be null. The noise of a_k
+     * is fixed, so that a_k moves with x
      */
-    void estimate(long long count, const double* positions, int draws, uint64_t seed, double* logQ,
-                  double* gradient);
+    void estimate(long long count, const double* positions, int draws, uint64_t seed, uint64_t first,
+                  double* logQ, double* gradient);
 
 private:
-    void drawConditional(const double* x, uint64_t seed, uint64_t configuration, int draw, double* joint) const;
-    void estimateChunk(long long first, long long count, const double* positions, int draws, uint64_t seed,
+    void drawConditional(const double* x, uint64_t seed, uint64_t configuration, int draw,
+                         double* joint) const;
+    void estimateChunk(uint64_t first, long long count, const double* positions, int draws, uint64_t seed,
                        double* logQ, double* gradient);
     const AugmentedFlowModel& model;
     FlowKernel& kernel;

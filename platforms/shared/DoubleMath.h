@@ -34,6 +34,9 @@ inline real RECIP(real x) {
 inline real RSQRT(real x) {
     return 1 / std::sqrt(x);
 }
+inline real SIGMOID(real x) {
+    return 1 / (1 + std::exp(-x));
+}
 inline real SIN(real x) {
     return std::sin(x);
 }

@@ -19,6 +19,7 @@ from openmmflow.openmmflow import (  # noqa: E402
     MonteCarloFlowMove,
     ReplicaExchange,
     WeightedEnsemble,
+    createEquivariantCouplingFlow,
     createInternalFlow,
 )
 from openmmflow.plugins import load_plugins  # noqa: E402
@@ -42,6 +43,7 @@ __all__ = [
     "ReplicaExchange",
     "WeightedEnsemble",
     "__version__",
+    "createEquivariantCouplingFlow",
     "createInternalFlow",
     "openmm_minor_version",
 ]

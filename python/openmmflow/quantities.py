@@ -71,6 +71,14 @@ def integer(value, minimum, maximum, name):
     return value
 
 
+def length(value, name):
+    """Return a length in nm as a float."""
+    array = _numbers(value, unit.nanometer, f"The {name}")
+    if array.shape != ():
+        raise OpenMMException(f"The {name} has shape {array.shape} where one number is needed.")
+    return float(array)
+
+
 def replicas_of(values, value_unit, num_replicas, num_particles, name):
     """Return one vector for each particle of each replica, (replicas, N, 3); (N, 3) is taken for all replicas."""
     array = _numbers(values, value_unit, name)

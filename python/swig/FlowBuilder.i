@@ -28,7 +28,102 @@ private:
                                            {couplings, hidden, blocks, bins, activation, seed});
     }
 
+    /** Flat arrays: bonds (bond, 2). */
+    %rename(_createEquivariantCoupling) createEquivariantCouplingFromArrays;
+    static Flow createEquivariantCouplingFromArrays(const std::vector<int>& types, const std::vector<int>& bonds,
+                                                    const std::string& transform, int dimensions, int copies,
+                                                    int layers, int repeats, bool reflections, bool scaling,
+                                                    int blocks, int hidden, int features, int headHidden, int bins,
+                                                    double range, double augmentedScale, double baseScale,
+                                                    double lengthUnit, unsigned int seed) {
+        ReleaseInterpreter release;
+        return FlowBuilder::createEquivariantCoupling(
+            types,
+            {transform, dimensions, copies, layers, repeats, reflections, scaling, blocks, hidden, features, headHidden,
+             bins, range, augmentedScale, baseScale, lengthUnit, seed},
+            bonds);
+    }
+
     %pythoncode %{
+        @staticmethod
+        def createEquivariantCoupling(
+            types,
+            bonds=None,
+            transform="spherical",
+            dimensions=3,
+            copies=1,
+            layers=12,
+            repeats=1,
+            reflections=False,
+            scaling=False,
+            blocks=3,
+            hidden=64,
+            features=128,
+            head_hidden=64,
+            bins=8,
+            spline_range=10.0,
+            augmented_scale=0.1,
+            base_scale=1.0,
+            length_unit=1.0,
+            seed=0,
+        ):
+            """Create an untrained SE(3)-equivariant augmented coupling flow (Midgley et al. 2023, arXiv 2308.10364).
+
+            It proposes a Gaussian around the centre, or springs along bonds, until it is trained. The defaults are
+            those of the paper for DW4 and LJ13, with 1 nm as their unit of length.
+
+            Parameters
+            ----------
+            types : (N,) of int
+                the type of each particle, 0, 1, ...: particles of one type are interchangeable
+            bonds : (bonds, 2) of int, optional
+                pairs of particles that the base binds, which must connect all of them
+            transform : str
+                "spherical" (splines of distance, angle and angle around the axis), "cartesian-affine",
+                "cartesian-spline" or "vector" (a spline of the distance)
+            dimensions : int
+                3, or 2: the flow then reads and writes x and y only
+            copies : int
+                the number of augmented copies of the particles
+            layers, repeats : int
+                the number of layers, of two couplings each, and how often each coupling transforms
+            reflections, scaling : bool
+                whether the flow is equivariant to reflections too, and whether layers scale
+            blocks, hidden, features, head_hidden, bins : int
+                the blocks of each network, their width, the features of a particle, the width of the heads, and
+                the bins of each spline
+            spline_range, augmented_scale, base_scale, length_unit : nm or Quantity
+                the range of the splines; the standard deviations of each coordinate of the augmented particles
+                around theirs and of the base; and the length that is 1 for the networks
+
+            Returns
+            -------
+            Flow
+            """
+            bonds = np.zeros((0, 2)) if bonds is None else np.asarray(bonds)
+            limit = 2**31 - 1
+            return FlowBuilder._createEquivariantCoupling(
+                np.asarray(types, dtype=np.intc).ravel(),
+                np.asarray(bonds, dtype=np.intc).ravel(),
+                transform,
+                integer(dimensions, 0, limit, "number of dimensions"),
+                integer(copies, 0, limit, "number of copies"),
+                integer(layers, 0, limit, "number of layers"),
+                integer(repeats, 0, limit, "number of repeats"),
+                bool(reflections),
+                bool(scaling),
+                integer(blocks, 0, limit, "number of blocks"),
+                integer(hidden, 0, limit, "number of hidden units"),
+                integer(features, 0, limit, "number of features"),
+                integer(head_hidden, 0, limit, "number of hidden units of the heads"),
+                integer(bins, 0, limit, "number of bins"),
+                length(spline_range, "range of the splines"),
+                length(augmented_scale, "scale of the augmented particles"),
+                length(base_scale, "scale of the base"),
+                length(length_unit, "unit of length"),
+                integer(seed, 0, 2**32 - 1, "seed"),
+            )
+
         @staticmethod
         def createInternal(
             topology,
@@ -98,4 +193,5 @@ private:
 
 %pythoncode %{
 createInternalFlow = FlowBuilder.createInternal
+createEquivariantCouplingFlow = FlowBuilder.createEquivariantCoupling
 %}

@@ -13,6 +13,7 @@
 #include "ExpectError.h"
 #include "HandmadeFlow.h"
 #include "Mutator.h"
+#include "openmmflow/internal/EquivariantCouplingModel.h"
 
 using namespace OpenMMFlow;
 using namespace OpenMMFlow::tests;
@@ -32,6 +33,18 @@ std::string makeSmallFile(int numParticles, int couplings, int blocks) {
     configuration.bins = 2;
     return Flow(std::make_shared<InternalFlowModel>(makeChain(numParticles), configuration, 1), {{"k", "v"}})
         .toBytes();
+}
+
+std::string makeSmallCouplingFile() {
+    EquivariantCouplingModel::Particles particles;
+    particles.types = {0, 1, 0};
+    EquivariantCouplingModel::Base base;
+    base.bonds = {{0, 1}, {1, 2}};
+    EquivariantCouplingModel::Configuration configuration;
+    configuration.layers = configuration.blocks = 1;
+    configuration.hidden = configuration.features = configuration.headHidden = configuration.bins = 2;
+    configuration.scaling = true;
+    return Flow(std::make_shared<EquivariantCouplingModel>(particles, base, configuration, 1)).toBytes();
 }
 
 /** Numbers and quoted names aside, so that each kind of error counts once. */
@@ -59,13 +72,13 @@ int main(int argc, char** argv) {
         return 2;
     }
     const uint64_t first = std::strtoull(argv[1], nullptr, 10), count = std::strtoull(argv[2], nullptr, 10);
-    const std::string files[] = {makeSmallFile(4, 1, 1), makeSmallFile(5, 2, 0)};
+    const std::string files[] = {makeSmallFile(4, 1, 1), makeSmallFile(5, 2, 0), makeSmallCouplingFile()};
     long loaded = 0;
     std::set<std::string> errors;
     for (uint64_t i = first; i < first + count; i++) {
         std::optional<Flow> flow;
         try {
-            flow = Flow::fromBytes(Mutator(i).mutate(files[i % 2]));
+            flow = Flow::fromBytes(Mutator(i).mutate(files[i % 3]));
         } catch (const OpenMM::OpenMMException& e) {
             if (!isOneSentence(e.what()))
                 fail(i, std::string("the message is not one sentence: ") + e.what());

@@ -153,15 +153,15 @@ static void testFlowContext(const OpenMMFlow_Flow* flow) {
     OpenMM_DoubleArray* gradient = OpenMM_DoubleArray_create(0);
     OpenMMFlow_FlowContext_sample(context, 100, positions, logQ, 1, 0);
     CHECK(OpenMM_DoubleArray_getSize(positions) == 1200 && OpenMM_DoubleArray_getSize(logQ) == 100);
-    OpenMM_DoubleArray* density = OpenMMFlow_FlowContext_computeLogDensity(context, positions, 1, 0);
+    OpenMM_DoubleArray* density = OpenMMFlow_FlowContext_computeLogDensity(context, positions, 1, 0, 0);
     for (int i = 0; i < 100; i++)
         CHECK(fabs(OpenMM_DoubleArray_get(density, i) - OpenMM_DoubleArray_get(logQ, i)) < 1e-8);
-    OpenMMFlow_FlowContext_computeLogDensityGradient(context, positions, logQ, gradient, 1, 0);
+    OpenMMFlow_FlowContext_computeLogDensityGradient(context, positions, logQ, gradient, 1, 0, 0);
     long long size;
     const double* values = OpenMMFlow_DoubleArray_getData(gradient, &size);
     CHECK(size == 1200 && values[7] == OpenMM_DoubleArray_get(gradient, 7));
     OpenMM_DoubleArray_append(positions, 0);
-    CHECK(OpenMMFlow_FlowContext_computeLogDensity(context, positions, 1, 0) == NULL);
+    CHECK(OpenMMFlow_FlowContext_computeLogDensity(context, positions, 1, 0, 0) == NULL);
     CHECK_ERROR("");
     OpenMMFlow_PropertyArray_set(properties, "Colour", "red");
     CHECK(OpenMMFlow_FlowContext_create_2(flow, platform, properties) == NULL);
@@ -325,7 +325,7 @@ static void testForces(const OpenMMFlow_Flow* flow) {
     OpenMM_State* state = OpenMM_Context_getState_2(context, OpenMM_State_Energy, 0, 1 << 1);
     OpenMMFlow_FlowContext* density = OpenMMFlow_FlowContext_create(flow, NULL);
     OpenMM_DoubleArray* flat = createPositions(1);
-    OpenMM_DoubleArray* logQ = OpenMMFlow_FlowContext_computeLogDensity(density, flat, 1, 0);
+    OpenMM_DoubleArray* logQ = OpenMMFlow_FlowContext_computeLogDensity(density, flat, 1, 0, 0);
     double kT = 8.31446261815324e-3 * TEMPERATURE;
     CHECK(fabs(OpenMM_State_getPotentialEnergy(state) / kT + OpenMM_DoubleArray_get(logQ, 0)) < 1e-3);
 

@@ -1,5 +1,5 @@
 #include "SplineComposition.h"
-#include "openmmflow/internal/SplineOffset.h"
+#include "shared/SplineOffset.h"
 
 #include <cmath>
 #include <vector>

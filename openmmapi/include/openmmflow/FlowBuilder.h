@@ -27,6 +27,51 @@ struct InternalFlowOptions {
     unsigned int seed = 0;
 };
 
+/**
+ * What an SE(3)-equivariant augmented coupling flow looks like (Midgley et al. 2023, arXiv 2308.10364). The
+ * defaults are those of the paper for DW4 and LJ13, with 1 nm as their unit of length.
+ */
+struct EquivariantCouplingOptions {
+    /**
+     * What a coupling does to a particle in its frame: splines of distance, angle and angle around the axis
+     * ("spherical"), an affine function or a spline of each Cartesian coordinate ("cartesian-affine",
+     * "cartesian-spline"), or a spline of the distance alone ("vector").
+     */
+    std::string transform = "spherical";
+    /** 3, or 2: the flow then reads and writes x and y only. */
+    int dimensions = 3;
+    /** The number of augmented copies of the particles. */
+    int copies = 1;
+    /** The number of layers, of two couplings each. */
+    int layers = 12;
+    /** How often each coupling transforms, each time in a frame of its own. */
+    int repeats = 1;
+    /** Whether the flow is equivariant to reflections too. */
+    bool reflections = false;
+    /** Whether each layer also scales the clouds and the distances between their centres. */
+    bool scaling = false;
+    /** The blocks of each network, the width of their layers, and the features of a particle. */
+    int blocks = 3;
+    int hidden = 64;
+    int features = 128;
+    /** The width of the layers that make a particle's features parameters. */
+    int headHidden = 64;
+    /** The bins of each spline, and the range of distances and coordinates that splines act on, in nm. */
+    int bins = 8;
+    double range = 10;
+    /** The standard deviation of each coordinate of the augmented particles around theirs, in nm. */
+    double augmentedScale = 0.1;
+    /**
+     * The standard deviation in the base, in nm: of the length of a bond in each direction if the base has
+     * bonds, else of each coordinate.
+     */
+    double baseScale = 1;
+    /** The length that is 1 for the networks, in nm: about that of a bond, or between neighbours. */
+    double lengthUnit = 1;
+    /** The seed of the initial weights. */
+    unsigned int seed = 0;
+};
+
 /** Functions that create Flows, one for each family. What they create is untrained. */
 class FlowBuilder {
 public:
@@ -46,6 +91,19 @@ public:
     static Flow createInternal(const Molecule& molecule, const std::vector<double>& positions = {},
                                const std::vector<double>& weights = {},
                                const InternalFlowOptions& options = {});
+    /**
+     * Create an SE(3)-equivariant augmented coupling flow ("equivariant-coupling"). Its couplings are the
+     * identity, so that it proposes its base: a Gaussian around the centre, or springs along bonds.
+     *
+     * @param types     the type of each particle, 0, 1, ...: particles of one type are interchangeable
+     * @param options   what it looks like
+     * @param bonds     (bonds, 2): pairs of particles that the base binds, which must connect all of them;
+     * empty for a base that is the same for all particles
+     * @throws OpenMM::OpenMMException if an option makes no sense
+     */
+    static Flow createEquivariantCoupling(const std::vector<int>& types,
+                                          const EquivariantCouplingOptions& options = {},
+                                          const std::vector<int>& bonds = {});
     /**
      * Check that a System is something a flow can sample: no constraints, no virtual sites and no massless
      * particles, and no periodic boundary conditions.

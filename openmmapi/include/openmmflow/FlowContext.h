@@ -58,8 +58,8 @@ public:
     void sample(long long count, std::vector<double>& positions, std::vector<double>& logQ, uint64_t seed = 0,
                 uint64_t first = 0);
     /**
-     * Draw samples of an augmented flow with their augmented particles. Sample k has the same x as from sample().
-     * For other flows this is sample().
+     * Draw samples of an augmented flow with their augmented particles. Sample k has the same x as from
+     * sample(). For other flows this is sample().
      *
      * @param positions  (count, N+A, 3): on exit, the positions in nm, x first, with its centre at the origin
      * @param logQ       (count): on exit, log q(x,a) in nm^-(3(N+A)-3); +infinity as from sample()
@@ -74,12 +74,14 @@ public:
      * @param draws       for augmented flows, the number of draws of a that estimate the marginal; others
      * ignore it
      * @param seed        for augmented flows, the seed of those draws
-     * @return (count): log q in nm^-(3N-3); -infinity outside the support, NaN where a position is not finite.
-     * For augmented flows it is an estimate, logsumexp_k[log q(x,a_k) - log pi(a_k|x)] - log K with K draws a_k
-     * from pi(a|x), and too low on average
+     * @param first       for augmented flows, the index of the first configuration: configuration k of a seed
+     * has the same draws whatever the batch
+     * @return (count): log q in nm^-(3N-3); -infinity outside the support, NaN where a position is not
+     * finite. For augmented flows it is an estimate, logsumexp_k[log q(x,a_k) - log pi(a_k|x)] - log K with K
+     * draws a_k from pi(a|x), and too low on average
      */
     std::vector<double> computeLogDensity(const std::vector<double>& positions, int draws = 1,
-                                          uint64_t seed = 0);
+                                          uint64_t seed = 0, uint64_t first = 0);
     /**
      * Compute log q(x,a) of joint configurations, the augmented particles included.
      *
@@ -92,11 +94,12 @@ public:
      *
      * @param positions   (count, N, 3) in nm
      * @param logQ        (count): on exit, log q
-     * @param gradient    (count, N, 3): on exit, the gradient of log q in 1/nm; NaN where log q is not finite.
-     * For augmented flows that of the estimate, with the noise of its draws fixed
+     * @param gradient    (count, N, 3): on exit, the gradient of log q in 1/nm; NaN where log q is not
+     * finite. For augmented flows that of the estimate, with the noise of its draws fixed
      */
     void computeLogDensityGradient(const std::vector<double>& positions, std::vector<double>& logQ,
-                                   std::vector<double>& gradient, int draws = 1, uint64_t seed = 0);
+                                   std::vector<double>& gradient, int draws = 1, uint64_t seed = 0,
+                                   uint64_t first = 0);
     /** The same of joint configurations, (count, N+A, 3). */
     void computeJointLogDensityGradient(const std::vector<double>& positions, std::vector<double>& logQ,
                                         std::vector<double>& gradient);
@@ -109,8 +112,9 @@ public:
      * @param draws       for augmented flows, as for computeLogDensity()
      * @return log q
      */
-    double computeLogDensityOfOne(const std::vector<double>& positions, std::vector<double>* gradient = nullptr,
-                                  int draws = 1, uint64_t seed = 0);
+    double computeLogDensityOfOne(const std::vector<double>& positions,
+                                  std::vector<double>* gradient = nullptr, int draws = 1, uint64_t seed = 0,
+                                  uint64_t first = 0);
     /** The same of one joint configuration, (N+A, 3). */
     double computeJointLogDensityOfOne(const std::vector<double>& positions,
                                        std::vector<double>* gradient = nullptr);

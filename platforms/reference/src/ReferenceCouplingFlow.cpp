@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "openmmflow/internal/SplineOffset.h"
 #include "shared/DoubleMath.h"
+#include "shared/SplineOffset.h"
 #include "shared/noise.h"
 
 using namespace std;

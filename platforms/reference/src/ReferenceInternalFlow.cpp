@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "openmmflow/internal/SplineOffset.h"
+#include "shared/SplineOffset.h"
 #include "shared/noise.h"
 
 using namespace OpenMMFlow::shared;

@@ -12,7 +12,7 @@
 #include "Determinant.h"
 #include "DualMath.h"
 #include "RandomCouplingFlow.h"
-#include "openmmflow/internal/SplineOffset.h"
+#include "shared/SplineOffset.h"
 
 using namespace OpenMMFlow;
 using namespace std;

@@ -38,6 +38,7 @@ public:
     template <bool INVERSE>
     void apply(const Coupling& coupling, Items& points, WideSum* logDensity) {
         evaluateNetwork(coupling, points);
+        head.keep(false);
         const int repeats = (int)coupling.heads.size();
         for (int r = 0; r < repeats; r++) {
             const int repeat = INVERSE ? repeats - 1 - r : r;
@@ -84,6 +85,7 @@ public:
             });
         }
         network.clearAdjoints();
+        head.keep(true);
         headInputAdjoint.fill(0);
         for (int repeat = 0; repeat < repeats; repeat++)
             backpropagateRepeat(coupling, repeat, adjoint, worth, gradient);
@@ -111,7 +113,7 @@ private:
 
     void evaluateHead(const Coupling::Head& weights) {
         weights.hidden.first.weight.multiply(headInput.begin(), numParticles,
-                                             [&](int row, int v, real y) { head.argument.at(row, v) = y; });
+                                             [&](int row, int v, real y) { head.setArgument(row, v, y); });
         head.evaluate(weights.hidden.second, numParticles);
         weights.output.weight.multiply(head.output.begin(), numParticles,
                                        [&](int row, int v, real y) { parameters.at(row, v) = y; });

@@ -7,13 +7,14 @@
  */
 class Items {
 public:
-    Items() : rows(0) {}
-    Items(int rows, int items) : rows(rows), data((size_t)rows * items * STRIDE, real(0.0)) {}
+    Items() : rows(0), items(0) {}
+    Items(int rows, int items) : rows(rows), items(items), data((size_t)rows * items * STRIDE, real(0.0)) {}
     real& at(int row, int v) { return data[index(row, v)]; }
     const real& at(int row, int v) const { return data[index(row, v)]; }
     const real* begin() const { return data.data(); }
     void fill(double value) { std::fill(data.begin(), data.end(), real(value)); }
     int getNumRows() const { return rows; }
+    int getNumItems() const { return items; }
     real3 point(int first, int v) const {
         return make_real3(at(first, v), at(first + 1, v), at(first + 2, v));
     }
@@ -26,6 +27,6 @@ public:
 
 private:
     size_t index(int row, int v) const { return ((size_t)(v / STRIDE) * rows + row) * STRIDE + v % STRIDE; }
-    int rows;
+    int rows, items;
     std::vector<real> data;
 };

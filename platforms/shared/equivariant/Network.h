@@ -40,19 +40,49 @@ struct Network {
     Network(const EquivariantCouplingModel& model, const EquivariantCouplingModel::CouplingPlace& place)
         : types(model.getParticles().types), conditioning(place.conditioning), embedding(place.embedding) {
         const double* parameters = model.getParameters().data();
-        const double* table = parameters + place.embedding;
-        embeddings.assign(table, table + (size_t)model.getNumTypes() * model.getOptions().features);
+        const double* first = parameters + place.embedding;
+        const std::vector<double> table(first,
+                                        first + (size_t)model.getNumTypes() * model.getOptions().features);
+        embeddings.assign(table.begin(), table.end());
         for (const auto& block : place.blocks)
             blocks.emplace_back(block, parameters);
+        firstSenderTerms = makeTerms(place.blocks[0].sender, table, parameters, model.getNumTypes());
+        firstReceiverTerms = makeTerms(place.blocks[0].receiver, table, parameters, model.getNumTypes());
+        const LayerPlace& node = place.blocks[0].node.first;
+        firstNodeTerms = makeTerms(node, table, parameters, model.getNumTypes());
+        const int numHidden = node.outputs;
+        firstNode = Matrix(
+            numHidden, numHidden,
+            [&](int i, int j) { return parameters[node.weight + (size_t)i * node.inputs + j]; },
+            [](int) { return 0.0; });
         numVectors = model.getNumVectors(place);
         const int vectorsPerCloud = numVectors / (int)place.transformed.size();
         for (int k = 0; k < numVectors; k++)
             sources.push_back(k / vectorsPerCloud % (int)conditioning.size());
     }
+    /** What a layer, whose last inputs are the features, makes of those of each type. */
+    static std::vector<Scalar> makeTerms(const LayerPlace& layer, const std::vector<double>& table,
+                                         const double* parameters, int numTypes) {
+        std::vector<Scalar> terms;
+        const int features = (int)table.size() / numTypes, others = layer.inputs - features;
+        for (int type = 0; type < numTypes; type++)
+            for (int i = 0; i < layer.outputs; i++) {
+                double sum = layer.hasBias ? parameters[layer.bias + i] : 0;
+                for (int j = 0; j < features; j++)
+                    sum += parameters[layer.weight + (size_t)i * layer.inputs + others + j]
+                           * table[(size_t)type * features + j];
+                terms.push_back((Scalar)sum);
+            }
+        return terms;
+    }
     std::vector<int> types, conditioning;
     size_t embedding;
     std::vector<Scalar> embeddings;
     std::vector<Block> blocks;
+    /** In block 0 the features are those of types, and what layers make of them is known: (types, hidden). */
+    std::vector<Scalar> firstSenderTerms, firstReceiverTerms, firstNodeTerms;
+    /** What is left of the first layer of `node` in block 0. */
+    Matrix firstNode;
     int numVectors;
     /** For each vector, which of the conditioning clouds it starts on. */
     std::vector<int> sources;
@@ -63,7 +93,6 @@ class NetworkState {
 public:
     NetworkState(const EquivariantCouplingModel& model, int numVectors, int numClouds)
         : numParticles(model.getNumParticles()),
-          numEdges(numParticles - 1),
           numVectors(numVectors),
           numFeatures(model.getOptions().features),
           hidden(model.getOptions().hidden),
@@ -73,16 +102,17 @@ public:
           firstNodeInput(numFeatures, numParticles),
           senderTerms(hidden, numParticles),
           receiverTerms(hidden, numParticles),
-          displacements(3 * numDistances, numEdges),
-          lengths(numDistances, numEdges),
-          distances(numVectors, numEdges),
-          cloudDistances(numClouds, numEdges),
-          gates(1, numEdges),
-          factors(numVectors, numEdges),
+          displacements(3 * numDistances, EDGES_AT_ONCE),
+          lengths(numDistances, EDGES_AT_ONCE),
+          weights(numDistances, EDGES_AT_ONCE),
+          distances(numVectors, EDGES_AT_ONCE),
+          cloudDistances(numClouds, EDGES_AT_ONCE),
+          gates(1, EDGES_AT_ONCE),
+          factors(numVectors, EDGES_AT_ONCE),
           crossFactors(numVectors * (numVectors - 1), numParticles),
           updateInput(hidden + numFeatures, numParticles),
-          edge(hidden, numEdges),
-          shift(hidden, numEdges),
+          edge(hidden, EDGES_AT_ONCE),
+          shift(hidden, EDGES_AT_ONCE),
           cross(hidden, numParticles),
           node(hidden, numParticles) {
         for (int b = 0; b <= model.getOptions().blocks; b++) {
@@ -94,6 +124,7 @@ public:
     /** Evaluate a network on the points (3 a cloud, particles). */
     void evaluate(const Network& network, const Items& given) {
         points = &given;
+        keep(false);
         for (int v = 0; v < numParticles * STRIDE; v++) {
             const Scalar* embedding = &network.embeddings[(size_t)network.types[v / STRIDE] * numFeatures];
             for (int f = 0; f < numFeatures; f++)
@@ -126,6 +157,7 @@ public:
             for (int v = 0; v < numParticles * STRIDE; v++)
                 pointsAdjoint.addPoint(3 * network.conditioning[network.sources[k]], v,
                                        real(-1.0) * vectorsAdjoint.point(3 * k, v));
+        keep(true);
         for (int b = (int)network.blocks.size() - 1; b >= 0; b--)
             backpropagateBlock(network, b, pointsAdjoint, gradient);
         for (int k = 0; k < numVectors; k++)
@@ -139,8 +171,32 @@ public:
     }
 
 private:
-    /** Particle j of edge e to particle i. */
-    static int getSender(int e, int i) { return e + (e >= i); }
+    /** So few that what belongs to them stays in the second cache, so many that weights are read seldom. */
+    static constexpr int EDGES_AT_ONCE = 6;
+    /** Select a few of the N(N-1) edges, which those arrays hold that have an item for each edge. */
+    void selectEdges(int first) {
+        numEdges = std::min(EDGES_AT_ONCE, numParticles * (numParticles - 1) - first);
+        for (int e = 0; e < numEdges; e++) {
+            const int i = (first + e) / (numParticles - 1), j = (first + e) % (numParticles - 1);
+            receivers[e] = i;
+            senders[e] = j + (j >= i);
+        }
+    }
+    /** Call visit() for all edges, a few at a time. */
+    template <class Visit>
+    void forAllEdges(const Visit& visit) {
+        for (int first = 0; first < numParticles * (numParticles - 1); first += EDGES_AT_ONCE) {
+            selectEdges(first);
+            visit();
+        }
+    }
+    /** The vectors of the particles that vector v of the edges goes to and comes from. */
+    int getReceiver(int v) const { return receivers[v / STRIDE] * STRIDE + v % STRIDE; }
+    int getSender(int v) const { return senders[v / STRIDE] * STRIDE + v % STRIDE; }
+    void keep(bool isKept) {
+        for (ResidualState* state : {&edge, &shift, &cross, &node})
+            state->keep(isKept);
+    }
     /** The displacements between particles are those of the clouds in block 0, later those of the vectors. */
     int countDisplacements(const Network& network, size_t b) const {
         return b == 0 ? (int)network.conditioning.size() : numVectors;
@@ -158,8 +214,8 @@ private:
      * growing where it is large, so that a stray particle upsets no other. */
     static real featureOf(real square) { return LOG(real(1.0) + square); }
     static real featureDerivative(real square) { return real(1.0) / (real(1.0) + square); }
-    real normalizeShift() const { return real(1.0 / numEdges); }
-    real normalizeMessage() const { return real(1 / std::sqrt((double)numEdges)); }
+    real normalizeShift() const { return real(1.0 / (numParticles - 1)); }
+    real normalizeMessage() const { return real(1 / std::sqrt(numParticles - 1.0)); }
 
     const Items& makeNodeInput(const Block& block, size_t b) {
         Items& input = block.hasCross ? nodeInput : firstNodeInput;
@@ -177,69 +233,91 @@ private:
         return input;
     }
 
-    /** The messages to particle i, and by how much they move its vectors. */
-    void evaluateEdges(const Network& network, size_t b, int i) {
+    /** What the edges of a block start from: a term for each particle that sends or receives. */
+    void evaluateTerms(const Network& network, size_t b) {
         const Block& block = network.blocks[b];
-        Items& distance = b == 0 ? cloudDistances : distances;
-        const Items& origin = b == 0 ? *points : vectors[b];
-        for (int d = 0; d < countDisplacements(network, b); d++)
-            for (int v = 0; v < numEdges * STRIDE; v++) {
-                const int e = v / STRIDE, h = v % STRIDE, row = getDisplacementRow(network, b, d);
-                const real3 displacement =
-                    origin.point(row, i * STRIDE + h) - origin.point(row, getSender(e, i) * STRIDE + h);
-                displacements.setPoint(3 * d, v, displacement);
-                const real square = squareOf(displacement);
-                distance.at(d, v) = featureOf(square);
-                lengths.at(d, v) = SQRT(square);
+        if (b == 0) {
+            // The features are those of the types.
+            for (int v = 0; v < numParticles * STRIDE; v++) {
+                const size_t first = (size_t)network.types[v / STRIDE] * hidden;
+                for (int row = 0; row < hidden; row++) {
+                    senderTerms.at(row, v) = real(network.firstSenderTerms[first + row]);
+                    receiverTerms.at(row, v) = real(network.firstReceiverTerms[first + row]);
+                }
             }
-        block.distances.weight.multiply(distance.begin(), numEdges, [&](int row, int v, real y) {
-            const int e = v / STRIDE, h = v % STRIDE;
-            edge.argument.at(row, v) =
-                y + receiverTerms.at(row, i * STRIDE + h) + senderTerms.at(row, getSender(e, i) * STRIDE + h);
-        });
-        edge.evaluate(block.edge, numEdges);
-        block.shift.first.weight.multiply(edge.output.begin(), numEdges,
-                                          [&](int row, int v, real y) { shift.argument.at(row, v) = y; });
-        shift.evaluate(block.shift.second, numEdges);
-        block.shiftOutput.weight.multiply(shift.output.begin(), numEdges,
-                                          [&](int k, int v, real y) { factors.at(k, v) = y; });
-        for (int v = 0; v < numEdges * STRIDE; v++) {
-            real sum = real(block.gateBias);
-            for (int row = 0; row < hidden; row++)
-                sum = sum + real(block.gateWeight[row]) * edge.output.at(row, v);
-            gates.at(0, v) = sigmoid(sum);
+            return;
         }
-    }
-
-    void evaluateBlock(const Network& network, size_t b) {
-        const Block& block = network.blocks[b];
         const Items& input = makeNodeInput(block, b);
         block.sender.weight.multiply(input.begin(), numParticles,
                                      [&](int row, int v, real y) { senderTerms.at(row, v) = y; });
         block.receiver.weight.multiply(input.begin(), numParticles,
                                        [&](int row, int v, real y) { receiverTerms.at(row, v) = y; });
-        Items &next = vectors[b + 1], &message = messages[b];
-        for (int i = 0; i < numParticles; i++) {
-            evaluateEdges(network, b, i);
-            for (int h = 0; h < STRIDE; h++) {
-                const int to = i * STRIDE + h;
-                for (int k = 0; k < numVectors; k++) {
-                    const int d = getDisplacement(network, b, k);
-                    real3 sum = make_real3(real(0.0), real(0.0), real(0.0));
-                    for (int v = h; v < numEdges * STRIDE; v += STRIDE)
-                        sum = sum
-                              + factors.at(k, v) / (real(1.0) + lengths.at(d, v))
-                                    * displacements.point(3 * d, v);
-                    next.setPoint(3 * k, to, vectors[b].point(3 * k, to) + normalizeShift() * sum);
-                }
-                for (int row = 0; row < hidden; row++) {
-                    real sum = real(0.0);
-                    for (int v = h; v < numEdges * STRIDE; v += STRIDE)
-                        sum = sum + gates.at(0, v) * edge.output.at(row, v);
-                    message.at(row, to) = normalizeMessage() * sum;
-                }
+    }
+
+    /** The messages along the selected edges, their gates, and by what factors they move vectors. */
+    void evaluateEdges(const Network& network, size_t b) {
+        const Block& block = network.blocks[b];
+        Items& distance = b == 0 ? cloudDistances : distances;
+        const Items& origin = b == 0 ? *points : vectors[b];
+        for (int d = 0; d < countDisplacements(network, b); d++) {
+            const int row = getDisplacementRow(network, b, d);
+            for (int v = 0; v < numEdges * STRIDE; v++) {
+                const real3 displacement =
+                    origin.point(row, getReceiver(v)) - origin.point(row, getSender(v));
+                displacements.setPoint(3 * d, v, displacement);
+                const real square = squareOf(displacement);
+                distance.at(d, v) = featureOf(square);
+                lengths.at(d, v) = SQRT(square);
+                weights.at(d, v) = RECIP(real(1.0) + lengths.at(d, v));
             }
         }
+        block.distances.weight.multiply(distance.begin(), numEdges, [&](int row, int v, real y) {
+            edge.setArgument(row, v,
+                             y + receiverTerms.at(row, getReceiver(v)) + senderTerms.at(row, getSender(v)));
+        });
+        edge.evaluate(block.edge, numEdges);
+        block.shift.first.weight.multiply(edge.output.begin(), numEdges,
+                                          [&](int row, int v, real y) { shift.setArgument(row, v, y); });
+        shift.evaluate(block.shift.second, numEdges);
+        block.shiftOutput.weight.multiply(shift.output.begin(), numEdges,
+                                          [&](int k, int v, real y) { factors.at(k, v) = y; });
+        for (int v = 0; v < numEdges * STRIDE; v++)
+            gates.at(0, v) = sigmoid(real(block.gateBias) + sumOfProducts(block.gateWeight, edge.output, v));
+    }
+
+    /** Four sums at a time, since each addition waits for the one before it. */
+    real sumOfProducts(const std::vector<Scalar>& weight, const Items& x, int v) const {
+        real sums[4] = {real(0.0), real(0.0), real(0.0), real(0.0)};
+        int row = 0;
+        for (; row + 4 <= hidden; row += 4)
+            for (int k = 0; k < 4; k++)
+                sums[k] = sums[k] + real(weight[row + k]) * x.at(row + k, v);
+        for (; row < hidden; row++)
+            sums[0] = sums[0] + real(weight[row]) * x.at(row, v);
+        return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    }
+
+    void evaluateBlock(const Network& network, size_t b) {
+        const Block& block = network.blocks[b];
+        evaluateTerms(network, b);
+        Items &next = vectors[b + 1], &message = messages[b];
+        next = vectors[b];
+        message.fill(0);
+        forAllEdges([&] {
+            evaluateEdges(network, b);
+            for (int v = 0; v < numEdges * STRIDE; v++) {
+                const int to = getReceiver(v);
+                for (int k = 0; k < numVectors; k++) {
+                    const int d = getDisplacement(network, b, k);
+                    next.addPoint(3 * k, to,
+                                  normalizeShift() * factors.at(k, v) * weights.at(d, v)
+                                      * displacements.point(3 * d, v));
+                }
+                const real gate = normalizeMessage() * gates.at(0, v);
+                for (int row = 0; row < hidden; row++)
+                    message.at(row, to) = message.at(row, to) + gate * edge.output.at(row, v);
+            }
+        });
         if (block.hasCross) {
             evaluateCross(block, b);
             for (int v = 0; v < numParticles * STRIDE; v++)
@@ -247,7 +325,14 @@ private:
                     next.addPoint(3 * k, v, crossFactors.at(row, v) * weight * d);
                 });
         }
-        evaluateUpdate(block, b);
+        if (b == 0) {
+            network.firstNode.multiply(messages[0].begin(), numParticles, [&](int row, int v, real y) {
+                const size_t term = (size_t)network.types[v / STRIDE] * hidden + row;
+                node.setArgument(row, v, y + real(network.firstNodeTerms[term]));
+            });
+            node.evaluate(block.node.second, numParticles);
+        } else
+            evaluateUpdate(block, b);
         block.nodeOutput.weight.multiply(node.output.begin(), numParticles, [&](int f, int v, real y) {
             features[b + 1].at(f, v) = features[b].at(f, v) + y;
         });
@@ -255,7 +340,7 @@ private:
 
     void evaluateCross(const Block& block, size_t b) {
         block.cross.first.weight.multiply(messages[b].begin(), numParticles,
-                                          [&](int row, int v, real y) { cross.argument.at(row, v) = y; });
+                                          [&](int row, int v, real y) { cross.setArgument(row, v, y); });
         cross.evaluate(block.cross.second, numParticles);
         block.crossOutput.weight.multiply(cross.output.begin(), numParticles,
                                           [&](int row, int v, real y) { crossFactors.at(row, v) = y; });
@@ -281,7 +366,7 @@ private:
                 updateInput.at(hidden + f, v) = features[b].at(f, v);
         }
         block.node.first.weight.multiply(updateInput.begin(), numParticles,
-                                         [&](int row, int v, real y) { node.argument.at(row, v) = y; });
+                                         [&](int row, int v, real y) { node.setArgument(row, v, y); });
         node.evaluate(block.node.second, numParticles);
     }
 
@@ -290,9 +375,9 @@ private:
         featuresAdjoint = Items(numFeatures, numParticles);
         messageAdjoint = senderAdjoint = receiverAdjoint = Items(hidden, numParticles);
         crossAdjoint = Items(numVectors * (numVectors - 1), numParticles);
-        factorsAdjoint = Items(numVectors, numEdges);
-        gatesAdjoint = Items(1, numEdges);
-        displacementsAdjoint = Items(3 * numDistances, numEdges);
+        factorsAdjoint = Items(numVectors, EDGES_AT_ONCE);
+        gatesAdjoint = Items(1, EDGES_AT_ONCE);
+        displacementsAdjoint = Items(3 * numDistances, EDGES_AT_ONCE);
         nodeInputAdjoint = Items(numFeatures + numPairs, numParticles);
     }
 
@@ -303,15 +388,12 @@ private:
         backpropagateUpdate(block, b, gradient);
         if (block.hasCross)
             backpropagateCross(block, b, gradient);
-        const Items& input = makeNodeInput(block, b);
-        block.sender.weight.multiply(input.begin(), numParticles,
-                                     [&](int row, int v, real y) { senderTerms.at(row, v) = y; });
-        block.receiver.weight.multiply(input.begin(), numParticles,
-                                       [&](int row, int v, real y) { receiverTerms.at(row, v) = y; });
+        evaluateTerms(network, b);
         senderAdjoint.fill(0);
         receiverAdjoint.fill(0);
-        for (int i = 0; i < numParticles; i++)
-            backpropagateEdges(network, b, i, b == 0 ? pointsAdjoint : previousAdjoint, gradient);
+        forAllEdges(
+            [&] { backpropagateEdges(network, b, b == 0 ? pointsAdjoint : previousAdjoint, gradient); });
+        const Items& input = makeNodeInput(block, b);
         if (gradient != nullptr) {
             gradient->add(block.sender.place, senderAdjoint.begin(), input.begin(), numParticles);
             gradient->add(block.receiver.place, receiverAdjoint.begin(), input.begin(), numParticles);
@@ -380,13 +462,13 @@ private:
             [&](int row, int v, real y) { messageAdjoint.at(row, v) = messageAdjoint.at(row, v) + y; });
     }
 
-    void backpropagateEdges(const Network& network, size_t b, int i, Items& originAdjoint,
+    void backpropagateEdges(const Network& network, size_t b, Items& originAdjoint,
                             WeightGradient* gradient) {
         const Block& block = network.blocks[b];
         const int count = countDisplacements(network, b);
-        evaluateEdges(network, b, i);
+        evaluateEdges(network, b);
         for (int v = 0; v < numEdges * STRIDE; v++)
-            backpropagateShifts(network, b, i, v, count);
+            backpropagateShifts(network, b, v, count);
         if (gradient != nullptr)
             gradient->add(block.shiftOutput.place, factorsAdjoint.begin(), shift.output.begin(), numEdges);
         block.shiftOutput.transposed.multiply(factorsAdjoint.begin(), numEdges,
@@ -399,7 +481,7 @@ private:
         block.shift.first.transposed.multiply(shift.adjoint.begin(), numEdges, [&](int row, int v, real y) {
             edge.adjoint.at(row, v) =
                 y + real(block.gateWeight[row]) * gatesAdjoint.at(0, v)
-                + normalizeMessage() * gates.at(0, v) * messageAdjoint.at(row, i * STRIDE + v % STRIDE);
+                + normalizeMessage() * gates.at(0, v) * messageAdjoint.at(row, getReceiver(v));
         });
         edge.backpropagate(block.edge, numEdges, gradient);
         const Items& distance = b == 0 ? cloudDistances : distances;
@@ -410,33 +492,32 @@ private:
             displacementsAdjoint.addPoint(
                 3 * d, v, real(2.0) * y * featureDerivative(squareOf(displacement)) * displacement);
         });
-        for (int e = 0; e < numEdges; e++)
-            for (int h = 0; h < STRIDE; h++) {
-                const int v = e * STRIDE + h, to = i * STRIDE + h, from = getSender(e, i) * STRIDE + h;
-                for (int row = 0; row < hidden; row++) {
-                    const real worth = edge.adjoint.at(row, v);
-                    receiverAdjoint.at(row, to) = receiverAdjoint.at(row, to) + worth;
-                    senderAdjoint.at(row, from) = senderAdjoint.at(row, from) + worth;
-                }
-                for (int d = 0; d < count; d++) {
-                    const int row = getDisplacementRow(network, b, d);
-                    const real3 worth = displacementsAdjoint.point(3 * d, v);
-                    originAdjoint.addPoint(row, to, worth);
-                    originAdjoint.addPoint(row, from, real(-1.0) * worth);
-                }
+        for (int v = 0; v < numEdges * STRIDE; v++) {
+            const int to = getReceiver(v), from = getSender(v);
+            for (int row = 0; row < hidden; row++) {
+                const real worth = edge.adjoint.at(row, v);
+                receiverAdjoint.at(row, to) = receiverAdjoint.at(row, to) + worth;
+                senderAdjoint.at(row, from) = senderAdjoint.at(row, from) + worth;
             }
+            for (int d = 0; d < count; d++) {
+                const int row = getDisplacementRow(network, b, d);
+                const real3 worth = displacementsAdjoint.point(3 * d, v);
+                originAdjoint.addPoint(row, to, worth);
+                originAdjoint.addPoint(row, from, real(-1.0) * worth);
+            }
+        }
     }
 
     /** What the factors, the gate and, in part, the displacements of an edge are worth. */
-    void backpropagateShifts(const Network& network, size_t b, int i, int v, int count) {
-        const int to = i * STRIDE + v % STRIDE;
+    void backpropagateShifts(const Network& network, size_t b, int v, int count) {
+        const int to = getReceiver(v);
         for (int d = 0; d < count; d++)
             displacementsAdjoint.setPoint(3 * d, v, make_real3(real(0.0), real(0.0), real(0.0)));
         for (int k = 0; k < numVectors; k++) {
             const int d = getDisplacement(network, b, k);
             const real3 given = normalizeShift() * vectorsAdjoint.point(3 * k, to);
             const real3 displacement = displacements.point(3 * d, v);
-            const real length = lengths.at(d, v), weight = real(1.0) / (real(1.0) + length);
+            const real length = lengths.at(d, v), weight = weights.at(d, v);
             const real along = dotProduct(given, displacement);
             factorsAdjoint.at(k, v) = weight * along;
             // Two particles in one place have no direction, and their distance no slope.
@@ -451,12 +532,15 @@ private:
         gatesAdjoint.at(0, v) = normalizeMessage() * sum * gate * (real(1.0) - gate);
     }
 
-    int numParticles, numEdges, numVectors, numFeatures, hidden, numPairs, numDistances;
+    int numParticles, numVectors, numFeatures, hidden, numPairs, numDistances;
     const Items* points = nullptr;
+    /** The selected edges. */
+    int numEdges = 0, receivers[EDGES_AT_ONCE], senders[EDGES_AT_ONCE];
     /** Before each block, and after the last. */
     std::vector<Items> vectors, features, messages;
     Items nodeInput, firstNodeInput, senderTerms, receiverTerms;
-    Items displacements, lengths, distances, cloudDistances, gates, factors, crossFactors, updateInput;
+    Items displacements, lengths, weights, distances, cloudDistances, gates, factors, crossFactors,
+        updateInput;
     ResidualState edge, shift, cross, node;
     Items vectorsAdjoint, previousAdjoint, featuresAdjoint, messageAdjoint, senderAdjoint, receiverAdjoint,
         crossAdjoint, factorsAdjoint, gatesAdjoint, displacementsAdjoint, nodeInputAdjoint;

@@ -2,12 +2,12 @@
 // has `real`, Scalar, STRIDE, Matrix, WeightGradient and the shared maths, after Items.h. No include guard:
 // each meaning of `real` includes it once.
 
-inline real silu(real x) {
-    return x * sigmoid(x);
+[[gnu::always_inline]] inline real silu(real x) {
+    return x * SIGMOID(x);
 }
 
-inline real siluDerivative(real x) {
-    const real s = sigmoid(x);
+[[gnu::always_inline]] inline real siluDerivative(real x) {
+    const real s = SIGMOID(x);
     return s * (real(1.0) + x * (real(1.0) - s));
 }
 
@@ -28,7 +28,7 @@ struct Layer {
     Matrix weight, transposed;
 };
 
-/** y = silu(a), out = y + silu(second(normalize(y))); `a` is what the first layer gives. */
+/** y = silu(a), output = y + silu(second(normalize(y))); the argument a is what the first layer gives. */
 struct Residual {
     Residual() = default;
     Residual(const EquivariantCouplingModel::ResidualPlace& place, const double* parameters)
@@ -36,52 +36,57 @@ struct Residual {
     Layer first, second;
 };
 
-/** A residual network on its way through `items` items. */
+/** A residual network on its way through up to `items` items. */
 class ResidualState {
 public:
     ResidualState() = default;
     ResidualState(int width, int items)
-        : width(width),
-          argument(width, items),
-          normalized(width, items),
-          second(width, items),
-          output(width, items),
-          adjoint(width, items),
-          inner(width, items),
-          inverseDeviation(1, items) {}
-    /** From `argument` to `output`. */
+        : output(width, items), width(width), normalized(width, items), inverseDeviation(1, items) {}
+    /** Whether what backpropagate() needs is kept. */
+    void keep(bool isKept) {
+        this->isKept = isKept;
+        if (isKept && adjoint.getNumRows() == 0)
+            argument = second = adjoint = inner = Items(width, normalized.getNumItems());
+    }
+    /** Give what the first layer gives, each row of each vector once, before evaluate(). */
+    [[gnu::always_inline]] void setArgument(int i, int v, real a) {
+        if (isKept)
+            argument.at(i, v) = a;
+        output.at(i, v) = silu(a);
+    }
+    /** From there to `output`. */
     void evaluate(const Layer& layer, int items) {
         for (int v = 0; v < items * STRIDE; v++)
             normalize(v);
-        layer.weight.multiply(normalized.begin(), items, [&](int i, int v, real y) {
-            second.at(i, v) = y;
-            output.at(i, v) = output.at(i, v) + silu(y);
-        });
+        if (isKept)
+            layer.weight.multiply(normalized.begin(), items, [&](int i, int v, real y) {
+                second.at(i, v) = y;
+                output.at(i, v) = output.at(i, v) + silu(y);
+            });
+        else
+            layer.weight.multiply(normalized.begin(), items,
+                                  [&](int i, int v, real y) { output.at(i, v) = output.at(i, v) + silu(y); });
     }
-    /** From what `output` is worth, in `adjoint`, to what `argument` is worth, in the same place. */
+    /** From what `output` is worth, in `adjoint`, to what the argument is worth, in the same place. */
     void backpropagate(const Layer& layer, int items, WeightGradient* gradient) {
         for (int v = 0; v < items * STRIDE; v++)
             for (int i = 0; i < width; i++)
                 inner.at(i, v) = adjoint.at(i, v) * siluDerivative(second.at(i, v));
         if (gradient != nullptr)
             gradient->add(layer.place, inner.begin(), normalized.begin(), items);
-        layer.transposed.multiply(inner.begin(), items, [&](int i, int v, real y) { output.at(i, v) = y; });
+        layer.transposed.multiply(inner.begin(), items, [&](int i, int v, real y) { second.at(i, v) = y; });
         for (int v = 0; v < items * STRIDE; v++)
             backpropagateNormalization(v);
     }
 
-    int width = 0;
-    Items argument, normalized, second, output, adjoint;
+    Items output, adjoint;
 
 private:
     void normalize(int v) {
         const real inverseWidth = real(1.0 / width);
         real sum = real(0.0);
-        for (int i = 0; i < width; i++) {
-            const real y = silu(argument.at(i, v));
-            output.at(i, v) = y;
-            sum = sum + y;
-        }
+        for (int i = 0; i < width; i++)
+            sum = sum + output.at(i, v);
         const real mean = sum * inverseWidth;
         real squares = real(0.0);
         for (int i = 0; i < width; i++) {
@@ -94,20 +99,22 @@ private:
             normalized.at(i, v) = normalized.at(i, v) * inverse;
         inverseDeviation.at(0, v) = inverse;
     }
-    /** What normalize(y) is worth stands in `output`. */
+    /** What normalize(y) is worth stands in `second`. */
     void backpropagateNormalization(int v) {
         const real inverseWidth = real(1.0 / width);
         real sum = real(0.0), product = real(0.0);
         for (int i = 0; i < width; i++) {
-            sum = sum + output.at(i, v);
-            product = product + output.at(i, v) * normalized.at(i, v);
+            sum = sum + second.at(i, v);
+            product = product + second.at(i, v) * normalized.at(i, v);
         }
         const real mean = sum * inverseWidth, slope = product * inverseWidth;
         const real inverse = inverseDeviation.at(0, v);
         for (int i = 0; i < width; i++) {
-            const real worth = inverse * (output.at(i, v) - mean - slope * normalized.at(i, v));
+            const real worth = inverse * (second.at(i, v) - mean - slope * normalized.at(i, v));
             adjoint.at(i, v) = (adjoint.at(i, v) + worth) * siluDerivative(argument.at(i, v));
         }
     }
-    Items inner, inverseDeviation;
+    bool isKept = false;
+    int width = 0;
+    Items argument, normalized, second, inner, inverseDeviation;
 };

@@ -1,7 +1,7 @@
 #include "SplineKernels.h"
 
 #include "lanes/Lanes.h"
-#include "openmmflow/internal/SplineOffset.h"
+#include "shared/SplineOffset.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {

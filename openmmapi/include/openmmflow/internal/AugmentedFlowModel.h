@@ -9,11 +9,11 @@
 namespace OpenMMFlow {
 
 /**
- * A flow over the joint configurations (x, a) of N particles and of one or more augmented copies a of them, in
- * two or three dimensions: its particles, its base distribution, and the conditional distribution of a.
+ * A flow over the joint configurations (x, a) of N particles and of one or more augmented copies a of them,
+ * in two or three dimensions: its particles, its base distribution, and the conditional distribution of a.
  *
- * Base: x is Gaussian on the subspace of zero centre, with the precision matrix of harmonic bonds, or the same
- * for all particles; a is Gaussian around x. Target: pi(a|x) is Gaussian around x. Lengths are in nm.
+ * Base: x is Gaussian on the subspace of zero centre, with the precision matrix of harmonic bonds, or the
+ * same for all particles; a is Gaussian around x. Target: pi(a|x) is Gaussian around x. Lengths are in nm.
  */
 class AugmentedFlowModel : public FlowModel {
 public:
@@ -29,7 +29,8 @@ public:
     struct Base {
         /** Harmonic bonds, which connect all particles; none: every particle is bound to the centre. */
         std::vector<std::pair<int, int>> bonds;
-        /** The standard deviation of each coordinate that one bond, or the tie to the centre, alone allows. */
+        /** The standard deviation of each coordinate that one bond, or the tie to the centre, alone allows.
+         */
         double scale = 1.0;
         /** The standard deviation of each coordinate of a around x. */
         double augmentedScale = 0.1;

@@ -14,13 +14,13 @@ namespace OpenMMFlow {
  *
  * The clouds (x, and the copies of a) form two sets; cloud 0, x, is in the first. A layer is a scaling, if
  * there is one, a coupling that transforms the second set given the first, and one that transforms the first
- * given the second. A coupling's network (EGNN, Satorras et al. 2021, arXiv 2102.09844, fully connected) gives
- * each particle of each cloud that is transformed a frame, built on the same particle of a cloud of the other
- * set, and the parameters of splines or affine functions of the particle's coordinates in that frame.
+ * given the second. A coupling's network (EGNN, Satorras et al. 2021, arXiv 2102.09844, fully connected)
+ * gives each particle of each cloud that is transformed a frame, built on the same particle of a cloud of the
+ * other set, and the parameters of splines or affine functions of the particle's coordinates in that frame.
  *
  * With "u" for a residual network of two layers, u(x) = y + silu(W' normalize(y) + b'), y = silu(W x + b),
- * where normalize() subtracts the mean of the features and divides by their standard deviation, block b of the
- * network of particles with features h and vectors v is
+ * where normalize() subtracts the mean of the features and divides by their standard deviation, block b of
+ * the network of particles with features h and vectors v is
  *
  *     m_ij   = edge(h_i, c_i, h_j, c_j, log(1 + |v_i - v_j|^2))            from j to i
  *     m_i    = sum_j sigmoid(gate(m_ij)) m_ij / sqrt(N-1)
@@ -38,6 +38,8 @@ namespace OpenMMFlow {
 class EquivariantCouplingModel : public AugmentedFlowModel {
 public:
     enum class Transform { Spherical, CartesianAffine, CartesianSpline, Vector };
+    /** Get the transform of a name, such as "cartesian-affine". */
+    static Transform getTransform(const std::string& name);
     struct Configuration {
         Transform transform = Transform::Spherical;
         /** How often each coupling transforms, each time in a frame of its own. */

@@ -10,7 +10,8 @@ namespace OpenMMFlow {
 
 class TensorFile;
 
-/** Where a dense layer, y = W x + b, stands among the parameters of a flow: W row-major, (outputs, inputs). */
+/** Where a dense layer, y = W x + b, stands among the parameters of a flow: W row-major, (outputs, inputs).
+ */
 struct LayerPlace {
     int inputs = 0, outputs = 0;
     size_t weight = 0, bias = 0;
@@ -18,8 +19,8 @@ struct LayerPlace {
 };
 
 /**
- * Names and places of the parameters of a flow, which are one flat array: a file stores them tensor by tensor,
- * an optimiser and a gradient deal with one array, and kernels find each layer at its place.
+ * Names and places of the parameters of a flow, which are one flat array: a file stores them tensor by
+ * tensor, an optimiser and a gradient deal with one array, and kernels find each layer at its place.
  */
 class ParameterLayout {
 public:

@@ -8,7 +8,7 @@
 #include "NoiseBlock.h"
 #include "WideSum.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
-#include "openmmflow/internal/SplineOffset.h"
+#include "shared/SplineOffset.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {

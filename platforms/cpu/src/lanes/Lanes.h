@@ -283,6 +283,27 @@ inline Lanes RSQRT(Lanes a) {
 }
 #endif
 
+/** 1/(1 + e^-a), which networks take more often than anything else: in single precision a power of 2, 2^n 2^f with
+ * |f| <= 1/2, whose second factor is the polynomial that is nearest, to 8e-8 of it. */
+[[gnu::always_inline]] inline Lanes SIGMOID(Lanes a) {
+    if constexpr (sizeof(Scalar) == 4) {
+        const Lanes limit = 126.0, shift = 12582912.0;
+        Lanes t = a * Lanes(-1.44269504088896341);
+        t = SELECT(t > limit, limit, t);
+        t = SELECT(t < -limit, -limit, t);
+        const Lanes shifted = t + shift;
+        const Lanes f = t - (shifted - shift);
+        Lanes y = Lanes(1.3276471520e-3) * f + Lanes(9.6755413307e-3);
+        y = y * f + Lanes(5.5507132750e-2);
+        y = y * f + Lanes(2.4022119724e-1);
+        y = y * f + Lanes(6.9314696706e-1);
+        y = y * f + Lanes(1.0000000717);
+        const Lanes power = (Vector)((Mask)y.v + ((Mask)shifted.v << 23));
+        return RECIP(Lanes(1.0) + power);
+    } else
+        return Lanes(1.0) / (Lanes(1.0) + exponential(-a));
+}
+
 using real = Lanes;
 
 // Always, so that what a caller knows about an argument (see withConstantBins) is known inside too.

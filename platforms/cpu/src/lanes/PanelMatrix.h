@@ -11,7 +11,7 @@ namespace LANE_NAMESPACE {
 /**
  * A matrix that multiplies rows of samples, and a vector that is added to the product: y = W x + b.
  *
- * The weights lie as the product reads them, in panels of PANEL outputs, input by input. The sums of a panel
+ * The weights lie as the product reads them, in panels of a few outputs, input by input. The sums of a panel
  * for TILE samples fill the registers from the first input to the last, so that a weight is read once for
  * TILE samples, and what follows a product (an activation, a sum) is done before they leave the registers.
  */
@@ -23,14 +23,16 @@ public:
      */
     template <class Weight, class Bias>
     PanelMatrix(int outputs, int inputs, const Weight& weight, const Bias& bias)
-        : outputs(outputs),
-          inputs(inputs),
-          weights((size_t)countPanels() * PANEL * inputs, 0),
-          biases(countPanels() * PANEL, 0) {
-        for (int i = 0; i < outputs; i++) {
-            biases[i] = bias(i);
+        : outputs(outputs), inputs(inputs) {
+        for (int first = 0; first < outputs; first += panels.back().rows) {
+            panels.push_back({first, chooseRows(outputs - first), weights.size(), biases.size()});
+            const int rows = panels.back().rows;
+            auto exists = [&](int r) { return first + r < outputs; };
+            for (int r = 0; r < rows; r++)
+                biases.push_back(exists(r) ? bias(first + r) : 0);
             for (int j = 0; j < inputs; j++)
-                weights[((size_t)(i / PANEL) * inputs + j) * PANEL + i % PANEL] = weight(i, j);
+                for (int r = 0; r < rows; r++)
+                    weights.push_back(exists(r) ? weight(first + r, j) : 0);
         }
     }
     /**
@@ -49,52 +51,68 @@ public:
     template <class Store>
     void multiplyTiles(const Lanes* x, int count, const Store& store) const {
         // A few panels stay in the first cache for all samples, and the inputs of a tile for these panels.
-        const int group = 4 * PANEL;
-        for (int start = 0; start < outputs; start += group)
+        const size_t group = 4;
+        for (size_t start = 0; start < panels.size(); start += group)
             for (int s = 0; s < count; s += TILE)
-                for (int first = start; first < outputs && first < start + group; first += PANEL)
-                    multiplyPanel(x + (size_t)(s / TILE) * inputs * Rows::STRIDE, first, s, store);
+                for (size_t p = start; p < panels.size() && p < start + group; p++) {
+                    const Lanes* tile = x + (size_t)(s / TILE) * inputs * Rows::STRIDE;
+                    if (panels[p].rows == LARGE)
+                        multiplyPanel<LARGE>(tile, panels[p], s, store);
+                    else
+                        multiplyPanel<SMALL>(tile, panels[p], s, store);
+                }
     }
 
 private:
 #if defined(__AVX512F__) || defined(__aarch64__)
     // Two vectors a row, of 32 registers: the rest holds inputs and a weight.
-    static constexpr int PANEL = 12;
+    static constexpr int LARGE = 12;
 #else
-    static constexpr int PANEL = 6;
+    static constexpr int LARGE = 6;
 #endif
-    int countPanels() const {
-        return (outputs + PANEL - 1) / PANEL;
+    // As few sums as keep the units for sums busy.
+    static constexpr int SMALL = 4;
+    struct Panel {
+        int first, rows;
+        size_t weight, bias;
+    };
+    /** The rows of the next panel, so that few rows are wasted: what is 2 more than a multiple of 6 is 4 and
+     * 4 more than one. */
+    static int chooseRows(int remaining) {
+        if (remaining < LARGE)
+            return SMALL;
+        return LARGE == 6 && (remaining == 8) ? SMALL : LARGE;
     }
 
-    template <class Store>
-    void multiplyPanel(const Lanes* x, int first, int s, const Store& store) const {
+    template <int ROWS, class Store>
+    void multiplyPanel(const Lanes* x, const Panel& panel, int s, const Store& store) const {
         static_assert(Rows::STRIDE == 2);
-        const Scalar* w = &weights[(size_t)first * inputs];
-        Vector low[PANEL], high[PANEL];
+        const Scalar *w = &weights[panel.weight], *b = &biases[panel.bias];
+        Vector low[ROWS], high[ROWS];
 #pragma GCC unroll 12
-        for (int r = 0; r < PANEL; r++)
-            low[r] = high[r] = broadcast(biases[first + r]);
-        for (int j = 0; j < inputs; j++, x += Rows::STRIDE, w += PANEL) {
+        for (int r = 0; r < ROWS; r++)
+            low[r] = high[r] = broadcast(b[r]);
+        for (int j = 0; j < inputs; j++, x += Rows::STRIDE, w += ROWS) {
             const Vector xLow = x[0].v, xHigh = x[1].v;
 #pragma GCC unroll 12
-            for (int r = 0; r < PANEL; r++) {
+            for (int r = 0; r < ROWS; r++) {
                 const Vector a = broadcast(w[r]);
                 low[r] += a * xLow;
                 high[r] += a * xHigh;
             }
         }
-        const int rows = outputs - first;
+        const int rows = outputs - panel.first;
 #pragma GCC unroll 12
-        for (int r = 0; r < PANEL; r++) {
+        for (int r = 0; r < ROWS; r++) {
             if (r < rows) {
-                store(first + r, s, Lanes(low[r]));
-                store(first + r, s + LANES, Lanes(high[r]));
+                store(panel.first + r, s, Lanes(low[r]));
+                store(panel.first + r, s + LANES, Lanes(high[r]));
             }
         }
     }
 
     int outputs, inputs;
+    std::vector<Panel> panels;
     std::vector<Scalar> weights, biases;
 };
 

@@ -3,7 +3,7 @@
 
 #include "Lanes.h"
 #include "openmmflow/internal/InternalFlowModel.h"
-#include "openmmflow/internal/SplineOffset.h"
+#include "shared/SplineOffset.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {

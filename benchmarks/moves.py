@@ -3,9 +3,9 @@
 Run by `make bench`. Alanine dipeptide, LangevinMiddle at 300 K, 1/ps and 1 fs, one thread.
 
 The cost is the time that a move after every 500 steps adds, as a share of the time of those steps: the median of
-interleaved rounds, and its quartiles. A round is one block of proposals long, which a move draws ahead for itself and those
-after it, so that each round pays for all of them. In vacuum, where steps are cheap, there is a small flow besides. In OBC1,
-where they are not, a move is timed between fewer steps, and its share of 500 computed from that.
+interleaved rounds, and its quartiles. A round is one block of proposals long, which a move draws ahead for itself and
+those after it, so that each round pays for all of them. In vacuum, where steps are cheap, there is a small flow
+besides. In OBC1, where they are not, a move is timed between fewer steps, and its share of 500 computed from that.
 
 A round trip goes from phi < 0 to phi > 0 (C7ax) and back; either side counts as reached in its core only, so that a
 torsion which dithers at the border, or goes by way of 180 degrees, is no trip. In equilibrium as many trajectories leave

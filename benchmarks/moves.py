@@ -2,8 +2,10 @@
 
 Run by `make bench`. Alanine dipeptide, LangevinMiddle at 300 K, 1/ps and 1 fs, one thread.
 
-The cost is the time that a move after every 500 steps adds, as a share of the time without moves: the median of
-interleaved rounds.
+The cost is the time that a move after every 500 steps adds, as a share of the time of those steps: the median of
+interleaved rounds, and its quartiles. A round is one block of proposals long, which a move draws ahead for itself and
+those after it, so that each round pays for all of them. In vacuum, where steps are cheap, there is a small flow
+besides. In OBC1, where they are not, a move is timed between fewer steps, and its share of 500 computed from that.
 
 A round trip goes from phi < 0 to phi > 0 (C7ax) and back; either side counts as reached in its core only, so that a
 torsion which dithers at the border, or goes by way of 180 degrees, is no trip. In equilibrium as many trajectories leave
@@ -31,13 +33,16 @@ from dipeptide import DIPEPTIDE, TEMPERATURE, load, states  # noqa: E402
 
 FRICTION, STEP_SIZE = 1.0, 0.001
 FREQUENCY, FREQUENCY_OF_TRIPS = 500, 50
+# The number of proposals that a move draws ahead, PROPOSED_BLOCK in openmmapi/src/FlowProposals.cpp.
+BLOCK = 64
+FLOW, SMALL_FLOW = "flow.safetensors", "flow-small.safetensors"
 # The cores of phi < 0 and of C7ax in degrees.
 NEGATIVE, POSITIVE = (-150, -50), (30, 110)
 
 
-def make_context(environment, platform, frequency):
-    """Return a Context; with moves unless frequency is 0."""
-    system, pdb, flow = load(environment)
+def make_context(environment, platform, frequency, flow=FLOW):
+    """Return a Context; with moves, by the flow in a file of that name, unless frequency is 0."""
+    system, pdb, flow = load(environment, flow)
     move = None
     if frequency > 0:
         move = openmmflow.MonteCarloFlowMove(flow, TEMPERATURE * unit.kelvin, frequency=frequency)
@@ -53,25 +58,21 @@ def make_context(environment, platform, frequency):
     return context, move
 
 
-def measure_cost(environment, platform, frequency, rounds, seconds):
-    """Return steps/s without and with moves, the cost of a move in ms and as a share, and the share accepted."""
+def measure_cost(environment, platform, frequency, seconds, flow=FLOW):
+    """Return the time of a step without moves, that which a move adds (three quartiles), and the share accepted."""
     plain, _ = make_context(environment, platform, 0)
-    mixed, move = make_context(environment, platform, frequency)
+    mixed, move = make_context(environment, platform, frequency, flow)
 
-    def run(context, moves):
+    def run(context):
         start = time.perf_counter()
-        context.getIntegrator().step(moves * frequency)
-        return (time.perf_counter() - start) / moves
+        context.getIntegrator().step(BLOCK * frequency)
+        return (time.perf_counter() - start) / BLOCK
 
-    moves = max(2, round(seconds / run(plain, 4)))
-    run(mixed, moves)
-    times = np.array([(run(plain, moves), run(mixed, moves)) for _ in range(rounds)])
-    without, extra = np.median(times[:, 0]), np.median(times[:, 1] - times[:, 0])
+    rounds = max(5, round(seconds / BLOCK / (run(plain) + run(mixed))))
+    times = np.array([(run(plain), run(mixed)) for _ in range(rounds)])
     return (
-        frequency / without,
-        frequency / (without + extra),
-        1e3 * extra,
-        extra / without,
+        np.median(times[:, 0]) / frequency,
+        np.quantile(times[:, 1] - times[:, 0], (0.25, 0.5, 0.75)),
         move.getStatistics(mixed).acceptance,
     )
 
@@ -140,25 +141,31 @@ def count_round_trips(environment, moves):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.0, help="the time of each round")
+    parser.add_argument("--seconds", type=float, default=60, help="the time to measure each cost for")
     parser.add_argument("--replicas", type=int, default=1024)
     parser.add_argument("--picoseconds", type=float, default=40)
     parser.add_argument("--moves", type=int, default=40_000, help="the length of the chain of moves")
     options = parser.parse_args()
 
     print("a move after every 500 steps")
-    print(f"{'':20s} steps/s alone  with moves  ms/move    cost  accepted")
-    for environment, platform in (("vacuum", "Reference"), ("obc1", "Reference"), ("obc1", "CPU")):
-        alone, mixed, milliseconds, share, accepted = measure_cost(
-            environment, platform, FREQUENCY, options.rounds, options.seconds
-        )
+    print(f"{'':30s} steps/s alone  with moves  ms/move    cost  (quartiles)    accepted")
+    for environment, platform, flow, frequency in (
+        ("vacuum", "Reference", FLOW, FREQUENCY),
+        ("vacuum", "Reference", SMALL_FLOW, FREQUENCY),
+        ("obc1", "Reference", FLOW, FREQUENCY_OF_TRIPS),
+        ("obc1", "CPU", FLOW, FREQUENCY_OF_TRIPS),
+    ):
+        step, extra, accepted = measure_cost(environment, platform, frequency, options.seconds, flow)
+        name = f"{environment}, {platform}" + (", small flow" if flow == SMALL_FLOW else "")
+        low, middle, high = 100 * extra / (FREQUENCY * step)
         print(
-            f"{environment + ', ' + platform:20s} {alone:13.0f} {mixed:11.0f} {milliseconds:8.3f} {100 * share:6.2f}%"
-            f" {100 * accepted:8.1f}%"
+            f"{name:30s} {1 / step:13.0f} {1 / (step + extra[1] / FREQUENCY):11.0f} {1e3 * extra[1]:8.3f}"
+            f" {middle:6.2f}% ({low:5.2f} ... {high:5.2f}) {100 * accepted:8.1f}%",
+            flush=True,
         )
 
-    alone, mixed, *_ = measure_cost("obc1", "CPU", FREQUENCY_OF_TRIPS, options.rounds, options.seconds)
+    # Round trips are counted in the last of these: OBC1 on CPU.
+    alone, mixed = 1 / step, 1 / (step + extra[1] / FREQUENCY_OF_TRIPS)
     with open(os.path.join(DIPEPTIDE, "obc1/reference.json")) as file:
         population = json.load(file)["states"]["C7ax"]
     k, k_error = measure_escapes("obc1", options.replicas, options.picoseconds)

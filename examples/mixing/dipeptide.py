@@ -28,14 +28,14 @@ def count(text):
     return value
 
 
-def load(environment):
-    """Return the System, the PDBFile and the Flow of an environment, "vacuum" or "obc1"."""
+def load(environment, flow="flow.safetensors"):
+    """Return the System, the PDBFile and the Flow (of that file) of an environment, "vacuum" or "obc1"."""
     folder = DIPEPTIDE / environment
     system = openmm.XmlSerializer.deserialize((folder / "system.xml").read_text())
     return (
         system,
         app.PDBFile(str(folder / "topology.pdb")),
-        openmmflow.Flow.load(folder / "flow.safetensors"),
+        openmmflow.Flow.load(folder / flow),
     )
 
 

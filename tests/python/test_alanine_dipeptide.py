@@ -1,6 +1,7 @@
 """The shipped flows of alanine dipeptide: their density on trained parameters, their ensembles against replica exchange."""
 
 import json
+from functools import cache
 
 import numpy as np
 import openmm
@@ -13,24 +14,44 @@ import openmmflow
 SAMPLES = 100_000
 
 
-@pytest.fixture(scope="module", params=["vacuum", "obc1"])
-def folder(request):
-    return DIPEPTIDE.parent / request.param
+def load_system(folder):
+    return openmm.XmlSerializer.deserialize((folder / "system.xml").read_text())
+
+
+@cache
+def sample(path):
+    """The ensemble of the flow in a file."""
+    sampler = openmmflow.FlowSampler(load_system(path.parent), openmmflow.Flow.load(path), 300 * unit.kelvin)
+    return sampler.sample(SAMPLES, seed=2026)
+
+
+@pytest.fixture(
+    scope="module", params=[("vacuum", "flow"), ("vacuum", "flow-small"), ("obc1", "flow")], ids="-".join
+)
+def path(request):
+    """The file of a flow."""
+    environment, name = request.param
+    return DIPEPTIDE.parent / environment / f"{name}.safetensors"
+
+
+@pytest.fixture(scope="module")
+def folder(path):
+    return path.parent
 
 
 @pytest.fixture(scope="module")
 def system(folder):
-    return openmm.XmlSerializer.deserialize((folder / "system.xml").read_text())
+    return load_system(folder)
 
 
 @pytest.fixture(scope="module")
-def trained(folder):
-    return openmmflow.Flow.load(folder / "flow.safetensors")
+def trained(path):
+    return openmmflow.Flow.load(path)
 
 
 @pytest.fixture(scope="module")
-def ensemble(trained, system):
-    return openmmflow.FlowSampler(system, trained, 300 * unit.kelvin).sample(SAMPLES, seed=2026)
+def ensemble(path):
+    return sample(path)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +62,15 @@ def reference(folder):
 def test_quality(ensemble):
     assert ensemble.effective_sample_fraction >= 0.5
     assert ensemble.pareto_k < 0.7
+
+
+def test_flows_of_vacuum_agree_on_the_partition_function():
+    # Each has learned a density of its own: what they share is the integral of exp(-u).
+    (large, large_error), (small, small_error) = (
+        sample(DIPEPTIDE / f"{name}.safetensors").log_partition_function for name in ("flow", "flow-small")
+    )
+    assert max(large_error, small_error) < 0.01
+    assert abs(large - small) < 3 * np.hypot(large_error, small_error)
 
 
 def test_free_energies_of_states_agree_with_replica_exchange(ensemble, reference, states):

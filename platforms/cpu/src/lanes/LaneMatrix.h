@@ -17,14 +17,16 @@ public:
             0, 0, [](int, int) { return 0.0; }, [](int) { return 0.0; }) {}
     template <class Weight, class Bias>
     Matrix(int outputs, int inputs, const Weight& weight, const Bias& bias)
-        : panels(outputs, inputs, weight, bias) {}
+        : inputs(inputs), panels(outputs, inputs, weight, bias) {}
     /** store(i, v, y) is given output i of vector v, each once. It must not write to x. */
     template <class Store>
     void multiply(const Lanes* x, int items, const Store& store) const {
-        panels.multiplyTiles(x, items * TILE, [&](int i, int s, Lanes y) { store(i, s / LANES, y); });
+        panels.multiplyTiles([&](int s) { return x + (size_t)(s / TILE) * inputs * STRIDE; }, items * TILE,
+                             [&](int i, int s, Lanes y) { store(i, s / LANES, y); });
     }
 
 private:
+    int inputs;
     PanelMatrix panels;
 };
 

@@ -45,17 +45,17 @@ public:
      */
     template <class Store>
     void multiply(const Rows& x, int count, const Store& store) const {
-        multiplyTiles(&x.at(0, 0), count, store);
+        multiplyTiles([&](int s) { return &x.at(0, s); }, count, store);
     }
-    /** The same of tiles that stand one after the other, as in Rows. */
-    template <class Store>
-    void multiplyTiles(const Lanes* x, int count, const Store& store) const {
+    /** The same of tiles of inputs that tileAt(s) gives for the samples s ... s+TILE-1. */
+    template <class TileAt, class Store>
+    void multiplyTiles(const TileAt& tileAt, int count, const Store& store) const {
         // A few panels stay in the first cache for all samples, and the inputs of a tile for these panels.
         const size_t group = 4;
         for (size_t start = 0; start < panels.size(); start += group)
             for (int s = 0; s < count; s += TILE)
                 for (size_t p = start; p < panels.size() && p < start + group; p++) {
-                    const Lanes* tile = x + (size_t)(s / TILE) * inputs * Rows::STRIDE;
+                    const Lanes* tile = tileAt(s);
                     if (panels[p].rows == LARGE)
                         multiplyPanel<LARGE>(tile, panels[p], s, store);
                     else

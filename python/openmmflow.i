@@ -59,5 +59,6 @@ from openmmflow.topologies import bond_order
 %include "swig/FlowSampler.i"
 %include "swig/forces.i"
 %include "swig/BoltzmannGeneratorForce.i"
+%include "swig/AugmentedParticles.i"
 %include "swig/MonteCarloFlowMove.i"
 %include "swig/plugins.i"

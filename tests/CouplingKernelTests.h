@@ -209,6 +209,17 @@ TEST_P(CouplingKernelTest, ADegenerateConfigurationHasNoDensity) {
     }
 }
 
+TEST_P(CouplingKernelTest, ASymmetricConfigurationSpansNoFrame) {
+    if (variant.dimensions == 2 || variant.transform == EquivariantCouplingModel::Transform::Vector
+        || numParticles != 3)
+        GTEST_SKIP() << "one direction is enough";
+    // Particle 0 is as far from 1 as from 2, in x and in a, so that all its vectors lie on one line.
+    vector<double> positions;
+    for (int cloud = 0; cloud <= variant.copies; cloud++)
+        positions.insert(positions.end(), {1.0 + cloud, 0, 0, 0, 1, 0, 0, -1, 0});
+    EXPECT_EQ(makeTruth(flow)->computeJointLogDensity(positions)[0], -numeric_limits<double>::infinity());
+}
+
 /** The integral of the joint density is 1: E_q[r/q] = 1 with r a known Gaussian. */
 TEST_P(CouplingKernelTest, JointDensityIsNormalised) {
     if (numParticles > 4 || variant.copies > 1)

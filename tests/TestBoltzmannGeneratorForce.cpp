@@ -9,7 +9,6 @@
 #include <thread>
 #include <vector>
 
-#include "AugmentedModel.h"
 #include "ExpectContextError.h"
 #include "RandomFlow.h"
 #include "openmm/Context.h"
@@ -244,7 +243,6 @@ TEST(BoltzmannGeneratorForce, RefusesWhatMakesNoSense) {
     expectRefused({0, 1, 2, 3, 8}, flow, "particle 8, but the particles of the System are numbered");
     expectRefused({0, 1, 2, 3, -1}, flow, "particle -1");
     expectRefused({0, 1, 2, 3, 1}, flow, "names particle 1 twice");
-    expectRefused({0, 1, 2}, makeAugmentedFlow(3), "augmented particles");
     for (double bad : {0.0, -1.0, std::nan(""), (double)INFINITY})
         expectError([&] { BoltzmannGeneratorForce(flow, particles, bad); }, "temperature must be positive");
 }

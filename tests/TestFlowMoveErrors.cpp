@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "AugmentedModel.h"
 #include "ExpectContextError.h"
 #include "FlowMoveChain.h"
 #include "openmm/AndersenThermostat.h"
@@ -95,7 +94,6 @@ TEST_F(FlowMoveErrors, OfTheParticles) {
     expectRefused(makeMove(1, {0, 1, 2}), "is for 3 particles and its flow has 4");
     expectRefused(makeMove(1, {0, 1, 2, 4}), "particle 4, but");
     expectRefused(makeMove(1, {0, 1, 2, 2}), "particle 2 twice");
-    expectRefused(new MonteCarloFlowMove(makeAugmentedFlow(4), temperature, 1), "augmented particles");
     system->setParticleMass(2, 0);
     expectRefused(makeMove(1), "Particle 2 of the MonteCarloFlowMove has no mass");
     system->setVirtualSite(2, new TwoParticleAverageSite(0, 1, 0.5, 0.5));

@@ -14,7 +14,8 @@ namespace {
 
 SplineShape makeShape(int bins, int ends) {
     const double minDerivative = 1e-3;
-    const double upper = ends == SPLINE_CIRCULAR ? M_PI : 5.0, lower = ends == SPLINE_FREE_ENDS ? 0.5 : -upper;
+    const double upper = ends == SPLINE_CIRCULAR ? M_PI : 5.0,
+                 lower = ends == SPLINE_FREE_ENDS ? 0.5 : -upper;
     return {bins, lower, upper, 1e-3, minDerivative, std::log(std::exp(1 - minDerivative) - 1)};
 }
 
@@ -36,8 +37,7 @@ protected:
     double randomArgument() {
         const double center = (shape.lower + shape.upper) / 2, half = (shape.upper - shape.lower) / 2;
         return center
-               + half * (circular ? 0.999 : 1.3)
-                     * std::uniform_real_distribution<double>(-1, 1)(generator);
+               + half * (circular ? 0.999 : 1.3) * std::uniform_real_distribution<double>(-1, 1)(generator);
     }
 };
 
@@ -90,8 +90,7 @@ TEST_P(Splines, AdjointOfTheInverseAgreesWithFiniteDifferences) {
             SplineResult r = splineInverse(y, parameters.data(), 1, shape, ends);
             return a * r.value + b * r.logDerivative;
         };
-        double yAdjoint =
-            splineInverseAdjoint(y, parameters.data(), 1, shape, ends, a, b, 1, adjoint.data());
+        double yAdjoint = splineInverseAdjoint(y, parameters.data(), 1, shape, ends, a, b, 1, adjoint.data());
         auto expectDerivative = [&](double plus, double minus, double analytic) {
             // A jump of 2 pi or a knot between the two points shows up as disagreement between step sizes;
             // such a point is left out, and few may be.
@@ -111,9 +110,10 @@ TEST_P(Splines, AdjointOfTheInverseAgreesWithFiniteDifferences) {
     EXPECT_GT(checked, 0.998 * total);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, Splines, testing::Combine(testing::Values(2, 8, 32),
-                                                             testing::Values(SPLINE_IDENTITY_TAILS, SPLINE_CIRCULAR,
-                                                                             SPLINE_FREE_ENDS)));
+INSTANTIATE_TEST_SUITE_P(Sizes, Splines,
+                         testing::Combine(testing::Values(2, 8, 32),
+                                          testing::Values(SPLINE_IDENTITY_TAILS, SPLINE_CIRCULAR,
+                                                          SPLINE_FREE_ENDS)));
 
 class Geometry : public testing::Test {
 protected:

@@ -3,6 +3,7 @@
 
 #include "openmmflow/AnnealingOptions.h"
 #include "openmmflow/AnnealingSchedule.h"
+#include "openmmflow/AugmentedParticles.h"
 #include "openmmflow/BatchedHMCIntegrator.h"
 #include "openmmflow/BatchedIntegrator.h"
 #include "openmmflow/BatchedLangevinMiddleIntegrator.h"

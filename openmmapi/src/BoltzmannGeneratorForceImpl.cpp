@@ -17,7 +17,7 @@ BoltzmannGeneratorForceImpl::BoltzmannGeneratorForceImpl(const BoltzmannGenerato
     : CustomCPPForceImpl(owner), owner(owner) {}
 
 void BoltzmannGeneratorForceImpl::initialize(ContextImpl& context) {
-    checkFlowParticles(owner.getFlow(), owner.getParticles(), context.getSystem(), owner.getName());
+    checkFlowParticles(owner.getFlow(), owner.getParticles(), context.getSystem(), true, owner.getName());
     CustomCPPForceImpl::initialize(context);
     flowContext = createDoublePrecisionContext(owner.getFlow(), "1");
     hasDerivatives = context.getPlatform().supportsKernels({ParameterDerivativeKernel::Name()});
@@ -34,7 +34,8 @@ double BoltzmannGeneratorForceImpl::computeForce(ContextImpl& context, const vec
     const vector<int>& particles = owner.getParticles();
     const double kT = BOLTZ * owner.getTemperature(),
                  scale = context.getParameter(owner.getScaleParameterName());
-    const double logQ = flowContext->computeLogDensityOfOne(gatherPositions(positions, particles), &gradient);
+    const double logQ =
+        flowContext->computeJointLogDensityOfOne(gatherPositions(positions, particles), &gradient);
     if (hasDerivatives)
         derivativeKernel.getAs<ParameterDerivativeKernel>().add(context, owner.getScaleParameterName(),
                                                                 -kT * logQ);

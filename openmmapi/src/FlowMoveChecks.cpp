@@ -38,7 +38,7 @@ vector<bool> markParticles(const vector<int>& particles, const System& system) {
 
 void checkFlowMove(const MonteCarloFlowMove& move, const vector<int>& particles, ContextImpl& context) {
     const System& system = context.getSystem();
-    checkFlowParticles(move.getFlow(), particles, system, move.getName());
+    checkFlowParticles(move.getFlow(), particles, system, false, move.getName());
     for (int particle : particles) {
         const string subject = "Particle " + to_string(particle) + " of the " + move.getName();
         if (system.isVirtualSite(particle))

@@ -9,15 +9,15 @@ using namespace std;
 
 namespace OpenMMFlow {
 
-void checkFlowParticles(const Flow& flow, const vector<int>& particles, const System& system,
+void checkFlowParticles(const Flow& flow, const vector<int>& particles, const System& system, bool isJoint,
                         const string& name) {
-    if (flow.getNumAugmentedParticles() > 0)
-        throw OpenMMException("The " + name
-                              + " cannot use a flow with augmented particles yet: use a flow without them.");
-    if ((int)particles.size() != flow.getNumParticles())
+    const int augmented = isJoint ? flow.getNumAugmentedParticles() : 0;
+    if ((int)particles.size() != flow.getNumParticles() + augmented)
         throw OpenMMException("The " + name + " is for " + to_string(particles.size())
                               + " particles and its flow has " + to_string(flow.getNumParticles())
-                              + ": name the particles of the System that the flow describes, in its order.");
+                              + (augmented > 0 ? " and " + to_string(augmented) + " augmented ones" : "")
+                              + ": name the particles of the System that the flow describes, in its order"
+                              + (augmented > 0 ? ", then the augmented ones" : "") + ".");
     vector<bool> isUsed(system.getNumParticles());
     for (int particle : particles) {
         if (particle < 0 || particle >= system.getNumParticles())
@@ -47,7 +47,8 @@ string describeNoDensity(double logQ, const string& name) {
                  "first.";
     return "The particles of the " + name
            + " are outside the flow's support, where its density is zero: start from the hand and from the cis or "
-             "trans form that the flow describes, or use a flow that describes these positions.";
+             "trans form that the flow describes (an equivariant coupling flow has none where particles are arranged "
+             "exactly symmetrically), or use a flow that describes these positions.";
 }
 
 unique_ptr<FlowContext> createDoublePrecisionContext(const Flow& flow, const string& threads) {

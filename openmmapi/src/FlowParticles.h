@@ -16,10 +16,11 @@ namespace OpenMMFlow {
 /**
  * Check that particles of a System can be those of a flow: as many, all in the System, and each once.
  *
- * @param name   the name of the Force, for messages
+ * @param isJoint   whether augmented particles are among them, after the others
+ * @param name      the name of the Force, for messages
  */
 void checkFlowParticles(const Flow& flow, const std::vector<int>& particles, const OpenMM::System& system,
-                        const std::string& name);
+                        bool isJoint, const std::string& name);
 
 /** Get the positions of some particles, (count, 3) in nm. */
 std::vector<double> gatherPositions(const std::vector<OpenMM::Vec3>& positions,

@@ -24,9 +24,9 @@ const double TYPICAL_ERROR = 5e-4, LARGEST_ERROR = 1e-2;
 /** Whether a FlowContext agrees with a more precise one about log q of its own samples. */
 bool isAccurate(FlowContext& context, FlowContext& precise) {
     vector<double> positions, sampled;
-    context.sample(PROPOSED_BLOCK, positions, sampled, 0);
-    const vector<double> found = context.computeLogDensity(positions),
-                         expected = precise.computeLogDensity(positions);
+    context.sampleJoint(PROPOSED_BLOCK, positions, sampled, 0);
+    const vector<double> found = context.computeJointLogDensity(positions),
+                         expected = precise.computeJointLogDensity(positions);
     double sumOfSquares = 0;
     for (int k = 0; k < PROPOSED_BLOCK; k++)
         if (isfinite(sampled[k])) {
@@ -76,8 +76,8 @@ bool FlowProposals::select(long long move) {
     return true;
 }
 
-double FlowProposals::computeLogQ(const vector<double>& configuration) {
-    return context->computeLogDensityOfOne(configuration);
+double FlowProposals::computeLogQ(const vector<double>& configuration, uint64_t index) {
+    return context->computeLogDensityOfOne(configuration, nullptr, 1, seed, index);
 }
 
 }  // namespace OpenMMFlow

@@ -30,8 +30,13 @@ public:
     const std::vector<double>& getBlockPositions() const { return positions; }
     /** Get log q of all proposals of the block, (count); +infinity outside the support. */
     const std::vector<double>& getBlockLogQ() const { return logQ; }
-    /** Compute log q of one configuration, (N, 3). */
-    double computeLogQ(const std::vector<double>& configuration);
+    /**
+     * Compute the log q that belongs into the weight of a configuration, (N, 3): for augmented flows log
+     * q(x,a) - log pi(a|x) with one a drawn from pi(a|x).
+     *
+     * @param index   what determines the draw, besides the seed
+     */
+    double computeLogQ(const std::vector<double>& configuration, uint64_t index);
 
 private:
     std::unique_ptr<FlowContext> context;

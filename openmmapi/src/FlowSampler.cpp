@@ -234,6 +234,11 @@ WeightedEnsemble FlowSampler::sampleToFile(const string& path, long long count, 
 }
 
 WeightedEnsemble FlowSampler::reweight(vector<double> positions, long long firstFrame) {
+    if (impl->context.getFlow().getNumAugmentedParticles() > 0)
+        throw OpenMMException(
+            "Samples of an augmented flow can be weighted together with the augmented particles that they "
+            "were "
+            "drawn with, which frames do not hold: use sample() again with the same seed.");
     vector<double> logQ = impl->context.computeLogDensity(positions);
     for (size_t k = 0; k < logQ.size(); k++)
         if (!isfinite(logQ[k]))

@@ -19,6 +19,26 @@ const long long maxChunk = 4096;
 
 }  // namespace
 
+void drawConditional(const AugmentedFlowModel& model, const double* x, uint64_t seed, uint64_t configuration,
+                     int draw, double* joint) {
+    const int n = model.getNumParticles(), dimensions = model.getParticles().dimensions;
+    const int numNormals = model.getNumAugmentedParticles() * dimensions, numBlocks = (numNormals + 1) / 2;
+    std::copy_n(x, 3 * n, joint);
+    std::fill_n(joint + 3 * n, 3 * model.getNumAugmentedParticles(), 0.0);
+    shared::NormalPair pair{};
+    for (int k = 0; k < numNormals; k++) {
+        if (k % 2 == 0) {
+            const shared::UniformPair u = shared::uniformPair(
+                seed, configuration, shared::NoiseStream::Augmented, (uint32_t)(draw * numBlocks + k / 2));
+            pair = shared::boxMuller(u.first, u.second);
+        }
+        const int particle = k / dimensions, axis = k % dimensions;
+        joint[3 * (n + particle) + axis] =
+            x[3 * (particle % n) + axis]
+            + model.getParticles().augmentedScale * (k % 2 == 0 ? pair.first : pair.second);
+    }
+}
+
 MarginalDensity::MarginalDensity(const AugmentedFlowModel& model, FlowKernel& kernel)
     : model(model),
       kernel(kernel),
@@ -40,28 +60,6 @@ void MarginalDensity::sample(long long count, uint64_t seed, uint64_t first, dou
     }
 }
 
-void MarginalDensity::drawConditional(const double* x, uint64_t seed, uint64_t configuration, int draw,
-                                      double* result) const {
-    std::copy_n(x, size, result);
-    const int dimensions = model.getParticles().dimensions, copies = model.getParticles().copies;
-    const int numNormals = copies * model.getNumParticles() * dimensions, numBlocks = (numNormals + 1) / 2;
-    shared::NormalPair pair{};
-    for (int k = 0; k < numNormals; k++) {
-        if (k % 2 == 0) {
-            const shared::UniformPair u = shared::uniformPair(
-                seed, configuration, shared::NoiseStream::Augmented, (uint32_t)(draw * numBlocks + k / 2));
-            pair = shared::boxMuller(u.first, u.second);
-        }
-        const int particle = k / dimensions, axis = k % dimensions;
-        result[size + 3 * particle + axis] =
-            x[3 * (particle % model.getNumParticles()) + axis]
-            + model.getParticles().augmentedScale * (k % 2 == 0 ? pair.first : pair.second);
-    }
-    if (dimensions == 2)
-        for (size_t k = size + 2; k < jointSize; k += 3)
-            result[k] = 0;
-}
-
 void MarginalDensity::estimate(long long count, const double* positions, int draws, uint64_t seed,
                                uint64_t first, double* logQ, double* gradient) {
     if (draws < 1 || draws > 1000000)
@@ -78,7 +76,7 @@ void MarginalDensity::estimateChunk(uint64_t first, long long count, const doubl
     joint.resize(numJoint * jointSize);
     jointLogQ.resize(numJoint);
     for (long long k = 0; k < numJoint; k++)
-        drawConditional(positions + k / draws * size, seed, first + k / draws, (int)(k % draws),
+        drawConditional(model, positions + k / draws * size, seed, first + k / draws, (int)(k % draws),
                         &joint[k * jointSize]);
     if (gradient == nullptr)
         kernel.computeLogDensity(numJoint, joint.data(), jointLogQ.data());

@@ -10,6 +10,13 @@
 namespace OpenMMFlow {
 
 /**
+ * Make a joint configuration (N+A, 3) of x (N, 3) and a draw of a from pi(a|x), which is determined by a
+ * seed, the index of the configuration and that of the draw. In two dimensions z of a is 0.
+ */
+void drawConditional(const AugmentedFlowModel& model, const double* x, uint64_t seed, uint64_t configuration,
+                     int draw, double* joint);
+
+/**
  * What follows from the joint density of an augmented flow, on every platform: samples with the density that
  * their importance weight takes, log q(x,a) - log pi(a|x), and estimates of the marginal density.
  */
@@ -31,8 +38,6 @@ public:
                   double* logQ, double* gradient);
 
 private:
-    void drawConditional(const double* x, uint64_t seed, uint64_t configuration, int draw,
-                         double* joint) const;
     void estimateChunk(uint64_t first, long long count, const double* positions, int draws, uint64_t seed,
                        double* logQ, double* gradient);
     const AugmentedFlowModel& model;

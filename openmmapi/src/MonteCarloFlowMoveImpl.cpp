@@ -18,6 +18,7 @@
 #include "openmm/OpenMMException.h"
 #include "openmm/internal/OSRngSeed.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
+#include "openmmflow/internal/AugmentedFlowModel.h"
 #include "openmmflow/internal/KernelProperties.h"
 
 using namespace OpenMM;
@@ -94,7 +95,14 @@ void MonteCarloFlowMoveImpl::initialize(ContextImpl& context) {
     const int seed = owner.getRandomNumberSeed() == 0 ? osrngseed() : owner.getRandomNumberSeed();
     key = makeReplicaKey((uint32_t)seed, findIndex(owner, system), NoiseStream::FlowMoveKey);
     proposals = make_unique<FlowProposals>(owner.getFlow(), key, numProposals, threads);
-    batchedEnergies = MoveEnergies::create(system, particles, threads);
+    const auto* augmented = dynamic_cast<const AugmentedFlowModel*>(&owner.getFlow().getModel());
+    isPlanar = augmented != nullptr && augmented->getParticles().dimensions == 2;
+    createBatchedEnergies(system);
+}
+
+void MonteCarloFlowMoveImpl::createBatchedEnergies(const System& system) {
+    // What is prepared knows nothing of the z that a flow in two dimensions leaves as it is.
+    batchedEnergies = isPlanar ? nullptr : MoveEnergies::create(system, particles, threads);
 }
 
 map<string, double> MonteCarloFlowMoveImpl::getDefaultParameters() {
@@ -142,7 +150,7 @@ MonteCarloFlowMoveImpl::State MonteCarloFlowMoveImpl::readState(ContextImpl& con
     state.configuration = gatherPositions(state.positions, particles);
     for (size_t i = 0; i < state.configuration.size(); i++)
         state.configuration[i] -= state.center[i % 3];
-    state.logQ = proposals->computeLogQ(state.configuration);
+    state.logQ = proposals->computeLogQ(state.configuration, step);
     checkState(context, state, step);
     return state;
 }
@@ -171,7 +179,7 @@ optional<MonteCarloFlowMoveImpl::Energies> MonteCarloFlowMoveImpl::computeBatche
     // of which nobody else tells.
     for (int attempt = 0; attempt < 2 && batchedEnergies != nullptr; attempt++) {
         if (attempt > 0)
-            batchedEnergies = MoveEnergies::create(context.getSystem(), particles, threads);
+            createBatchedEnergies(context.getSystem());
         if (batchedEnergies == nullptr)
             break;
         if (batchedEnergies->update(context.getParameters(), state.groups) || attempt > 0)
@@ -273,8 +281,13 @@ vector<Vec3> MonteCarloFlowMoveImpl::place(const State& state, int proposal) con
     const double* x =
         &proposals->getBlockPositions()[3 * particles.size() * (proposals->getFirst() + proposal)];
     vector<Vec3> positions = state.positions;
-    for (size_t i = 0; i < particles.size(); i++)
-        positions[particles[i]] = state.center + Vec3(x[3 * i], x[3 * i + 1], x[3 * i + 2]);
+    for (size_t i = 0; i < particles.size(); i++) {
+        Vec3& r = positions[particles[i]];
+        const double z = r[2];
+        r = state.center + Vec3(x[3 * i], x[3 * i + 1], x[3 * i + 2]);
+        if (isPlanar)
+            r[2] = z;
+    }
     return positions;
 }
 

@@ -1,10 +1,13 @@
-/* Orthonormal frames on learned vectors, spherical and polar coordinates in them, and their adjoints: from what
- * a result is worth to what its arguments are worth. Common compute language.
+/* Orthonormal frames on learned vectors, spherical and polar coordinates in them, and their adjoints: from
+ * what a result is worth to what its arguments are worth. Common compute language.
  *
  * Squared lengths have a tiny number added where a logarithm or a quotient follows, so that a point on the
  * origin or on an axis of a frame is no special case: it is far below round-off everywhere else. */
 
 #define TINY_SQUARE 1e-30
+
+/* The square of the sine between two vectors up to which they span no frame: what is left is round-off. */
+#define DEGENERATE_SQUARE 1e-20
 
 /* Axes x, y, z, right-handed, and what the adjoint needs of how they came about. */
 typedef struct {
@@ -12,14 +15,17 @@ typedef struct {
     real inverseFirst, inverseSecond, projection;
 } Frame;
 
-/* The frame with z along `first`, and `second` in the half-plane of z and positive x. */
+/* The frame with z along `first`, and `second` in the half-plane of z and positive x; NaN where they span
+ * none, as they do where particles are arranged symmetrically. */
 DEVICE Frame makeFrame(real3 first, real3 second) {
     Frame frame;
     frame.inverseFirst = (real)1 / norm(first);
     frame.z = frame.inverseFirst * first;
     frame.projection = dotProduct(second, frame.z);
     real3 rejection = second - frame.projection * frame.z;
-    frame.inverseSecond = (real)1 / norm(rejection);
+    real square = dotProduct(rejection, rejection);
+    real threshold = (real)DEGENERATE_SQUARE * dotProduct(second, second);
+    frame.inverseSecond = (real)1 / SELECT(square > threshold, SQRT(square), (real)0);
     frame.x = frame.inverseSecond * rejection;
     frame.y = crossProduct(frame.z, frame.x);
     return frame;

@@ -7,6 +7,7 @@ require_openmm()
 
 from openmmflow.openmmflow import (  # noqa: E402
     AnnealingSchedule,
+    AugmentedParticles,
     BatchedHMCIntegrator,
     BatchedLangevinMiddleIntegrator,
     BatchedPotential,
@@ -29,6 +30,7 @@ load_plugins()
 
 __all__ = [
     "AnnealingSchedule",
+    "AugmentedParticles",
     "BatchedHMCIntegrator",
     "BatchedLangevinMiddleIntegrator",
     "BatchedPotential",

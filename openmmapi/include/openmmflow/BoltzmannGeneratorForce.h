@@ -25,6 +25,11 @@ namespace OpenMMFlow {
  * (OpenCL, CUDA, HIP) it has none, because OpenMM gives Forces that are computed on the host no way to report
  * one there; since the energy is proportional to the scale, the derivative is the energy at scale 1.
  *
+ * For a flow with augmented particles it is the joint -scale kT log q(x,a), with the augmented particles in
+ * the System: AugmentedParticles adds them. Their positions count relative to the others'. Integrated over
+ * them this is -kT log q(x) only at scale 1 with nothing else acting on them; their masses are free. Flows in
+ * two dimensions act on x and y only.
+ *
  * Forces are the exact gradient almost everywhere: log q of a flow made of rational-quadratic splines has
  * kinks at the knots, where its gradient jumps, so that constant-energy dynamics drift more than with a
  * smooth potential. Measured for alanine dipeptide (22 atoms, 300 K, VerletIntegrator): 1 kT/ps with steps of
@@ -47,7 +52,8 @@ public:
      * Create a BoltzmannGeneratorForce.
      *
      * @param flow          the Flow
-     * @param particles     the indices of the N particles in the System, in the order of the flow's
+     * @param particles     the indices of the N particles in the System, in the order of the flow's, then
+     * those of the augmented ones, if the flow has any
      * @param temperature   the temperature T, in K
      * @throws OpenMM::OpenMMException if the temperature is not positive. When a Context is created, if the
      * number of particles is not the flow's, or if one is not in the System or named twice

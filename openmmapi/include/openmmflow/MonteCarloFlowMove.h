@@ -33,6 +33,10 @@ namespace OpenMMFlow {
  * finite length, so that moves do not spoil the accuracy of its positions.) When it
  * is rejected nothing changes.
  *
+ * Flows with augmented particles bring their own: w is then exp(-U/kT) pi(a|x) / q(x,a), with the a of each
+ * proposal, and one drawn from pi(a|x) for the old configuration in each move. The System has no such
+ * particles, or the move does not use them. Flows in two dimensions leave z as it is.
+ *
  * Proposals whose energy is NaN or infinite are rejected, and counted. A current configuration without a
  * finite energy, or outside the flow's support, throws an OpenMMException: no move could lead back there. In
  * a periodic System the particles must be one whole molecule, and not wrapped into the box: bonded particles

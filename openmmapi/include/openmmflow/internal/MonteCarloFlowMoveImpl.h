@@ -40,6 +40,7 @@ private:
         double old;
         std::vector<double> proposed;
     };
+    void createBatchedEnergies(const OpenMM::System& system);
     State readState(OpenMM::ContextImpl& context, long long step);
     void checkState(OpenMM::ContextImpl& context, const State& state, long long step);
     std::optional<Energies> computeBatchedEnergies(OpenMM::ContextImpl& context, const State& state);
@@ -60,6 +61,8 @@ private:
     uint64_t key = 0;
     std::string threads;
     bool isDouble = false, hasWarned = false;
+    /** Whether the flow has two dimensions. */
+    bool isPlanar = false;
     std::optional<std::vector<std::pair<int, int>>> bonds;
     std::unique_ptr<FlowProposals> proposals;
     std::unique_ptr<MoveEnergies> batchedEnergies;

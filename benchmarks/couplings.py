@@ -1,0 +1,188 @@
+"""Equivariant coupling flows on one core: openmm-flow's CPU platform against PyTorch, eager and compiled.
+
+Run by `make bench`. Prints, for the configurations of the paper (Midgley et al. 2023, arXiv 2308.10364), samples with
+joint log q per second in single precision at the best batch sizes, ratios, and the share of the core's peak that
+openmm-flow's matrix products amount to. Every figure is the median of interleaved rounds, since shared machines drift.
+Figures of the authors' JAX code are recorded ones, of another machine.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from proposals import HERE, rate
+
+TRANSFORMS = ["spherical", "cartesian-affine", "cartesian-spline", "vector"]
+CONFIGURATIONS = {
+    "DW4": {"types": [0] * 4, "dimensions": 2},
+    "LJ13": {"types": [0] * 13},
+    "ALDP": {
+        "types": list(range(22)),
+        "layers": 20,
+        "hidden": 128,
+        "scaling": True,
+        "augmented_scale": 0.05,
+        "base_scale": 0.1,
+        "spline_range": 1,
+        "length_unit": 0.1,
+    },
+}
+BATCHES = {
+    "DW4": {"openmmflow": [1024], "eager": [128, 256, 512, 1024], "compiled": [256, 1024]},
+    "LJ13": {"openmmflow": [128], "eager": [8, 16, 32, 64], "compiled": [16, 64]},
+    "ALDP": {"openmmflow": [32], "eager": [4, 8, 16, 32], "compiled": [8, 32]},
+}
+# Of the authors' JAX code, XLA-compiled, per CPU-second of one core of another machine. Not measured here.
+RECORDED = {
+    "DW4": {"spherical": "456", "cartesian": "310 to 460", "vector": "410"},
+    "LJ13": {"spherical": "39.6", "cartesian": "38", "vector": "38"},
+    "ALDP": {"spherical": "4.4", "cartesian": "4.4", "vector": "4.6"},
+}
+RECORDED_PEAK = 170
+
+
+def count_multiply_adds(options):
+    """Multiply-adds of the dense layers for one sample of one copy; nothing else is counted."""
+    n, dim = options["particles"], options["dimensions"]
+    hidden, features, head = options["hidden"], options["features"], options["head_hidden"]
+    is_vector, is_affine = options["transform"] == "vector", options["transform"] == "cartesian-affine"
+    vectors = options["repeats"] * (1 if is_vector else dim)
+    pairs = vectors * (vectors - 1) // 2
+    outputs = (1 if is_vector else dim) * (2 if is_affine else 3 * options["bins"] + 1)
+    # Only what depends on the edge; the terms of sender and receiver are computed once a particle. The second layer,
+    # the gate, and the network of the shifts follow.
+    edge = hidden * hidden + hidden + 2 * hidden * hidden + hidden * vectors
+    # In block 0 features are known by type, so of the terms of particles only the message's part of `node` is left, and
+    # all vectors start from one cloud, so there is one distance and no cross.
+    first = n * (n - 1) * (hidden + edge) + n * (hidden * hidden)
+    later = n * (n - 1) * (vectors * hidden + edge) + n * (hidden + features) * hidden
+    later += n * 2 * (features + pairs) * hidden
+    if pairs:
+        later += n * (2 * hidden * hidden + hidden * 2 * pairs)
+    node = n * (hidden * hidden + hidden * features)
+    blocks = first + (options["blocks"] - 1) * later + options["blocks"] * node
+    heads = options["repeats"] * n * (features * head + head * head + head * outputs)
+    return 2 * options["layers"] * (blocks + heads)
+
+
+def write_flow(name, transform, path):
+    """An untrained flow, which takes as long as a trained one; return its configuration."""
+    import openmmflow
+
+    openmmflow.createEquivariantCouplingFlow(transform=transform, **CONFIGURATIONS[name]).save(path)
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return json.loads(header["__metadata__"]["configuration"])
+
+
+def measure_child(kind, path, batches, seconds):
+    """Measure in this process (pinned to a core before anything starts threads); print JSON."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    if kind == "openmmflow":
+        import openmm
+
+        import openmmflow
+
+        platform = openmm.Platform.getPlatformByName("CPU")
+        sample = openmmflow.FlowContext(openmmflow.Flow.load(path), platform, {"Threads": "1"}).sampleJoint
+    else:
+        import torch
+
+        torch.set_num_threads(1)
+        sys.path.insert(0, os.path.join(HERE, "peers"))
+        from torch_couplings import TorchCouplingFlow
+
+        sample = TorchCouplingFlow(path, compiled=kind == "compiled").sample
+    rates = {batch: rate(sample, batch, seconds) for batch in batches}
+    best = max(rates, key=rates.get)
+    print(json.dumps({"batch": best, "rate": rates[best]}))
+
+
+def measure(python, kind, path, batches, seconds):
+    command = [python, os.path.abspath(__file__), "--child", kind, path, json.dumps(batches)]
+    environment = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    run = subprocess.run(
+        [*command, "--seconds", str(seconds)], capture_output=True, text=True, env=environment
+    )
+    if run.returncode != 0:
+        # A compiler may be missing or fail, which is a result; nothing else may.
+        if kind != "compiled":
+            raise RuntimeError(run.stderr)
+        return {"error": (run.stderr.strip().splitlines() or ["no message"])[-1]}
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def spread(values):
+    return f"{median(values):10.2f}  ({min(values):.2f} to {max(values):.2f})"
+
+
+def compare(name, transform, arguments):
+    results = {"openmmflow": [], "eager": [], "compiled": []}
+    peaks = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "flow.safetensors")
+        flops = 2 * count_multiply_adds(write_flow(name, transform, path))
+        for _ in range(arguments.rounds):
+            peak = subprocess.run([arguments.peak], check=True, capture_output=True, text=True)
+            peaks.append(float(peak.stdout))
+            for kind, runs in results.items():
+                if runs and "error" in runs[0]:
+                    continue
+                python = sys.executable if kind == "openmmflow" else arguments.torch_python
+                runs.append(measure(python, kind, path, BATCHES[name][kind], arguments.seconds))
+
+    ours = [run["rate"] for run in results["openmmflow"]]
+    print(f"\n{name}, {transform}, {arguments.rounds} interleaved rounds, one core")
+    labels = {
+        "openmmflow": "openmm-flow, CPU platform",
+        "eager": "eager PyTorch",
+        "compiled": "torch.compile",
+    }
+    for kind, runs in results.items():
+        if "error" in runs[0]:
+            print(f"{labels[kind]:<38}    failed: {runs[0]['error']}")
+            continue
+        print(
+            f"{labels[kind]:<38}{median([run['rate'] for run in runs]):10.1f} samples/s  (batch {runs[-1]['batch']})"
+        )
+        if kind != "openmmflow":
+            print(f"  ratio{'':31}{spread([a / run['rate'] for a, run in zip(ours, runs, strict=True)])}")
+    recorded = RECORDED[name][transform.split("-")[0]]
+    print(f"{'authors JAX code, RECORDED elsewhere':<38}{recorded:>10} samples per CPU-second")
+    print(f"{'  peak of the core there, about':<38}{RECORDED_PEAK:10.1f} GFLOP/s")
+    print(f"{'peak of the core here, measured':<38}{median(peaks):10.1f} GFLOP/s")
+    print(f"{'matrix products':<38}{flops / 1e6:10.2f} MFLOP a sample")
+    shares = [100 * a * flops / 1e9 / peak for a, peak in zip(ours, peaks, strict=True)]
+    print(f"{'openmm-flow: share of the peak, %':<38}{spread(shares)}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peak", help="the program built from peak.cpp")
+    parser.add_argument(
+        "--torch-python", default=sys.executable, help="a Python that has torch and safetensors"
+    )
+    parser.add_argument("--transforms", nargs="+", choices=TRANSFORMS, default=["spherical"])
+    parser.add_argument("--flows", nargs="+", choices=list(CONFIGURATIONS), default=list(CONFIGURATIONS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each batch size")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        kind, path, batches = arguments.child
+        return measure_child(kind, path, json.loads(batches), arguments.seconds)
+    for transform in arguments.transforms:
+        for name in arguments.flows:
+            compare(name, transform, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -64,8 +64,9 @@ TEST(EquivariantCouplingFile, IsRefusedWhereItMakesNoSense) {
     expectErrorWithEntry("reflections", 1, "neither true nor false");
     expectErrorWithEntry("colour", 1, "unknown entry 'colour'");
     expectErrorWithEntry("layers", 0, "number of layers must lie in 1 to 200");
-    expectErrorWithEntry("layers", 3, "couplings.4");
-    expectErrorWithEntry("hidden", 4000, "couplings.0");
+    expectErrorWithEntry("layers", 3, "'layers.2.scaling' is missing");
+    expectErrorWithEntry("hidden", 11, "couplings.0.blocks.0.edge.receiver.weight");
+    expectErrorWithEntry("hidden", 4000, "more than 1e9 parameters");
     expectErrorWithEntry("particles", 4, "'types'");
     expectErrorWithEntry("particles", 1, "'types'");
     expectErrorWithEntry("dimensions", 4, "2 or 3 dimensions");
@@ -115,11 +116,6 @@ TEST(EquivariantCouplingFlow, OptionsAreChecked) {
     options.layers = 1;
     options.dimensions = 2;
     EXPECT_NO_THROW(FlowBuilder::createEquivariantCoupling({0, 0}, options));
-    // The paper's network for LJ13 has 5.4 million parameters, some of which layer normalisation does not
-    // need.
-    const Flow paper = FlowBuilder::createEquivariantCoupling(std::vector<int>(13, 0));
-    const auto& model = dynamic_cast<const EquivariantCouplingModel&>(paper.getModel());
-    EXPECT_NEAR((double)model.getParameters().size(), 5.4e6, 0.6e6);
     options.seed = 1;
     EXPECT_NE(FlowBuilder::createEquivariantCoupling({0, 0}, options).getHash(),
               FlowBuilder::createEquivariantCoupling({0, 0}, {.dimensions = 2, .layers = 1}).getHash());

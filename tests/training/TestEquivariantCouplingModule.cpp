@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "../../platforms/reference/src/ReferenceCouplingFlow.h"
@@ -31,6 +32,14 @@ Tensor differentiate(const Tensor& value, const Tensor& variable) {
     return torch::autograd::grad({value}, {variable}, {}, true)[0];
 }
 
+/** Compare gradients (B, ...). In random flows the axes of a few frames are so nearly collinear that their
+ * derivatives lose half of the digits. */
+void expectSameGradients(const Tensor& found, const Tensor& expected) {
+    const Tensor errors = (found - expected).norm(2, {1}) / expected.norm(2, {1});
+    EXPECT_LT(errors.median().item<double>(), 1e-10);
+    EXPECT_LT(errors.max().item<double>(), 1e-7);
+}
+
 double largest(const Tensor& x) {
     return x.abs().max().item<double>();
 }
@@ -45,7 +54,11 @@ protected:
         module = make_unique<EquivariantCouplingModule>(model, at::kDouble);
         parameters = module->getParameters();
     }
-    CouplingModuleTest() { make(); }
+    CouplingModuleTest() {
+        // Threads only cost time with arrays this small.
+        at::set_num_threads(1);
+        make();
+    }
     Tensor toTensor(const vector<double>& positions) const {
         return at::tensor(positions).view({-1, model->getNumParticles() * model->getNumClouds(), 3});
     }
@@ -144,20 +157,23 @@ TEST_P(CouplingModuleTest, GradientEqualsReferencePlatform) {
     context->computeJointLogDensityGradient(toVector(joint.detach()), logQ, gradient);
     const Tensor expected = toTensor(gradient);
     const Tensor found = differentiate(module->logDensity(parameters, joint).sum(), joint);
-    EXPECT_LT(((found - expected).norm(2, {1, 2}) / expected.norm(2, {1, 2})).max().item<double>(), 1e-8);
+    expectSameGradients(found.flatten(1), expected.flatten(1));
 }
 
 TEST_P(CouplingModuleTest, ParameterGradientEqualsReferencePlatform) {
-    const Tensor joint = drawJoint(20);
+    const Tensor joint = drawJoint(12);
     const ReferenceCouplingFlow reference(*flow);
-    vector<double> sum(model->getParameters().size());
-    for (int64_t k = 0; k < joint.size(0); k++)
-        reference.addParameterGradient(joint[k].data_ptr<double>(), sum);
-    const Tensor expected = at::tensor(sum);
     parameters.requires_grad_();
-    const Tensor found = differentiate(module->logDensity(parameters, joint).sum(), parameters);
-    EXPECT_LT(((found - expected).norm() / expected.norm()).item<double>(), 1e-8);
-    EXPECT_LT(largest(found - expected), 1e-8 * largest(expected));
+    vector<Tensor> found, expected;
+    for (int64_t k = 0; k < joint.size(0); k++) {
+        vector<double> gradient(model->getParameters().size());
+        reference.addParameterGradient(joint[k].data_ptr<double>(), gradient);
+        expected.push_back(at::tensor(gradient));
+        found.push_back(differentiate(module->logDensity(parameters, joint.narrow(0, k, 1)), parameters));
+    }
+    expectSameGradients(at::stack(found), at::stack(expected));
+    const Tensor together = differentiate(module->logDensity(parameters, joint).sum(), parameters);
+    EXPECT_LT(largest(together - at::stack(found).sum(0)), 1e-8 * largest(together));
 }
 
 TEST_P(CouplingModuleTest, LogDensityIsThatOfTheMap) {
@@ -187,7 +203,7 @@ TEST_P(CouplingModuleTest, ParticlesInOnePlaceHaveAGradient) {
     const Tensor density = module->logDensity(parameters, joint);
     const Tensor found = differentiate(density.index({isFinite}).sum(), joint).index({isFinite});
     EXPECT_TRUE(at::isfinite(found).all().item<bool>());
-    EXPECT_LT((found - expected).norm().item<double>(), 1e-8 * expected.norm().item<double>());
+    expectSameGradients(found.flatten(1), expected.flatten(1));
 }
 
 TEST_P(CouplingModuleTest, FrameLossIsThatOfTheFrames) {
@@ -208,7 +224,7 @@ TEST_P(CouplingModuleTest, FrameLossGradientEqualsFiniteDifferences) {
     if (!hasFrameLoss())
         return;
     make(0.4);
-    const Tensor joint = drawJoint(20);
+    const Tensor joint = drawJoint(8);
     const double step = 1e-6;
     at::manual_seed(2);
     vector<double> errors;

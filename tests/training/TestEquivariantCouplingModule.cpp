@@ -12,6 +12,7 @@
 
 #include "../../platforms/reference/src/ReferenceCouplingFlow.h"
 #include "EquivariantCouplingModule.h"
+#include "FlowKernelFixture.h"
 #include "RandomCouplingFlow.h"
 #include "openmmflow/FlowContext.h"
 
@@ -32,12 +33,19 @@ Tensor differentiate(const Tensor& value, const Tensor& variable) {
     return torch::autograd::grad({value}, {variable}, {}, true)[0];
 }
 
-/** Compare gradients (B, ...). In random flows the axes of a few frames are so nearly collinear that their
- * derivatives lose half of the digits. */
+/** Compare numbers of samples. In random flows the axes of a few frames are so nearly collinear that
+ * round-off grows by orders of magnitude. */
+void expectSmall(const Tensor& errors, double median) {
+    const Tensor sizes = errors.abs().contiguous();
+    const vector<double> values(sizes.data_ptr<double>(), sizes.data_ptr<double>() + sizes.numel());
+    EXPECT_LT(tests::findMedian(values), median);
+    EXPECT_LT(tests::findQuantile(values, 0.95), 100 * median);
+}
+
+/** (B, ...) */
 void expectSameGradients(const Tensor& found, const Tensor& expected) {
-    const Tensor errors = (found - expected).norm(2, {1}) / expected.norm(2, {1});
-    EXPECT_LT(errors.median().item<double>(), 1e-10);
-    EXPECT_LT(errors.max().item<double>(), 1e-7);
+    const Tensor difference = (found - expected).flatten(1), size = expected.flatten(1).norm(2, {1});
+    expectSmall(difference.norm(2, {1}) / size, 1e-10);
 }
 
 double largest(const Tensor& x) {
@@ -123,7 +131,7 @@ Tensor baseLogDensity(const EquivariantCouplingModel& model, const Tensor& base)
 TEST_P(CouplingModuleTest, LogDensityEqualsReferencePlatform) {
     const Tensor joint = shift(drawJoint(60));
     const Tensor expected = at::tensor(context->computeJointLogDensity(toVector(joint)));
-    EXPECT_LT(largest(module->logDensity(parameters, joint) - expected), 1e-9);
+    expectSmall(module->logDensity(parameters, joint) - expected, 1e-11);
 }
 
 TEST_P(CouplingModuleTest, LogDensityInSinglePrecision) {
@@ -140,28 +148,25 @@ TEST_P(CouplingModuleTest, TransformEqualsReferencePlatform) {
     const Tensor base = drawBase(40);
     const auto [positions, logQ] = module->transform(parameters, shift(base));
     const ReferenceCouplingFlow reference(*flow);
-    const double unit = model->getOptions().lengthUnit;
-    for (int64_t k = 0; k < base.size(0); k++) {
-        Tensor expected = at::empty_like(base[k]);
-        const double expectedLogQ =
-            reference.transform(base[k].data_ptr<double>(), expected.data_ptr<double>());
-        EXPECT_NEAR(expectedLogQ, logQ[k].item<double>(), 1e-9);
-        EXPECT_LT(largest(positions[k] - expected), 1e-9 * unit);
-    }
-    EXPECT_LT(largest(module->logDensity(parameters, positions) - logQ), 1e-7);
+    Tensor expected = at::empty_like(base), expectedLogQ = at::empty_like(logQ);
+    for (int64_t k = 0; k < base.size(0); k++)
+        expectedLogQ[k] = reference.transform(base[k].data_ptr<double>(), expected[k].data_ptr<double>());
+    expectSmall(expectedLogQ - logQ, 1e-11);
+    expectSmall((positions - expected).flatten(1).norm(2, {1}) / model->getOptions().lengthUnit, 1e-11);
+    expectSmall(module->logDensity(parameters, positions) - logQ, 1e-9);
 }
 
 TEST_P(CouplingModuleTest, GradientEqualsReferencePlatform) {
-    const Tensor joint = drawJoint(20).requires_grad_();
+    const Tensor joint = drawJoint(40).requires_grad_();
     vector<double> logQ, gradient;
     context->computeJointLogDensityGradient(toVector(joint.detach()), logQ, gradient);
     const Tensor expected = toTensor(gradient);
     const Tensor found = differentiate(module->logDensity(parameters, joint).sum(), joint);
-    expectSameGradients(found.flatten(1), expected.flatten(1));
+    expectSameGradients(found, expected);
 }
 
 TEST_P(CouplingModuleTest, ParameterGradientEqualsReferencePlatform) {
-    const Tensor joint = drawJoint(12);
+    const Tensor joint = drawJoint(40);
     const ReferenceCouplingFlow reference(*flow);
     parameters.requires_grad_();
     vector<Tensor> found, expected;
@@ -194,7 +199,7 @@ TEST_P(CouplingModuleTest, LogDensityIsThatOfTheMap) {
 }
 
 TEST_P(CouplingModuleTest, ParticlesInOnePlaceHaveAGradient) {
-    Tensor joint = drawJoint(10);
+    Tensor joint = drawJoint(40);
     joint.select(1, 1).copy_(joint.select(1, 0));
     vector<double> logQ, gradient;
     context->computeJointLogDensityGradient(toVector(joint), logQ, gradient);
@@ -203,7 +208,7 @@ TEST_P(CouplingModuleTest, ParticlesInOnePlaceHaveAGradient) {
     const Tensor density = module->logDensity(parameters, joint);
     const Tensor found = differentiate(density.index({isFinite}).sum(), joint).index({isFinite});
     EXPECT_TRUE(at::isfinite(found).all().item<bool>());
-    expectSameGradients(found.flatten(1), expected.flatten(1));
+    expectSameGradients(found, expected);
 }
 
 TEST_P(CouplingModuleTest, FrameLossIsThatOfTheFrames) {

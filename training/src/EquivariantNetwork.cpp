@@ -15,12 +15,6 @@ Tensor finishResidual(const ParameterTensors& parameters, const LayerPlace& seco
     return y + at::silu(parameters.apply(second, at::layer_norm(y, {y.size(-1)})));
 }
 
-/** (B, N, ...) to (B, N, N-1, ...): all other particles, for each. */
-Tensor takeOthers(const Tensor& x) {
-    const int64_t n = x.size(1);
-    return at::cat({x.narrow(1, 1, n - 1), x.narrow(1, 0, n - 1)}, 1).unfold(1, n - 1, 1).movedim(-1, 2);
-}
-
 /** The square of the last dimension's vectors. */
 Tensor squareOf(const Tensor& vectors) {
     return vectors.square().sum(-1);
@@ -36,7 +30,7 @@ Tensor lengthOf(const Tensor& square) {
 
 EquivariantNetwork::EquivariantNetwork(const EquivariantCouplingModel& model,
                                        const EquivariantCouplingModel::CouplingPlace& place)
-    : place(place), numTypes(model.getNumTypes()) {
+    : place(place), numTypes(model.getNumTypes()), numOthers(model.getNumParticles() - 1) {
     const int64_t numVectors = model.getNumVectors(place), numSources = (int64_t)place.conditioning.size();
     const int64_t vectorsPerCloud = numVectors / (int64_t)place.transformed.size();
     std::vector<int64_t> sourceOf, pairOf, outputOf;
@@ -49,6 +43,12 @@ EquivariantNetwork::EquivariantNetwork(const EquivariantCouplingModel& model,
             outputOf.push_back(k == l ? 0 : k * (numVectors - 1) + l - (l > k));
         }
     }
+    std::vector<int64_t> otherOf;
+    for (int64_t i = 0; i <= numOthers; i++)
+        for (int64_t j = 0; j <= numOthers; j++)
+            if (j != i)
+                otherOf.push_back(j);
+    others = at::tensor(otherOf, at::kLong);
     const std::vector<int>& particleTypes = model.getParticles().types;
     types = at::tensor(std::vector<int64_t>(particleTypes.begin(), particleTypes.end()), at::kLong);
     sources = at::tensor(sourceOf, at::kLong);
@@ -65,7 +65,10 @@ Tensor EquivariantNetwork::residual(const ParameterTensors& parameters,
 std::pair<Tensor, Tensor> EquivariantNetwork::applyEdges(const ParameterTensors& parameters,
                                                          const Block& block, const Tensor& nodeInput,
                                                          const Tensor& points, bool isFirst) const {
-    const double numEdges = (double)points.size(1) - 1;
+    const double numEdges = (double)numOthers;
+    auto takeOthers = [&](const Tensor& x) {
+        return x.index_select(1, others.to(x.device())).unflatten(1, {-1, numOthers});
+    };
     // (B, N, N-1, S or V, D)
     const Tensor displacements = points.unsqueeze(2) - takeOthers(points);
     const Tensor squares = squareOf(displacements);
@@ -93,7 +96,7 @@ EquivariantNetwork::Result EquivariantNetwork::evaluate(const ParameterTensors& 
     Tensor features = table.index_select(0, types.to(device)).unsqueeze(0);
     const Tensor start = points.index_select(2, sources.to(device));
     Tensor vectors = start;
-    const double numOthers = (double)vectors.size(2) - 1;
+    const double numOtherVectors = (double)vectors.size(2) - 1;
     for (size_t b = 0; b < place.blocks.size(); b++) {
         const Block& block = place.blocks[b];
         const bool hasCross = block.crossOutput.outputs > 0;
@@ -111,7 +114,8 @@ EquivariantNetwork::Result EquivariantNetwork::evaluate(const ParameterTensors& 
             const Tensor outputs =
                 parameters.apply(block.crossOutput, residual(parameters, block.cross, messages));
             const Tensor factors = outputs.index_select(2, crossOutputs.to(device)).view_as(squares);
-            vectors = vectors + ((factors / (numOthers * (1 + squares))).unsqueeze(-1) * differences).sum(3);
+            vectors =
+                vectors + ((factors / (numOtherVectors * (1 + squares))).unsqueeze(-1) * differences).sum(3);
         }
         const Tensor input = at::cat({messages, features.expand({messages.size(0), -1, -1})}, 2);
         features = features + parameters.apply(block.nodeOutput, residual(parameters, block.node, input));

@@ -40,6 +40,9 @@ private:
                         const EquivariantCouplingModel::ResidualPlace& place, const at::Tensor& x) const;
     EquivariantCouplingModel::CouplingPlace place;
     int numTypes;
+    int64_t numOthers;
+    /** For each particle, all others. */
+    at::Tensor others;
     /** The type of each particle, and the cloud that each vector starts on, of those that tell how. */
     at::Tensor types, sources;
     /** For the pairs of vectors k < l, which element of a (V, V) matrix they are; for the elements of such a

@@ -33,6 +33,13 @@ size_t ParameterLayout::addTensor(const string& name, const vector<int64_t>& sha
     return tensors.back().place;
 }
 
+vector<int64_t> ParameterLayout::getSizes() const {
+    vector<int64_t> sizes;
+    for (const Tensor& tensor : tensors)
+        sizes.push_back((int64_t)tensor.size);
+    return sizes;
+}
+
 vector<double> ParameterLayout::createInitialValues(unsigned seed) const {
     vector<double> values(size);
     PortableRandom random(seed);

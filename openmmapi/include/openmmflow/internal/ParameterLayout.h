@@ -35,6 +35,8 @@ public:
     /** Add an array whose initial values are uniform on (-bound, bound), and return its place. */
     size_t addTensor(const std::string& name, const std::vector<int64_t>& shape, double bound);
     size_t getNumParameters() const { return size; }
+    /** Get the number of values of each tensor, in the order in which they stand in the array. */
+    std::vector<int64_t> getSizes() const;
     std::vector<double> createInitialValues(unsigned seed) const;
     std::vector<double> read(const TensorFile& file) const;
     void write(TensorFile& file, const std::vector<double>& values) const;

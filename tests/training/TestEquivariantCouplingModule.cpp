@@ -1,0 +1,308 @@
+// The equivariant coupling flow as Torch operations: the values and derivatives of the Reference platform,
+// and those of the flow as a map.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "../../platforms/reference/src/ReferenceCouplingFlow.h"
+#include "EquivariantCouplingModule.h"
+#include "FlowKernelFixture.h"
+#include "RandomCouplingFlow.h"
+#include "openmmflow/FlowContext.h"
+
+using namespace OpenMM;
+using namespace OpenMMFlow;
+using namespace std;
+using at::Tensor;
+using Transform = EquivariantCouplingModel::Transform;
+
+namespace {
+
+shared_ptr<const EquivariantCouplingModel> getModel(const Flow& flow) {
+    return make_shared<EquivariantCouplingModel>(
+        dynamic_cast<const EquivariantCouplingModel&>(flow.getModel()));
+}
+
+Tensor differentiate(const Tensor& value, const Tensor& variable) {
+    return torch::autograd::grad({value}, {variable}, {}, true)[0];
+}
+
+/** Compare numbers of samples. In random flows the axes of a few frames are so nearly collinear that
+ * round-off grows by orders of magnitude. */
+void expectSmall(const Tensor& errors, double median) {
+    const Tensor sizes = errors.abs().contiguous();
+    const vector<double> values(sizes.data_ptr<double>(), sizes.data_ptr<double>() + sizes.numel());
+    EXPECT_LT(tests::findMedian(values), median);
+    EXPECT_LT(tests::findQuantile(values, 0.95), 100 * median);
+}
+
+/** (B, ...) */
+void expectSameGradients(const Tensor& found, const Tensor& expected) {
+    const Tensor difference = (found - expected).flatten(1), size = expected.flatten(1).norm(2, {1});
+    expectSmall(difference.norm(2, {1}) / size, 1e-10);
+}
+
+double largest(const Tensor& x) {
+    return x.abs().max().item<double>();
+}
+
+class CouplingModuleTest : public testing::TestWithParam<CouplingVariant> {
+protected:
+    /** A gentler one in single precision: few trained flows are as ill-conditioned as random ones. */
+    void make(double size = 1) {
+        flow = make_unique<Flow>(makeRandomCouplingFlow(GetParam(), 3, size));
+        model = getModel(*flow);
+        context = make_unique<FlowContext>(*flow, Platform::getPlatformByName("Reference"));
+        module = make_unique<EquivariantCouplingModule>(model, at::kDouble);
+        parameters = module->getParameters();
+    }
+    CouplingModuleTest() {
+        // Threads only cost time with arrays this small.
+        at::set_num_threads(1);
+        make();
+    }
+    Tensor toTensor(const vector<double>& positions) const {
+        return at::tensor(positions).view({-1, model->getNumParticles() * model->getNumClouds(), 3});
+    }
+    vector<double> toVector(const Tensor& x) const {
+        const Tensor flat = x.contiguous();
+        return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
+    }
+    /** (B, N+A, 3): samples of the flow. */
+    Tensor drawJoint(int64_t count) const {
+        vector<double> positions, logQ;
+        context->sampleJoint(count, positions, logQ, 3);
+        const Tensor isFinite = at::isfinite(at::tensor(logQ));
+        EXPECT_GT(isFinite.sum().item<int64_t>(), 0.9 * count);
+        return toTensor(positions).index({isFinite});
+    }
+    /** (B, N+A, 3): the configurations of the base that become samples of the flow. */
+    Tensor drawBase(int64_t count) const {
+        const Tensor joint = drawJoint(count);
+        Tensor base = at::empty_like(joint);
+        const ReferenceCouplingFlow reference(*flow);
+        for (int64_t k = 0; k < joint.size(0); k++)
+            reference.invert(joint[k].data_ptr<double>(), base[k].data_ptr<double>());
+        return base;
+    }
+    Tensor shift(const Tensor& joint) const {
+        at::manual_seed(1);
+        return joint + model->getOptions().lengthUnit * at::randn({joint.size(0), 1, 3}, at::kDouble);
+    }
+    bool hasFrameLoss() const {
+        return GetParam().dimensions == 3 && GetParam().transform != Transform::Vector;
+    }
+    unique_ptr<Flow> flow;
+    shared_ptr<const EquivariantCouplingModel> model;
+    unique_ptr<FlowContext> context;
+    unique_ptr<EquivariantCouplingModule> module;
+    Tensor parameters;
+};
+
+/** (P, D): an orthonormal basis of the joint configurations with the centre of x at the origin. */
+Tensor makeBasis(const EquivariantCouplingModel& model) {
+    const int64_t n = model.getNumParticles(), augmented = model.getNumAugmentedParticles();
+    const Tensor projector = at::eye(n, at::kDouble) - 1.0 / n;
+    const Tensor centred = get<1>(at::linalg_eigh(projector)).narrow(1, 1, n - 1);
+    const Tensor particles = at::block_diag({centred, at::eye(augmented, at::kDouble)});
+    return at::kron(particles, at::eye(3, at::kDouble).narrow(1, 0, model.getParticles().dimensions));
+}
+
+/** Without bonds. */
+Tensor baseLogDensity(const EquivariantCouplingModel& model, const Tensor& base) {
+    const int64_t n = model.getNumParticles(), dimensions = model.getParticles().dimensions;
+    auto gaussian = [](const Tensor& x, double scale, int64_t count) {
+        return -0.5 * (x / scale).square().sum({1, 2}) - (double)count * (0.5 * log(2 * M_PI) + log(scale));
+    };
+    const Tensor x = base.narrow(1, 0, n);
+    const Tensor a = base.narrow(1, n, base.size(1) - n) - x.repeat({1, model.getParticles().copies, 1});
+    return gaussian(x, model.getBase().scale, dimensions * (n - 1))
+           + gaussian(a, model.getBase().augmentedScale, dimensions * a.size(1));
+}
+
+}  // namespace
+
+TEST_P(CouplingModuleTest, LogDensityEqualsReferencePlatform) {
+    const Tensor joint = shift(drawJoint(60));
+    const Tensor expected = at::tensor(context->computeJointLogDensity(toVector(joint)));
+    expectSmall(module->logDensity(parameters, joint) - expected, 1e-11);
+}
+
+TEST_P(CouplingModuleTest, LogDensityInSinglePrecision) {
+    make(0.4);
+    const Tensor joint = shift(drawJoint(100));
+    const Tensor expected = at::tensor(context->computeJointLogDensity(toVector(joint)));
+    const EquivariantCouplingModule single(model, at::kFloat);
+    const Tensor found = single.logDensity(single.getParameters(), joint);
+    EXPECT_EQ(at::kFloat, found.scalar_type());
+    EXPECT_LT((found - expected).abs().median().item<double>(), 2e-3);
+}
+
+TEST_P(CouplingModuleTest, TransformEqualsReferencePlatform) {
+    const Tensor base = drawBase(40);
+    const auto [positions, logQ] = module->transform(parameters, shift(base));
+    const ReferenceCouplingFlow reference(*flow);
+    Tensor expected = at::empty_like(base), expectedLogQ = at::empty_like(logQ);
+    for (int64_t k = 0; k < base.size(0); k++)
+        expectedLogQ[k] = reference.transform(base[k].data_ptr<double>(), expected[k].data_ptr<double>());
+    expectSmall(expectedLogQ - logQ, 1e-11);
+    expectSmall((positions - expected).flatten(1).norm(2, {1}) / model->getOptions().lengthUnit, 1e-11);
+    expectSmall(module->logDensity(parameters, positions) - logQ, 1e-9);
+}
+
+TEST_P(CouplingModuleTest, GradientEqualsReferencePlatform) {
+    const Tensor joint = drawJoint(40).requires_grad_();
+    vector<double> logQ, gradient;
+    context->computeJointLogDensityGradient(toVector(joint.detach()), logQ, gradient);
+    const Tensor expected = toTensor(gradient);
+    const Tensor found = differentiate(module->logDensity(parameters, joint).sum(), joint);
+    expectSameGradients(found, expected);
+}
+
+TEST_P(CouplingModuleTest, ParameterGradientEqualsReferencePlatform) {
+    const Tensor joint = drawJoint(40);
+    const ReferenceCouplingFlow reference(*flow);
+    parameters.requires_grad_();
+    vector<Tensor> found, expected;
+    for (int64_t k = 0; k < joint.size(0); k++) {
+        vector<double> gradient(model->getParameters().size());
+        reference.addParameterGradient(joint[k].data_ptr<double>(), gradient);
+        expected.push_back(at::tensor(gradient));
+        found.push_back(differentiate(module->logDensity(parameters, joint.narrow(0, k, 1)), parameters));
+    }
+    expectSameGradients(at::stack(found), at::stack(expected));
+    const Tensor together = differentiate(module->logDensity(parameters, joint).sum(), parameters);
+    EXPECT_LT(largest(together - at::stack(found).sum(0)), 1e-8 * largest(together));
+}
+
+TEST_P(CouplingModuleTest, LogDensityIsThatOfTheMap) {
+    if (GetParam().bonds)
+        GTEST_SKIP() << "whose base is not a product of Gaussians";
+    const Tensor basis = makeBasis(*model), base = drawBase(40).requires_grad_();
+    const int64_t count = base.size(0);
+    const auto [positions, logQ] = module->transform(parameters, base);
+    const Tensor coordinates = at::matmul(positions.reshape({count, -1}), basis);
+    vector<Tensor> rows;
+    for (int64_t i = 0; i < basis.size(1); i++)
+        rows.push_back(
+            at::matmul(differentiate(coordinates.select(1, i).sum(), base).reshape({count, -1}), basis));
+    const Tensor logVolume = get<1>(at::linalg_slogdet(at::stack(rows, 1)));
+    EXPECT_LT(largest(baseLogDensity(*model, base.detach()) - logVolume - logQ), 1e-8);
+    EXPECT_GT((logVolume.max() - logVolume.min()).item<double>(), 1.0)
+        << "the log-determinants must differ for the test to mean anything";
+}
+
+TEST_P(CouplingModuleTest, ParticlesInOnePlaceHaveAGradient) {
+    Tensor joint = drawJoint(40);
+    joint.select(1, 1).copy_(joint.select(1, 0));
+    vector<double> logQ, gradient;
+    context->computeJointLogDensityGradient(toVector(joint), logQ, gradient);
+    joint.requires_grad_();
+    const Tensor isFinite = at::isfinite(at::tensor(logQ)), expected = toTensor(gradient).index({isFinite});
+    const Tensor density = module->logDensity(parameters, joint);
+    const Tensor found = differentiate(density.index({isFinite}).sum(), joint).index({isFinite});
+    EXPECT_TRUE(at::isfinite(found).all().item<bool>());
+    expectSameGradients(found, expected);
+}
+
+TEST_P(CouplingModuleTest, FrameLossIsThatOfTheFrames) {
+    const Tensor base = drawBase(30);
+    Tensor loss, again;
+    const auto [positions, logQ] = module->transform(parameters, base, &loss);
+    const Tensor density = module->logDensity(parameters, positions, &again);
+    EXPECT_TRUE(at::equal(density, module->logDensity(parameters, positions)));
+    EXPECT_EQ(base.size(0), loss.size(0));
+    EXPECT_LT(largest(loss - again), 1e-7) << "the frames are the same forwards and backwards";
+    if (hasFrameLoss())
+        EXPECT_GT(loss.min().item<double>(), 0);
+    else
+        EXPECT_EQ(0, largest(loss));
+}
+
+TEST_P(CouplingModuleTest, FrameLossGradientEqualsFiniteDifferences) {
+    if (!hasFrameLoss())
+        return;
+    make(0.4);
+    const Tensor joint = drawJoint(8);
+    const double step = 1e-6;
+    at::manual_seed(2);
+    vector<double> errors;
+    for (int64_t k = 0; k < joint.size(0); k++) {
+        const Tensor x = joint.narrow(0, k, 1).clone().requires_grad_();
+        const Tensor p = parameters.clone().requires_grad_();
+        const Tensor u = model->getOptions().lengthUnit * at::randn_like(x), v = at::randn_like(p);
+        auto evaluate = [&](double xStep, double pStep) {
+            Tensor loss;
+            module->logDensity(p + pStep * v, x + xStep * u, &loss);
+            return loss;
+        };
+        const double byPositions = (differentiate(evaluate(0, 0), x) * u).sum().item<double>(),
+                     byParameters = (differentiate(evaluate(0, 0), p) * v).sum().item<double>();
+        const double xSlope = (evaluate(step, 0) - evaluate(-step, 0)).item<double>() / (2 * step),
+                     pSlope = (evaluate(0, step) - evaluate(0, -step)).item<double>() / (2 * step);
+        errors.push_back(fabs(xSlope / byPositions - 1));
+        errors.push_back(fabs(pSlope / byParameters - 1));
+    }
+    // Some differences straddle the angle below which there is no penalty.
+    nth_element(errors.begin(), errors.begin() + errors.size() / 2, errors.end());
+    EXPECT_LT(errors[errors.size() / 2], 1e-6);
+}
+
+TEST_P(CouplingModuleTest, ModelOfParametersIsTheSameModel) {
+    EXPECT_EQ(flow->getHash(), Flow(module->createModel(parameters)).getHash());
+    const Tensor changed = parameters * 1.1, joint = drawJoint(5);
+    const EquivariantCouplingModule other(module->createModel(changed), at::kDouble);
+    EXPECT_TRUE(
+        at::equal(module->logDensity(changed, joint), other.logDensity(other.getParameters(), joint)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, CouplingModuleTest, testing::ValuesIn(getCouplingVariants()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(Collinearity, IsThePenaltyOfAnAngle) {
+    vector<double> values;
+    for (double angle : {M_PI / 2, 2.0, 0.6, 0.3, 0.1, 0.02, 0.01, 1e-9})
+        values.insert(values.end(), {0.0, 0.0, 3.0, 0.1 * sin(angle), 0.0, 0.1 * cos(angle)});
+    const Tensor penalty = computeCollinearity(at::tensor(values).view({-1, 2, 3}));
+    EXPECT_NEAR(penalty[0].item<double>(), 0, 1e-12);
+    EXPECT_NEAR(penalty[1].item<double>(), -log(1 + cos(2.0)), 1e-12);
+    for (int i = 1; i < 6; i++)
+        EXPECT_GT(penalty[i].item<double>(), penalty[i - 1].item<double>());
+    EXPECT_EQ(penalty[6].item<double>(), 0) << "1 - |cos| is 5e-5";
+    EXPECT_EQ(penalty[7].item<double>(), 0);
+}
+
+TEST(Collinearity, HasAGradientWhereVectorsAreParallelOrZero) {
+    const Tensor axes = at::tensor({0.0, 0.0, 2.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0})
+                            .view({2, 2, 3})
+                            .requires_grad_();
+    EXPECT_TRUE(at::isfinite(differentiate(computeCollinearity(axes).sum(), axes)).all().item<bool>());
+}
+
+TEST(FrameTransform, APointOnTheOriginHasAGradient) {
+    for (const CouplingVariant& variant : getCouplingVariants()) {
+        const auto model = getModel(makeRandomCouplingFlow(variant, 7));
+        const FrameTransform transform(*model);
+        at::manual_seed(4);
+        const int64_t dimensions = variant.dimensions;
+        const Tensor points = at::zeros({1, 1, 1, dimensions}, at::kDouble).requires_grad_();
+        const Tensor axes =
+            at::randn({1, 1, 1, transform.getNumAxes(), dimensions}, at::kDouble).requires_grad_();
+        const Tensor parameters =
+            at::randn({1, 1, model->getNumCoordinates() * model->getParametersPerCoordinate()}, at::kDouble)
+                .requires_grad_();
+        for (SplineDirection direction : {SplineDirection::Forward, SplineDirection::Inverse}) {
+            const auto [mapped, logVolume] = transform.map(direction, points, axes, parameters);
+            for (const Tensor& variable : {points, parameters})
+                EXPECT_TRUE(
+                    at::isfinite(differentiate(mapped.sum() + logVolume.sum(), variable)).all().item<bool>())
+                    << variant.name;
+        }
+    }
+}

@@ -1,0 +1,155 @@
+#include "EquivariantCouplingModule.h"
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "openmmflow/internal/SplineOffset.h"
+
+using namespace OpenMMFlow;
+using at::Tensor;
+
+static Tensor indices(const std::vector<int>& values) {
+    return at::tensor(std::vector<int64_t>(values.begin(), values.end()), at::kLong);
+}
+
+EquivariantCouplingModule::EquivariantCouplingModule(std::shared_ptr<const EquivariantCouplingModel> model,
+                                                     at::ScalarType type)
+    : model(model),
+      type(type),
+      frameTransform(*model),
+      numParticles(model->getNumParticles()),
+      numClouds(model->getNumClouds()),
+      dimensions(model->getParticles().dimensions),
+      lengthUnit(model->getOptions().lengthUnit) {
+    for (const auto& place : model->getPlaces().couplings) {
+        std::vector<int> sources;
+        for (size_t t = 0; t < place.transformed.size(); t++)
+            sources.push_back(place.conditioning[t % place.conditioning.size()]);
+        couplings.push_back({EquivariantNetwork(*model, place), indices(place.transformed),
+                             indices(place.conditioning), indices(sources)});
+        numFrames += numParticles * (int64_t)(place.transformed.size() * place.heads.size());
+    }
+    precision =
+        at::tensor(model->getPrecision()).view({numParticles, numParticles}) * (lengthUnit * lengthUnit);
+}
+
+Tensor EquivariantCouplingModule::getParameters() const {
+    return at::tensor(model->getParameters()).to(type);
+}
+
+std::shared_ptr<const EquivariantCouplingModel> EquivariantCouplingModule::createModel(
+    const Tensor& parameters) const {
+    const Tensor flat = parameters.detach().to(at::kCPU, at::kDouble).contiguous();
+    const double* values = flat.data_ptr<double>();
+    return std::make_shared<EquivariantCouplingModel>(model->getParticles(), model->getBase(),
+                                                      model->getOptions(),
+                                                      std::vector<double>(values, values + flat.numel()));
+}
+
+EquivariantCouplingModule::State EquivariantCouplingModule::load(const Tensor& parameters,
+                                                                 const Tensor& joint) const {
+    const Tensor points = joint.to(parameters.options())
+                              .reshape({-1, numClouds, numParticles, 3})
+                              .narrow(3, 0, dimensions)
+                              .transpose(1, 2)
+                          / lengthUnit;
+    const Tensor zeros = at::zeros({points.size(0)}, points.options());
+    return {points - points.narrow(2, 0, 1).mean(1, true), zeros, zeros};
+}
+
+Tensor EquivariantCouplingModule::store(const Tensor& points) const {
+    const Tensor centred = lengthUnit * (points - points.narrow(2, 0, 1).mean(1, true));
+    return at::constant_pad_nd(centred.transpose(1, 2), {0, 3 - dimensions})
+        .reshape({-1, numClouds * numParticles, 3});
+}
+
+Tensor EquivariantCouplingModule::baseLogDensity(const Tensor& points) const {
+    const Tensor x = points.select(2, 0);
+    const Tensor displacements = points.narrow(2, 1, numClouds - 1) - points.narrow(2, 0, 1);
+    const double scale = model->getBase().augmentedScale / lengthUnit;
+    return model->getLogNormalization() - 0.5 * (x * at::matmul(precision.to(x.options()), x)).sum({1, 2})
+           - 0.5 / (scale * scale) * displacements.square().sum({1, 2, 3});
+}
+
+void EquivariantCouplingModule::applyScaling(SplineDirection direction, const ParameterTensors& parameters,
+                                             int layer, State& state) const {
+    if (!model->getOptions().scaling)
+        return;
+    const double minimum = model->getOptions().minDerivative, offset = getSplineDerivativeOffset(minimum);
+    const Tensor factors =
+        minimum + at::softplus(parameters.at(model->getPlaces().scaling[layer]) + offset, 1, 40);
+    // Of the sizes of clouds, and of the distances of their centres from that of x, which is its own.
+    const Tensor sizes = factors.narrow(0, 0, numClouds);
+    const Tensor distances = at::constant_pad_nd(factors.narrow(0, numClouds, numClouds - 1), {1, 0}, 1.0);
+    const Tensor logVolume = (dimensions * (numParticles - 1.0)) * at::log(sizes).sum()
+                             + (double)dimensions * at::log(distances).sum();
+    const bool isForward = direction == SplineDirection::Forward;
+    auto scale = [&](const Tensor& lengths, const Tensor& by) {
+        return isForward ? lengths * by.unsqueeze(1) : lengths / by.unsqueeze(1);
+    };
+    const Tensor centers = state.points.mean(1, true), origin = centers.narrow(2, 0, 1);
+    state.points = origin + scale(centers - origin, distances) + scale(state.points - centers, sizes);
+    state.logDensity = state.logDensity - logVolume;
+}
+
+void EquivariantCouplingModule::applyCoupling(SplineDirection direction, const ParameterTensors& parameters,
+                                              const Coupling& coupling, State& state) const {
+    const at::Device device = state.points.device();
+    const Tensor transformed = coupling.transformed.to(device);
+    const auto network =
+        coupling.network.evaluate(parameters, state.points.index_select(2, coupling.conditioning.to(device)));
+    const Tensor sources = state.points.index_select(2, coupling.sources.to(device));
+    const int64_t numRepeats = model->getOptions().repeats;
+    const int64_t numAxes = frameTransform.getNumAxes();
+    const Tensor frames =
+        network.moves.view({-1, numParticles, transformed.size(0), numRepeats, numAxes + 1, dimensions});
+    const Tensor axes = frames.narrow(4, 1, numAxes);
+    Tensor points = state.points.index_select(2, transformed);
+    for (int64_t r = 0; r < numRepeats; r++) {
+        const bool isForward = direction == SplineDirection::Forward;
+        const int64_t repeat = isForward ? r : numRepeats - 1 - r;
+        const Tensor origin = sources + frames.select(3, repeat).select(3, 0);
+        const auto [mapped, logVolume] =
+            frameTransform.map(direction, points - origin, axes.select(3, repeat),
+                               coupling.network.applyHead(parameters, (int)repeat, network.headInput));
+        points = origin + mapped;
+        state.logDensity = isForward ? state.logDensity - logVolume : state.logDensity + logVolume;
+    }
+    if (canBeCollinear())
+        state.collinearity = state.collinearity + computeCollinearity(axes).sum({1, 2, 3});
+    state.points = state.points.index_copy(2, transformed, points);
+}
+
+Tensor EquivariantCouplingModule::frameLossOf(const State& state) const {
+    return state.collinearity / (double)numFrames;
+}
+
+Tensor EquivariantCouplingModule::logDensity(const Tensor& parameters, const Tensor& joint,
+                                             Tensor* frameLoss) const {
+    const ParameterTensors tensors(model->getPlaces().layout, parameters);
+    State state = load(parameters, joint);
+    for (int layer = model->getOptions().layers - 1; layer >= 0; layer--) {
+        for (int side : {1, 0})
+            applyCoupling(SplineDirection::Inverse, tensors, couplings[2 * layer + side], state);
+        applyScaling(SplineDirection::Inverse, tensors, layer, state);
+    }
+    if (frameLoss != nullptr)
+        *frameLoss = frameLossOf(state);
+    return state.logDensity + baseLogDensity(state.points);
+}
+
+std::pair<Tensor, Tensor> EquivariantCouplingModule::transform(const Tensor& parameters, const Tensor& base,
+                                                               Tensor* frameLoss) const {
+    const ParameterTensors tensors(model->getPlaces().layout, parameters);
+    State state = load(parameters, base);
+    state.logDensity = baseLogDensity(state.points);
+    for (int layer = 0; layer < model->getOptions().layers; layer++) {
+        applyScaling(SplineDirection::Forward, tensors, layer, state);
+        for (int side : {0, 1})
+            applyCoupling(SplineDirection::Forward, tensors, couplings[2 * layer + side], state);
+    }
+    if (frameLoss != nullptr)
+        *frameLoss = frameLossOf(state);
+    return {store(state.points), state.logDensity};
+}

@@ -23,6 +23,8 @@ DEVICE Frame makeFrame(real3 first, real3 second) {
     frame.z = frame.inverseFirst * first;
     frame.projection = dotProduct(second, frame.z);
     real3 rejection = second - frame.projection * frame.z;
+    /* Once more: what round-off has left along z is not small beside the rejection of a vector close to z. */
+    rejection = rejection - dotProduct(rejection, frame.z) * frame.z;
     real square = dotProduct(rejection, rejection);
     real threshold = (real)DEGENERATE_SQUARE * dotProduct(second, second);
     frame.inverseSecond = (real)1 / SELECT(square > threshold, SQRT(square), (real)0);

@@ -4,7 +4,7 @@
 
 #include <ATen/ATen.h>
 
-#include "openmmflow/internal/SplineOffset.h"
+#include "shared/SplineOffset.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;

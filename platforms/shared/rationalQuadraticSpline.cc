@@ -73,8 +73,8 @@ DEVICE real getSplineDerivative(const real* derivatives, int stride, int k, int 
 
 /* Find the bin that holds `value`, measured along x (`inverse` = 0) or along y (`inverse` = 1). The
  * derivatives are left unconstrained until the bin is known, so that only two of them cost an exponential. */
-DEVICE SplineBin findSplineBin(real value, const real* parameters, int stride, SplineShape shape,
-                               int ends, int inverse, const real* widths, const real* heights) {
+DEVICE SplineBin findSplineBin(real value, const real* parameters, int stride, SplineShape shape, int ends,
+                               int inverse, const real* widths, const real* heights) {
     const real* derivatives = parameters + 2 * shape.bins * stride;
     SplineBin bin;
     bin.left = shape.lower;

@@ -283,8 +283,8 @@ inline Lanes RSQRT(Lanes a) {
 }
 #endif
 
-/** 1/(1 + e^-a), which networks take more often than anything else: in single precision a power of 2, 2^n 2^f with
- * |f| <= 1/2, whose second factor is the polynomial that is nearest, to 8e-8 of it. */
+/** 1/(1 + e^-a), which networks take more often than anything else: in single precision a power of 2, 2^n 2^f
+ * with |f| <= 1/2, whose second factor is the polynomial that is nearest, to 8e-8 of it. */
 [[gnu::always_inline]] inline Lanes SIGMOID(Lanes a) {
     if constexpr (sizeof(Scalar) == 4) {
         const Lanes limit = 126.0, shift = 12582912.0;

@@ -2,8 +2,8 @@
 
 Run by `make bench`. Prints, for the configurations of the paper (Midgley et al. 2023, arXiv 2308.10364), samples with
 joint log q per CPU-second in single precision at the best batch sizes, ratios, and the share of the core's peak that
-openmm-flow's matrix products amount to. Every figure is the median of interleaved rounds, since shared machines drift.
-Figures of the authors' JAX code are recorded ones, of another machine.
+openmm-flow's matrix products amount to. Every figure is the median of interleaved rounds, since shared machines drift;
+the peak is the highest. Figures of the authors' JAX code are recorded ones, of another machine.
 """
 
 import argparse
@@ -143,8 +143,9 @@ def compare(name, transform, arguments):
         path = os.path.join(folder, "flow.safetensors")
         flops = 2 * count_multiply_adds(write_flow(name, transform, path))
         for _ in range(arguments.rounds):
-            peak = subprocess.run([arguments.peak], check=True, capture_output=True, text=True)
-            peaks.append(float(peak.stdout))
+            # Many runs, as its best is by the wall clock, and must escape what others do on the core.
+            run = subprocess.run([arguments.peak, "200"], check=True, capture_output=True, text=True)
+            peaks.append(float(run.stdout))
             for kind, runs in results.items():
                 if runs and "error" in runs[0]:
                     continue
@@ -169,9 +170,9 @@ def compare(name, transform, arguments):
     recorded = RECORDED[name][transform.split("-")[0]]
     print(f"{'authors JAX code, RECORDED elsewhere':<38}{recorded:>10} samples per CPU-second")
     print(f"{'  peak of the core there, about':<38}{RECORDED_PEAK:10.1f} GFLOP/s")
-    print(f"{'peak of the core here, measured':<38}{median(peaks):10.1f} GFLOP/s")
+    print(f"{'peak of the core here, measured':<38}{max(peaks):10.1f} GFLOP/s")
     print(f"{'matrix products':<38}{flops / 1e6:10.2f} MFLOP a sample")
-    shares = [100 * a * flops / 1e9 / peak for a, peak in zip(ours, peaks, strict=True)]
+    shares = [100 * a * flops / 1e9 / max(peaks) for a in ours]
     print(f"{'openmm-flow: share of the peak, %':<38}{spread(shares)}", flush=True)
 
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <string>
 
 #include "openmm/OpenMMException.h"
@@ -14,10 +15,14 @@ namespace OpenMMFlow::tests {
 inline bool isOneSentence(const std::string& message) {
     std::string own;
     bool isQuoted = false;
-    for (char c : message) {
-        isQuoted ^= c == '\'';
+    for (size_t i = 0; i < message.size(); i++) {
+        auto isLetter = [&](size_t k) {
+            return k < message.size() && std::isalpha((unsigned char)message[k]);
+        };
+        const bool isApostrophe = i > 0 && isLetter(i - 1) && isLetter(i + 1);
+        isQuoted ^= message[i] == '\'' && !isApostrophe;
         if (!isQuoted)
-            own += c;
+            own += message[i];
     }
     return !message.empty() && message.size() < 400 && message.find('\n') == std::string::npos
            && message.back() == '.' && own.find(". ") == std::string::npos;

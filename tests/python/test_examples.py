@@ -43,7 +43,9 @@ def test_summary_is_a_reference(environment):
 
 
 def test_scripts_of_the_readme(tmp_path):
-    first, simulation = re.findall(r"```python\n(.*?)```", (SOURCE / "README.md").read_text(), re.DOTALL)
+    first, simulation, coupling = re.findall(
+        r"```python\n(.*?)```", (SOURCE / "README.md").read_text(), re.DOTALL
+    )
     assert len(first.strip().splitlines()) <= 10
     add_force, add_reporter = simulation.strip().splitlines()
     script = f"""{first}
@@ -53,6 +55,7 @@ simulation = app.Simulation(topology, system, integrator, openmm.Platform.getPla
 simulation.context.setPositions(ensemble.resample(1).positions[0])
 {add_reporter}
 simulation.step(5000)
+{coupling}
 """
     (tmp_path / "examples").symlink_to(SOURCE / "examples")
     result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)

@@ -67,6 +67,14 @@ struct FlowContext::Implementation {
         return positions.size() / size;
     }
 
+    /** Give arrays the size that samples need. */
+    void makeRoom(long long count, bool isJoint, vector<double>& positions, vector<double>& logQ) const {
+        if (count < 0)
+            throw OpenMMException("The number of samples must not be negative.");
+        const int augmented = isJoint ? flow.getNumAugmentedParticles() : 0;
+        positions.resize(count * 3 * (flow.getNumParticles() + augmented));
+        logQ.resize(count);
+    }
     void requireOne(long long count) const {
         if (count != 1)
             throw OpenMMException("One configuration is expected, not " + to_string(count) + ".");
@@ -120,10 +128,7 @@ map<string, string> FlowContext::getProperties() const {
 
 void FlowContext::sample(long long count, vector<double>& positions, vector<double>& logQ, uint64_t seed,
                          uint64_t first) {
-    if (count < 0)
-        throw OpenMMException("The number of samples must not be negative.");
-    positions.resize(count * 3 * impl->flow.getNumParticles());
-    logQ.resize(count);
+    impl->makeRoom(count, false, positions, logQ);
     FlowKernel& kernel = impl->getKernel();
     if (impl->marginal)
         impl->marginal->sample(count, seed, first, positions.data(), logQ.data());
@@ -133,10 +138,7 @@ void FlowContext::sample(long long count, vector<double>& positions, vector<doub
 
 void FlowContext::sampleJoint(long long count, vector<double>& positions, vector<double>& logQ, uint64_t seed,
                               uint64_t first) {
-    if (count < 0)
-        throw OpenMMException("The number of samples must not be negative.");
-    positions.resize(count * 3 * (impl->flow.getNumParticles() + impl->flow.getNumAugmentedParticles()));
-    logQ.resize(count);
+    impl->makeRoom(count, true, positions, logQ);
     impl->getKernel().sample(count, seed, first, positions.data(), logQ.data());
 }
 

@@ -56,8 +56,7 @@ EquivariantNetwork::EquivariantNetwork(const EquivariantCouplingModel& model,
     crossOutputs = at::tensor(outputOf, at::kLong);
 }
 
-Tensor EquivariantNetwork::residual(const ParameterTensors& parameters,
-                                    const EquivariantCouplingModel::ResidualPlace& place,
+Tensor EquivariantNetwork::residual(const ParameterTensors& parameters, const ResidualPlace& place,
                                     const Tensor& x) const {
     return finishResidual(parameters, place.second, parameters.apply(place.first, x));
 }

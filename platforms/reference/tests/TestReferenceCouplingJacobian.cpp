@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "../src/ReferenceCouplingFlow.h"
 #include "Determinant.h"
 #include "DualMath.h"
 #include "RandomCouplingFlow.h"
+#include "openmmflow/internal/EquivariantCouplingModel.h"
 #include "shared/SplineOffset.h"
 
 using namespace OpenMMFlow;
@@ -26,11 +28,38 @@ namespace {
 #include "shared/equivariant/ResidualNetwork.h"
 
 #include "shared/equivariant/Network.h"
+
+#include "shared/equivariant/CoordinateFunction.h"
 #include "shared/equivariant/Transforms.h"
 
 #include "shared/equivariant/Coupling.h"
 
 #include "shared/equivariant/CouplingFlow.h"
+
+/** A flow of any family on dual numbers. */
+struct DualFlow {
+    virtual ~DualFlow() = default;
+    virtual Items& getPoints() = 0;
+    /** Take the points to the base, and return their log density. */
+    virtual Dual evaluate() = 0;
+};
+
+template <class Family>
+struct DualFlowOfFamily : public DualFlow {
+    explicit DualFlowOfFamily(const typename Family::Model& model) : flow(model), state(flow) {}
+    Items& getPoints() override { return state.getPoints(); }
+    Dual evaluate() override {
+        state.evaluate(false);
+        return state.getLogDensity(0).get();
+    }
+    CouplingFlow<Family> flow;
+    CouplingFlowState<Family> state;
+};
+
+unique_ptr<DualFlow> makeDualFlow(const CouplingModel& model) {
+    return make_unique<DualFlowOfFamily<EquivariantFamily>>(
+        dynamic_cast<const EquivariantCouplingModel&>(model));
+}
 }  // namespace
 }  // namespace duals
 }  // namespace OpenMMFlow
@@ -40,7 +69,7 @@ namespace {
 /** Joint configurations in orthonormal coordinates, and what a density of them is in the base. */
 class JointCoordinates {
 public:
-    explicit JointCoordinates(const EquivariantCouplingModel& model)
+    explicit JointCoordinates(const CouplingModel& model)
         : model(model), n(model.getNumParticles()), dimensions(model.getParticles().dimensions) {}
     int size() const { return dimensions * (n - 1 + n * model.getParticles().copies); }
     vector<double> toCoordinates(const vector<double>& positions) const {
@@ -116,7 +145,7 @@ private:
                 sum += x[i] * y[i];
         return sum;
     }
-    const EquivariantCouplingModel& model;
+    const CouplingModel& model;
     int n, dimensions;
 };
 
@@ -130,13 +159,13 @@ protected:
     Image invertDual(const vector<double>& positions, const vector<double>& direction) {
         const int n = model.getNumParticles();
         for (int i = 0; i < 3 * numPositions; i++)
-            dualState.getPoints().at(3 * (i / 3 / n) + i % 3, i / 3 % n) = {positions[i] / unit,
-                                                                            direction[i] / unit};
-        dualState.evaluate(false);
-        Image image;
+            dual->getPoints().at(3 * (i / 3 / n) + i % 3, i / 3 % n) = {positions[i] / unit,
+                                                                        direction[i] / unit};
+        const duals::Dual logDensity = dual->evaluate();
+        Image image{logDensity.value, logDensity.derivative, {}};
         for (int i = 0; i < 3 * numPositions; i++)
-            image.derivative.push_back(
-                unit * dualState.getPoints().at(3 * (i / 3 / n) + i % 3, i / 3 % n).derivative);
+            image.derivative.push_back(unit
+                                       * dual->getPoints().at(3 * (i / 3 / n) + i % 3, i / 3 % n).derivative);
         for (int i = 3 * numPositions - 1; i >= 0; i--) {
             double center = 0;
             for (int j = i % 3; j < 3 * n; j += 3)
@@ -144,8 +173,6 @@ protected:
             if (i >= 3 * n)
                 image.derivative[i] -= center;
         }
-        image.logDensity = dualState.getLogDensity(0).get().value;
-        image.logDensityDerivative = dualState.getLogDensity(0).get().derivative;
         return image;
     }
     vector<double> drawJoint(int sample) const {
@@ -159,8 +186,7 @@ protected:
     const JointCoordinates coordinates{model};
     const int numPositions = model.getNumParticles() * model.getNumClouds();
     const double unit = model.getOptions().lengthUnit;
-    const duals::CouplingFlow dualFlow{model};
-    duals::CouplingFlowState dualState{dualFlow};
+    const unique_ptr<duals::DualFlow> dual = duals::makeDualFlow(model);
 };
 
 TEST_P(CouplingJacobian, LogDensityIsThatOfTheMap) {

@@ -204,3 +204,11 @@ private:
     /** The points before each repeat. */
     std::vector<Items> given;
 };
+
+/** What the flow (CouplingFlow) of an EquivariantCouplingModel is made of. */
+struct EquivariantFamily {
+    using Model = EquivariantCouplingModel;
+    using Transform = PointTransform;
+    using Weights = Coupling;
+    using State = CouplingState;
+};

@@ -1,24 +1,28 @@
-// An EquivariantCouplingModel as a map and a density, for as many samples at once as STRIDE reals hold.
-// Included inside a namespace after Coupling.h. No include guard: each meaning of `real` includes it once.
+// A CouplingModel as a map and a density, for as many samples at once as STRIDE reals hold. Its family names
+// the model, and what is particular to it: EquivariantFamily, for one. Included inside a namespace after
+// Items.h. No include guard: each meaning of `real` includes it once.
 
 /** The weights of a flow. Shared by all threads; the model outlives them. */
+template <class Family>
 struct CouplingFlow {
-    explicit CouplingFlow(const EquivariantCouplingModel& model) : model(model), transform(model) {
+    using Model = typename Family::Model;
+    explicit CouplingFlow(const Model& model) : model(model), transform(model) {
         for (const auto& place : model.getPlaces().couplings)
             couplings.emplace_back(model, place);
     }
-    const EquivariantCouplingModel& model;
-    PointTransform transform;
-    std::vector<Coupling> couplings;
+    const Model& model;
+    typename Family::Transform transform;
+    std::vector<typename Family::Weights> couplings;
 };
 
 /**
  * Samples on their way through a flow. Each thread has its own. Points are (3 a cloud, particles), in the
  * unit of length of the flow; in two dimensions every z is 0.
  */
+template <class Family>
 class CouplingFlowState {
 public:
-    explicit CouplingFlowState(const CouplingFlow& flow)
+    explicit CouplingFlowState(const CouplingFlow<Family>& flow)
         : flow(flow),
           numParticles(flow.model.getNumParticles()),
           numClouds(flow.model.getNumClouds()),
@@ -258,9 +262,9 @@ private:
                                 - real(slope * getScaledDimensions(index) / factor) * worth[h]);
     }
 
-    const CouplingFlow& flow;
+    const CouplingFlow<Family>& flow;
     int numParticles, numClouds, dimensions;
-    std::vector<CouplingState> states;
+    std::vector<typename Family::State> states;
     Items points, adjoint;
     std::vector<Items> kept;
     WideSum logDensity[STRIDE];

@@ -31,7 +31,7 @@ struct Layer {
 /** y = silu(a), output = y + silu(second(normalize(y))); the argument a is what the first layer gives. */
 struct Residual {
     Residual() = default;
-    Residual(const EquivariantCouplingModel::ResidualPlace& place, const double* parameters)
+    Residual(const ResidualPlace& place, const double* parameters)
         : first(place.first, parameters), second(place.second, parameters) {}
     Layer first, second;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "openmmflow/internal/AugmentedCouplingModel.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
 #include "shared/DoubleMath.h"
 #include "shared/JointLayout.h"
@@ -19,6 +20,8 @@ namespace {
 #include "shared/equivariant/DoubleMatrix.h"
 #include "shared/equivariant/Items.h"
 
+#include "shared/equivariant/Normalization.h"
+
 #include "shared/equivariant/ResidualNetwork.h"
 
 #include "shared/equivariant/Network.h"
@@ -27,6 +30,12 @@ namespace {
 #include "shared/equivariant/Transforms.h"
 
 #include "shared/equivariant/Coupling.h"
+
+#include "shared/augmented/Attention.h"
+
+#include "shared/augmented/Transformer.h"
+
+#include "shared/augmented/ElementwiseCoupling.h"
 
 #include "shared/equivariant/CouplingFlow.h"
 }  // namespace
@@ -92,7 +101,11 @@ struct FlowOfFamily : public ReferenceCouplingFlow::Implementation {
 
 ReferenceCouplingFlow::ReferenceCouplingFlow(const Flow& flow) : flow(flow) {
     const FlowModel& model = this->flow.getModel();
-    impl = make_unique<FlowOfFamily<EquivariantFamily>>(dynamic_cast<const EquivariantCouplingModel&>(model));
+    if (const auto* augmented = dynamic_cast<const AugmentedCouplingModel*>(&model))
+        impl = make_unique<FlowOfFamily<AugmentedFamily>>(*augmented);
+    else
+        impl = make_unique<FlowOfFamily<EquivariantFamily>>(
+            dynamic_cast<const EquivariantCouplingModel&>(model));
 }
 
 ReferenceCouplingFlow::~ReferenceCouplingFlow() = default;

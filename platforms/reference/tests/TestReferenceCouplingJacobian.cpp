@@ -1,4 +1,4 @@
-// The joint log density of the equivariant coupling flow against the Jacobian of the flow as a map, in an
+// The joint log density of the coupling flows against the Jacobian of the flow as a map, in an
 // orthonormal basis of (zero-centre x) times R^3A, and its gradient. Derivatives are those of dual numbers,
 // which the same code computes with: they know no formula for a log-determinant or an adjoint.
 
@@ -13,6 +13,7 @@
 #include "Determinant.h"
 #include "DualMath.h"
 #include "RandomCouplingFlow.h"
+#include "openmmflow/internal/AugmentedCouplingModel.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
 #include "shared/SplineOffset.h"
 
@@ -25,6 +26,8 @@ namespace {
 #include "shared/equivariant/DoubleMatrix.h"
 #include "shared/equivariant/Items.h"
 
+#include "shared/equivariant/Normalization.h"
+
 #include "shared/equivariant/ResidualNetwork.h"
 
 #include "shared/equivariant/Network.h"
@@ -33,6 +36,12 @@ namespace {
 #include "shared/equivariant/Transforms.h"
 
 #include "shared/equivariant/Coupling.h"
+
+#include "shared/augmented/Attention.h"
+
+#include "shared/augmented/Transformer.h"
+
+#include "shared/augmented/ElementwiseCoupling.h"
 
 #include "shared/equivariant/CouplingFlow.h"
 
@@ -57,6 +66,8 @@ struct DualFlowOfFamily : public DualFlow {
 };
 
 unique_ptr<DualFlow> makeDualFlow(const CouplingModel& model) {
+    if (const auto* augmented = dynamic_cast<const AugmentedCouplingModel*>(&model))
+        return make_unique<DualFlowOfFamily<AugmentedFamily>>(*augmented);
     return make_unique<DualFlowOfFamily<EquivariantFamily>>(
         dynamic_cast<const EquivariantCouplingModel&>(model));
 }
@@ -181,11 +192,11 @@ protected:
         return positions;
     }
     const Flow flow = makeRandomCouplingFlow(GetParam(), 3);
-    const EquivariantCouplingModel& model = dynamic_cast<const EquivariantCouplingModel&>(flow.getModel());
+    const CouplingModel& model = dynamic_cast<const CouplingModel&>(flow.getModel());
     const ReferenceCouplingFlow map{flow};
     const JointCoordinates coordinates{model};
     const int numPositions = model.getNumParticles() * model.getNumClouds();
-    const double unit = model.getOptions().lengthUnit;
+    const double unit = GetParam().lengthUnit;
     const unique_ptr<duals::DualFlow> dual = duals::makeDualFlow(model);
 };
 
@@ -248,9 +259,8 @@ TEST_P(CouplingJacobian, ParameterGradientIsThatOfTheLogDensity) {
         for (int k = 0; k < 4; k++) {
             vector<double> moved = model.getParameters();
             moved[i] += (k < 2 ? k - 2 : k - 1) * h;
-            const Flow other(make_shared<EquivariantCouplingModel>(model.getParticles(), model.getBase(),
-                                                                   model.getOptions(), moved));
-            logQ[k] = ReferenceCouplingFlow(other).computeLogDensity(positions.data(), nullptr);
+            logQ[k] = ReferenceCouplingFlow(makeCouplingFlow(model, moved))
+                          .computeLogDensity(positions.data(), nullptr);
         }
         const double numeric = (logQ[0] - 8 * logQ[1] + 8 * logQ[2] - logQ[3]) / (12 * h);
         checked++;

@@ -1,6 +1,6 @@
 // The residual network of two layers that the coupling flows are made of. Included inside a namespace that
-// has `real`, Scalar, STRIDE, Matrix, WeightGradient and the shared maths, after Items.h. No include guard:
-// each meaning of `real` includes it once.
+// has `real`, Scalar, STRIDE, Matrix, WeightGradient and the shared maths, after Normalization.h. No include
+// guard: each meaning of `real` includes it once.
 
 [[gnu::always_inline]] inline real silu(real x) {
     return x * SIGMOID(x);
@@ -83,36 +83,14 @@ public:
 
 private:
     void normalize(int v) {
-        const real inverseWidth = real(1.0 / width);
-        real sum = real(0.0);
-        for (int i = 0; i < width; i++)
-            sum = sum + output.at(i, v);
-        const real mean = sum * inverseWidth;
-        real squares = real(0.0);
-        for (int i = 0; i < width; i++) {
-            const real y = output.at(i, v) - mean;
-            normalized.at(i, v) = y;
-            squares = squares + y * y;
-        }
-        const real inverse = RSQRT(squares * inverseWidth + real(1e-5));
-        for (int i = 0; i < width; i++)
-            normalized.at(i, v) = normalized.at(i, v) * inverse;
-        inverseDeviation.at(0, v) = inverse;
+        inverseDeviation.at(0, v) = normalizeRows(&output.at(0, v), &normalized.at(0, v), width);
     }
     /** What normalize(y) is worth stands in `second`. */
     void backpropagateNormalization(int v) {
-        const real inverseWidth = real(1.0 / width);
-        real sum = real(0.0), product = real(0.0);
-        for (int i = 0; i < width; i++) {
-            sum = sum + second.at(i, v);
-            product = product + second.at(i, v) * normalized.at(i, v);
-        }
-        const real mean = sum * inverseWidth, slope = product * inverseWidth;
-        const real inverse = inverseDeviation.at(0, v);
-        for (int i = 0; i < width; i++) {
-            const real worth = inverse * (second.at(i, v) - mean - slope * normalized.at(i, v));
-            adjoint.at(i, v) = (adjoint.at(i, v) + worth) * siluDerivative(argument.at(i, v));
-        }
+        normalizeRowsAdjoint(
+            &normalized.at(0, v), &second.at(0, v), inverseDeviation.at(0, v), width, [&](int i, real worth) {
+                adjoint.at(i, v) = (adjoint.at(i, v) + worth) * siluDerivative(argument.at(i, v));
+            });
     }
     bool isKept = false;
     int width = 0;

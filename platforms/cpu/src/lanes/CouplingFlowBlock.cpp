@@ -7,6 +7,7 @@
 #include "LaneMatrix.h"
 #include "NoiseBlock.h"
 #include "WideSum.h"
+#include "openmmflow/internal/AugmentedCouplingModel.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
 #include "shared/JointLayout.h"
 #include "shared/SplineOffset.h"
@@ -27,6 +28,8 @@ public:
 
 #include "shared/equivariant/Items.h"
 
+#include "shared/equivariant/Normalization.h"
+
 #include "shared/equivariant/ResidualNetwork.h"
 
 #include "shared/equivariant/Network.h"
@@ -35,6 +38,12 @@ public:
 #include "shared/equivariant/Transforms.h"
 
 #include "shared/equivariant/Coupling.h"
+
+#include "shared/augmented/Attention.h"
+
+#include "shared/augmented/Transformer.h"
+
+#include "shared/augmented/ElementwiseCoupling.h"
 
 #include "shared/equivariant/CouplingFlow.h"
 
@@ -139,6 +148,10 @@ private:
 
 CpuFlow* createCouplingFlow(const EquivariantCouplingModel& model) {
     return new CpuCouplingFlow<EquivariantFamily>(model);
+}
+
+CpuFlow* createCouplingFlow(const AugmentedCouplingModel& model) {
+    return new CpuCouplingFlow<AugmentedFamily>(model);
 }
 
 }  // namespace LANE_NAMESPACE

@@ -6,7 +6,105 @@
 struct AttentionShape {
     int numParticles, numHeads, keySize;
     int getNumFeatures() const { return numHeads * keySize; }
-    double getScale() const { return 1 / std::sqrt((double)keySize); }
+};
+
+/** Numbers of pairs (i, j) of particles. */
+struct PairArray {
+    real* first;
+    /** From one i, and from one j, to the next. */
+    size_t rowStride, columnStride;
+    real& at(int i, int j) const { return first[i * rowStride + j * columnStride]; }
+    PairArray transpose() const { return {first, columnStride, rowStride}; }
+};
+
+/** The features of the particles in one head, for one real of an item: feature d of particle i is
+ * first[i * stride + d * STRIDE]. */
+struct HeadFeatures {
+    real* first;
+    size_t stride;
+};
+
+/** Products of matrices that are as small as the number of particles, with a few sums in registers. */
+class HeadProducts {
+public:
+    explicit HeadProducts(const AttentionShape& shape) : n(shape.numParticles), keySize(shape.keySize) {}
+    /** products(i, j) = a_i . b_j */
+    void multiply(HeadFeatures a, HeadFeatures b, PairArray products) const {
+        int i = 0;
+        for (; i + 2 <= n; i += 2)
+            multiplyRows<2>(a, b, products, i);
+        if (i < n)
+            multiplyRows<1>(a, b, products, i);
+    }
+    /** y_i = sum_j weights(i, j) x_j */
+    void combine(PairArray weights, HeadFeatures x, HeadFeatures y) const {
+        int i = 0;
+        for (; i + 2 <= n; i += 2)
+            combineRows<2>(weights, x, y, i);
+        if (i < n)
+            combineRows<1>(weights, x, y, i);
+    }
+
+private:
+    template <int ROWS>
+    void multiplyRows(HeadFeatures a, HeadFeatures b, PairArray products, int i) const {
+        int j = 0;
+        for (; j + 4 <= n; j += 4)
+            multiplyFew<ROWS, 4>(a, b, products, i, j);
+        for (; j < n; j++)
+            multiplyFew<ROWS, 1>(a, b, products, i, j);
+    }
+    template <int ROWS, int COLUMNS>
+    void multiplyFew(HeadFeatures a, HeadFeatures b, PairArray products, int i, int j) const {
+        real sums[ROWS][COLUMNS];
+#pragma GCC unroll 4
+        for (int k = 0; k < ROWS; k++)
+#pragma GCC unroll 4
+            for (int l = 0; l < COLUMNS; l++)
+                sums[k][l] = real(0.0);
+        const real *left = a.first + i * a.stride, *right = b.first + j * b.stride;
+        for (int d = 0; d < keySize; d++, left += STRIDE, right += STRIDE)
+#pragma GCC unroll 4
+            for (int l = 0; l < COLUMNS; l++)
+#pragma GCC unroll 4
+                for (int k = 0; k < ROWS; k++)
+                    sums[k][l] = sums[k][l] + left[k * a.stride] * right[l * b.stride];
+#pragma GCC unroll 4
+        for (int k = 0; k < ROWS; k++)
+#pragma GCC unroll 4
+            for (int l = 0; l < COLUMNS; l++)
+                products.at(i + k, j + l) = sums[k][l];
+    }
+    template <int ROWS>
+    void combineRows(PairArray weights, HeadFeatures x, HeadFeatures y, int i) const {
+        int d = 0;
+        for (; d + 4 <= keySize; d += 4)
+            combineFew<ROWS, 4>(weights, x, y, i, d);
+        for (; d < keySize; d++)
+            combineFew<ROWS, 1>(weights, x, y, i, d);
+    }
+    template <int ROWS, int COLUMNS>
+    void combineFew(PairArray weights, HeadFeatures x, HeadFeatures y, int i, int d) const {
+        real sums[ROWS][COLUMNS];
+#pragma GCC unroll 4
+        for (int k = 0; k < ROWS; k++)
+#pragma GCC unroll 4
+            for (int l = 0; l < COLUMNS; l++)
+                sums[k][l] = real(0.0);
+        const real *weight = &weights.at(i, 0), *from = x.first + d * STRIDE;
+        for (int j = 0; j < n; j++, weight += weights.columnStride, from += x.stride)
+#pragma GCC unroll 4
+            for (int l = 0; l < COLUMNS; l++)
+#pragma GCC unroll 4
+                for (int k = 0; k < ROWS; k++)
+                    sums[k][l] = sums[k][l] + weight[k * weights.rowStride] * from[l * STRIDE];
+#pragma GCC unroll 4
+        for (int k = 0; k < ROWS; k++)
+#pragma GCC unroll 4
+            for (int l = 0; l < COLUMNS; l++)
+                y.first[(i + k) * y.stride + (d + l) * STRIDE] = sums[k][l];
+    }
+    int n, keySize;
 };
 
 /**
@@ -15,46 +113,47 @@ struct AttentionShape {
  */
 class AttentionState {
 public:
-    AttentionState() = default;
     explicit AttentionState(const AttentionShape& shape)
         : query(shape.getNumFeatures(), shape.numParticles),
           key(query),
           value(query),
           output(query),
           shape(shape),
+          products(shape),
           weights(shape.numHeads * shape.numParticles, shape.numParticles) {}
     /** From queries, keys and values to `output`. */
     void evaluate() {
-        const int n = shape.numParticles;
-        forEachQuery([&](int h, int i, int first) {
-            real* weight = &weights.at(first / shape.keySize * n, i * STRIDE + h);
-            const real scale = real(shape.getScale());
-            multiplyRows(query, key, h, i, first,
-                         [&](int j, real product) { weight[j * STRIDE] = scale * product; });
-            applySoftmax(weight);
-            sumRows(weight, value, h, i, first, output);
+        const real scale = real(1 / std::sqrt((double)shape.keySize));
+        forEachHead([&](int head, int h) {
+            const PairArray weight = getWeights(head, h);
+            products.multiply(getFeatures(query, head, h), getFeatures(key, head, h), weight);
+            for (int i = 0; i < shape.numParticles; i++)
+                applySoftmax(weight, i, scale);
+            products.combine(weight, getFeatures(value, head, h), getFeatures(output, head, h));
         });
     }
     /** From what `output` is worth, in `outputAdjoint`, to what queries, keys and values are worth; their
      * values must still be there. */
     void backpropagate() {
         const int n = shape.numParticles;
-        weightAdjoint.resize((size_t)n * STRIDE);
-        keyAdjoint.fill(0);
-        valueAdjoint.fill(0);
-        forEachQuery([&](int h, int i, int first) {
-            const real* weight = &weights.at(first / shape.keySize * n, i * STRIDE + h);
-            real mean = real(0.0);
-            multiplyRows(outputAdjoint, value, h, i, first, [&](int j, real worth) {
-                weightAdjoint[j * STRIDE] = worth;
-                mean = mean + weight[j * STRIDE] * worth;
-            });
-            spreadRow(weight, outputAdjoint, h, i, first, valueAdjoint);
-            const real scale = real(shape.getScale());
-            for (int j = 0; j < n; j++)
-                weightAdjoint[j * STRIDE] = scale * weight[j * STRIDE] * (weightAdjoint[j * STRIDE] - mean);
-            sumRows(weightAdjoint.data(), key, h, i, first, queryAdjoint);
-            spreadRow(weightAdjoint.data(), query, h, i, first, keyAdjoint);
+        const real scale = real(1 / std::sqrt((double)shape.keySize));
+        scratch.resize((size_t)n * n);
+        const PairArray worth{scratch.data(), (size_t)n, 1};
+        forEachHead([&](int head, int h) {
+            const PairArray weight = getWeights(head, h);
+            const HeadFeatures given = getFeatures(outputAdjoint, head, h);
+            products.multiply(given, getFeatures(value, head, h), worth);
+            for (int i = 0; i < n; i++) {
+                real mean = real(0.0);
+                for (int j = 0; j < n; j++)
+                    mean = mean + weight.at(i, j) * worth.at(i, j);
+                for (int j = 0; j < n; j++)
+                    worth.at(i, j) = scale * weight.at(i, j) * (worth.at(i, j) - mean);
+            }
+            products.combine(weight.transpose(), given, getFeatures(valueAdjoint, head, h));
+            products.combine(worth, getFeatures(key, head, h), getFeatures(queryAdjoint, head, h));
+            products.combine(worth.transpose(), getFeatures(query, head, h),
+                             getFeatures(keyAdjoint, head, h));
         });
     }
     void prepareAdjoints() {
@@ -66,92 +165,37 @@ public:
     Items queryAdjoint, keyAdjoint, valueAdjoint, outputAdjoint;
 
 private:
-    /** How many particles are multiplied at once: sums in registers. */
-    static constexpr int AT_ONCE = 4;
-    /** Call visit(h, i, row) for real h of particle i in each head, whose first row it is; what the particles
-     * of one head and real have stays in the first cache. */
+    /** Call visit(head, h) for each head and each real of an item: what the particles have there stays in the
+     * first cache. */
     template <class Visit>
-    void forEachQuery(const Visit& visit) {
+    void forEachHead(const Visit& visit) {
         for (int h = 0; h < STRIDE; h++)
             for (int head = 0; head < shape.numHeads; head++)
-                for (int i = 0; i < shape.numParticles; i++)
-                    visit(h, i, head * shape.keySize);
+                visit(head, h);
     }
-    /** Call store(j, product) with the product of the rows of particle i in `left` with those of each
-     * particle j in `right`. */
-    template <class Store>
-    void multiplyRows(const Items& left, const Items& right, int h, int i, int first,
-                      const Store& store) const {
-        const real* a = &left.at(first, i * STRIDE + h);
-        int j = 0;
-        for (; j + AT_ONCE <= shape.numParticles; j += AT_ONCE)
-            multiplyFew<AT_ONCE>(a, right, h, j, first, store);
-        for (; j < shape.numParticles; j++)
-            multiplyFew<1>(a, right, h, j, first, store);
+    HeadFeatures getFeatures(Items& items, int head, int h) const {
+        return {&items.at(head * shape.keySize, h), (size_t)shape.getNumFeatures() * STRIDE};
     }
-    template <int COUNT, class Store>
-    void multiplyFew(const real* a, const Items& right, int h, int j, int first, const Store& store) const {
-        const real* b[COUNT];
-        real sums[COUNT];
-        for (int k = 0; k < COUNT; k++) {
-            b[k] = &right.at(first, (j + k) * STRIDE + h);
-            sums[k] = real(0.0);
-        }
-        for (int d = 0; d < shape.keySize; d++)
-            for (int k = 0; k < COUNT; k++)
-                sums[k] = sums[k] + a[d * STRIDE] * b[k][d * STRIDE];
-        for (int k = 0; k < COUNT; k++)
-            store(j + k, sums[k]);
+    PairArray getWeights(int head, int h) {
+        return {&weights.at(head * shape.numParticles, h),
+                (size_t)shape.numHeads * shape.numParticles * STRIDE, STRIDE};
     }
-    void applySoftmax(real* weight) const {
-        const int n = shape.numParticles;
-        real largest = weight[0], sum = real(0.0);
-        for (int j = 1; j < n; j++)
-            largest = SELECT(weight[j * STRIDE] > largest, weight[j * STRIDE], largest);
-        for (int j = 0; j < n; j++) {
-            weight[j * STRIDE] = EXP(weight[j * STRIDE] - largest);
-            sum = sum + weight[j * STRIDE];
+    void applySoftmax(PairArray weight, int i, real scale) const {
+        real largest = weight.at(i, 0), sum = real(0.0);
+        for (int j = 1; j < shape.numParticles; j++)
+            largest = SELECT(weight.at(i, j) > largest, weight.at(i, j), largest);
+        for (int j = 0; j < shape.numParticles; j++) {
+            weight.at(i, j) = EXP(scale * (weight.at(i, j) - largest));
+            sum = sum + weight.at(i, j);
         }
         const real inverse = real(1.0) / sum;
-        for (int j = 0; j < n; j++)
-            weight[j * STRIDE] = inverse * weight[j * STRIDE];
-    }
-    /** Set rows of particle i to the sum over particles j of a weight times the rows of j. */
-    void sumRows(const real* weight, const Items& from, int h, int i, int first, Items& to) const {
-        real* sums = &to.at(first, i * STRIDE + h);
-        int d = 0;
-        for (; d + AT_ONCE <= shape.keySize; d += AT_ONCE)
-            sumFew<AT_ONCE>(weight, from, h, first + d, sums + d * STRIDE);
-        for (; d < shape.keySize; d++)
-            sumFew<1>(weight, from, h, first + d, sums + d * STRIDE);
-    }
-    template <int COUNT>
-    void sumFew(const real* weight, const Items& from, int h, int row, real* result) const {
-        real sums[COUNT];
-        for (int k = 0; k < COUNT; k++)
-            sums[k] = real(0.0);
-        for (int j = 0; j < shape.numParticles; j++) {
-            const real* b = &from.at(row, j * STRIDE + h);
-            for (int k = 0; k < COUNT; k++)
-                sums[k] = sums[k] + weight[j * STRIDE] * b[k * STRIDE];
-        }
-        for (int k = 0; k < COUNT; k++)
-            result[k * STRIDE] = sums[k];
-    }
-    /** Add a weight times the rows of particle i to those of each particle j. */
-    void spreadRow(const real* weight, const Items& from, int h, int i, int first, Items& to) const {
-        const real* a = &from.at(first, i * STRIDE + h);
-        for (int j = 0; j < shape.numParticles; j++) {
-            real* b = &to.at(first, j * STRIDE + h);
-            for (int d = 0; d < shape.keySize; d++)
-                b[d * STRIDE] = b[d * STRIDE] + weight[j * STRIDE] * a[d * STRIDE];
-        }
+        for (int j = 0; j < shape.numParticles; j++)
+            weight.at(i, j) = inverse * weight.at(i, j);
     }
 
-    AttentionShape shape{};
-    /** (heads * particles, particles): those of head m and particle i are the rows m N ... m N + N-1 of item
-     * i.
-     */
+    AttentionShape shape;
+    HeadProducts products;
+    /** (heads * particles, particles): row m N + j of item i is how much i attends to j in head m. */
     Items weights;
-    std::vector<real> weightAdjoint;
+    std::vector<real> scratch;
 };

@@ -53,9 +53,10 @@ protected:
         EXPECT_GT(errors.size(), 0.95 * a.size());
         return errors;
     }
-    /** Random flows are worse conditioned than trained ones, a few of their samples much worse. */
+    /** Random flows are worse conditioned than trained ones, a few of their samples much worse; frames are
+     * what does most of it. */
     void expectSmall(const vector<double>& errors, double median) const {
-        EXPECT_LT(findMedian(errors), isDouble() ? median : 2e-3);
+        EXPECT_LT(findMedian(errors), isDouble() ? median : variant.isEquivariant ? 2e-3 : 1e-4);
         EXPECT_LT(findQuantile(errors, 0.97), isDouble() ? 100 * median : 0.1);
     }
     /** log q after a linear map (3, 3) of all positions and a shift. */

@@ -166,7 +166,7 @@ inline Flow makeRandomFlow(const CouplingVariant& variant, const CouplingModel::
             noise.addToLayer(block.query, 0.5);
             noise.addToLayer(block.key, 0.5);
         }
-        noise.addToLayer(coupling.output, variant.isAffine() ? 0.15 : 0.4);
+        noise.addToLayer(coupling.output, variant.isAffine() ? 0.15 : 0.2);
     }
     return makeCouplingFlow(initial, noise.get());
 }

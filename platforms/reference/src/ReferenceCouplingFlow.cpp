@@ -14,6 +14,7 @@ namespace OpenMMFlow {
 
 namespace shared {
 namespace {
+#include "shared/equivariant/Collinearity.h"
 #include "shared/equivariant/DoubleMatrix.h"
 #include "shared/equivariant/Items.h"
 
@@ -124,19 +125,26 @@ double ReferenceCouplingFlow::computeLogDensity(const double* positions, double*
     }
     if (gradient != nullptr) {
         const double worth = 1;
-        const Items& adjoint = impl->state.backpropagate(&worth, nullptr);
+        const Items& adjoint = impl->state.backpropagate({&worth}, nullptr);
         for (int i = 0; i < impl->numNumbers; i++)
             gradient[i] = adjoint.at(impl->getRow(i), impl->getParticle(i)) / impl->unit;
     }
     return logQ;
 }
 
-void ReferenceCouplingFlow::addParameterGradient(const double* positions, vector<double>& gradient) const {
-    const double worth = 1;
-    WeightGradient sum(gradient.data());
+void ReferenceCouplingFlow::setParameters(const double* parameters) {
+    impl->flow.setParameters(parameters);
+}
+
+void ReferenceCouplingFlow::addParameterGradient(const double* positions, double worth, double penaltyWorth,
+                                                 double& logQ, double& penalty, double* gradient) const {
+    const double numFrames = impl->state.countFrames(), frameWorth = penaltyWorth / numFrames;
+    WeightGradient sum(gradient);
     impl->load(positions);
     impl->state.evaluate(true);
-    impl->state.backpropagate(&worth, &sum);
+    logQ = impl->getLogDensity();
+    impl->state.backpropagate({&worth, penaltyWorth != 0 ? &frameWorth : nullptr}, &sum);
+    penalty = impl->state.getPenalty(0).get() / numFrames;
 }
 
 }  // namespace OpenMMFlow

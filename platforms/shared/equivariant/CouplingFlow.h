@@ -4,12 +4,22 @@
 /** The weights of a flow. Shared by all threads; the model outlives them. */
 struct CouplingFlow {
     explicit CouplingFlow(const EquivariantCouplingModel& model) : model(model), transform(model) {
+        setParameters(model.getParameters().data());
+    }
+    /** Take other parameters than the model has. */
+    void setParameters(const double* parameters) {
+        couplings.clear();
         for (const auto& place : model.getPlaces().couplings)
-            couplings.emplace_back(model, place);
+            couplings.emplace_back(model, place, parameters);
+        scalings.clear();
+        for (size_t place : model.getPlaces().scaling)
+            scalings.emplace_back(parameters + place, parameters + place + 2 * model.getNumClouds() - 1);
     }
     const EquivariantCouplingModel& model;
     PointTransform transform;
     std::vector<Coupling> couplings;
+    /** For each layer, the logits of the factors of its scaling. */
+    std::vector<std::vector<double>> scalings;
 };
 
 /**
@@ -32,6 +42,16 @@ public:
     Items& getPoints() { return points; }
     /** Get the log density, in nm, of real h of an item. */
     const WideSum& getLogDensity(int h) const { return logDensity[h]; }
+    /** Get the sum of computeCollinearity() over all frames, for real h of an item, after backpropagate() if
+     * that was worth something. */
+    const WideSum& getPenalty(int h) const { return penalty[h]; }
+    /** Get the number of frames that this is a sum over. */
+    int countFrames() const {
+        int count = 0;
+        for (const auto& place : flow.model.getPlaces().couplings)
+            count += numParticles * (int)(place.transformed.size() * place.heads.size());
+        return count;
+    }
     /** Make the points a sample. normal(n, h) is the n-th standard normal number of real h. */
     template <class Normal>
     void sample(const Normal& normal) {
@@ -65,10 +85,12 @@ public:
         }
         addBaseLogDensity();
     }
-    /** The gradient of the log density times `worth`, one for each real of an item, after evaluate(true);
-     * that of the parameters is added to `gradient` unless it is null. */
-    const Items& backpropagate(const real* worth, WeightGradient* gradient) {
-        this->worth = worth;
+    /** The gradient by the points of the log density and the penalty, each times its worth, after
+     * evaluate(true); that by the parameters is added to `gradient` unless it is null. */
+    const Items& backpropagate(const Worth& given, WeightGradient* gradient) {
+        worth = given.logDensity;
+        for (WideSum& sum : penalty)
+            sum = WideSum();
         adjoint = Items(3 * numClouds, numParticles);
         backpropagateBase();
         for (int l = 0; l < flow.model.getOptions().layers; l++) {
@@ -78,7 +100,8 @@ public:
             for (int side = 0; side < 2; side++) {
                 points = kept.back();
                 kept.pop_back();
-                states[side].backpropagate(flow.couplings[2 * l + side], points, adjoint, worth, gradient);
+                states[side].backpropagate(flow.couplings[2 * l + side], points, adjoint, given, penalty,
+                                           gradient);
             }
         }
         return adjoint;
@@ -173,9 +196,7 @@ private:
     }
 
     /** The factors of a layer's scaling: of the size of each cloud, then of the distances of centres. */
-    double getScaleLogit(int layer, int index) const {
-        return flow.model.getParameters()[flow.model.getPlaces().scaling[layer] + index];
-    }
+    double getScaleLogit(int layer, int index) const { return flow.scalings[layer][index]; }
     double getScale(int layer, int index) const {
         const double offset = getSplineDerivativeOffset(flow.model.getOptions().minDerivative);
         const double u = getScaleLogit(layer, index) + offset;
@@ -263,6 +284,6 @@ private:
     std::vector<CouplingState> states;
     Items points, adjoint;
     std::vector<Items> kept;
-    WideSum logDensity[STRIDE];
+    WideSum logDensity[STRIDE], penalty[STRIDE];
     const real* worth = nullptr;
 };

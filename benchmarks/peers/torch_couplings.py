@@ -324,6 +324,21 @@ class TorchCouplingFlow:
     @torch.no_grad()
     def log_density(self, joint):
         """log q (count) of joint positions (count, 2N, 3) in nm."""
+        return self._log_density(joint)
+
+    def start_training(self, learning_rate):
+        """Make the weights what train() optimises."""
+        weights = [tensor for coupling in self.couplings for tensor in coupling.values()]
+        weights = [tensor.requires_grad_() for tensor in weights + (self.scaling or [])]
+        self.optimizer = torch.optim.Adam(weights, lr=learning_rate, fused=True)
+
+    def train(self, joint):
+        """One step of Adam on the likelihood of joint positions."""
+        self.optimizer.zero_grad(set_to_none=True)
+        (-self._log_density(joint).mean()).backward()
+        self.optimizer.step()
+
+    def _log_density(self, joint):
         x, a = (joint.to(self.dtype)[..., : self.dim] / self.unit).split(self.n, 1)
         log_q = torch.zeros(len(joint), dtype=self.dtype)
         for layer in reversed(range(len(self.couplings) // 2)):

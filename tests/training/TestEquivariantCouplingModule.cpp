@@ -95,12 +95,18 @@ TEST_P(CouplingModuleTest, ParameterGradientEqualsReferencePlatform) {
     vector<Tensor> found, expected;
     for (int64_t k = 0; k < joint.size(0); k++) {
         vector<double> gradient(model->getParameters().size());
-        reference.addParameterGradient(joint[k].data_ptr<double>(), gradient);
+        double logQ, penalty;
+        Tensor frameLoss;
+        reference.addParameterGradient(joint[k].data_ptr<double>(), 1, 0.7, logQ, penalty, gradient.data());
         expected.push_back(at::tensor(gradient));
-        found.push_back(differentiate(module->logDensity(parameters, joint.narrow(0, k, 1)), parameters));
+        const Tensor value = module->logDensity(parameters, joint.narrow(0, k, 1), &frameLoss);
+        EXPECT_NEAR(penalty, frameLoss.item<double>(), 1e-9);
+        found.push_back(differentiate(value + 0.7 * frameLoss, parameters));
     }
     expectSameGradients(at::stack(found), at::stack(expected));
-    const Tensor together = differentiate(module->logDensity(parameters, joint).sum(), parameters);
+    Tensor frameLoss;
+    const Tensor sum = module->logDensity(parameters, joint, &frameLoss).sum();
+    const Tensor together = differentiate(sum + 0.7 * frameLoss.sum(), parameters);
     EXPECT_LT(largest(together - at::stack(found).sum(0)), 1e-8 * largest(together));
 }
 

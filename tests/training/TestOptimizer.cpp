@@ -7,6 +7,7 @@
 
 #include "BatchOrder.h"
 #include "InternalFlowModule.h"
+#include "TrainableInternalFlow.h"
 #include "TrainingData.h"
 #include "TrainingRuns.h"
 #include "openmmflow/FlowContext.h"
@@ -55,6 +56,8 @@ FlowTrainerOptions makeOptions() {
     options.maxSamples = 32 * 12;
     options.learningRate = 0.01;
     options.warmupSteps = 4;
+    options.initialLearningRate = 0.002;
+    options.finalLearningRate = 0.001;
     // Some gradients are larger, some are not; the test checks that.
     options.maxGradientNorm = 5;
     options.averagingDecay = 0.3;
@@ -114,7 +117,7 @@ TEST(Optimizer, IsAdamWithClippingAveragingAndASchedule) {
         make_shared<InternalFlowModel>(dynamic_cast<const InternalFlowModel&>(start.getModel()));
     const InternalFlowModule module(model, at::kDouble, InternalFlowModule::Splines::Composed);
     const TrainingData prepared =
-        prepareTrainingData(*model, data.positions, data.weights, {},
+        prepareTrainingData(TrainableInternalFlow(*model, at::kDouble), data.positions, data.weights, {},
                             {options.validationFraction, options.maxValidationFrames, options.seed});
     BatchOrder order(prepared.training.numFrames, options.batchSize, options.seed);
     const Tensor initial = module.getParameters();
@@ -138,10 +141,10 @@ TEST(Optimizer, IsAdamWithClippingAveragingAndASchedule) {
             for (double& g : gradient)
                 g *= options.maxGradientNorm / norm;
         }
-        // A linear rise over warmupSteps, times half a cosine that ends with the last step.
-        double rate = options.learningRate * 0.5 * (1 + cos(M_PI * step / steps));
+        // Half a cosine that ends with the last step, times a linear rise over warmupSteps.
+        double rate = 0.001 + (0.01 - 0.001) * 0.5 * (1 + cos(M_PI * step / steps));
         if (step < options.warmupSteps)
-            rate *= (step + 1.0) / (options.warmupSteps + 1.0);
+            rate *= 0.2 + 0.8 * (step + 1.0) / (options.warmupSteps + 1.0);
         const double decay = min(options.averagingDecay, (1.0 + step) / (10.0 + step));
         for (size_t i = 0; i < size; i++) {
             double &m = state.firstMoment[i], &v = state.secondMoment[i];
@@ -169,6 +172,8 @@ TEST(Optimizer, IsAdamWithClippingAveragingAndASchedule) {
     EXPECT_TRUE(differs([](auto& changed) { changed.averagingDecay = 0; }));
     EXPECT_TRUE(differs([](auto& changed) { changed.maxGradientNorm = 1e6; }));
     EXPECT_TRUE(differs([](auto& changed) { changed.warmupSteps = 0; }));
+    EXPECT_TRUE(differs([](auto& changed) { changed.initialLearningRate = 0; }));
+    EXPECT_TRUE(differs([](auto& changed) { changed.finalLearningRate = 0; }));
 }
 
 TEST(Optimizer, ReportsTheLikelihoodOfTheHeldOutFrames) {

@@ -8,6 +8,7 @@
 #include "BatchOrder.h"
 #include "ExpectError.h"
 #include "RandomFlow.h"
+#include "TrainableInternalFlow.h"
 #include "TrainingData.h"
 
 using namespace OpenMMFlow;
@@ -19,6 +20,11 @@ namespace {
 const InternalFlowModel& getModel() {
     static const Flow flow = makeRandomFlow(3, InternalFlowModel::Activation::SiLU, 31);
     return dynamic_cast<const InternalFlowModel&>(flow.getModel());
+}
+
+const TrainableFlow& getFlow() {
+    static const TrainableInternalFlow flow(getModel(), at::kDouble);
+    return flow;
 }
 
 /** Frames of three atoms whose first bond grows with the index of the frame. */
@@ -47,8 +53,7 @@ TEST(TrainingData, HoldsOutWholeBlocks) {
     for (int i = 0; i < count; i++)
         blocks.push_back((i * 7) % 10 * 1000 - 3);
     for (uint32_t seed : {0u, 1u}) {
-        TrainingData data =
-            prepareTrainingData(getModel(), makeFrames(count), {}, blocks, {0.25, 1000, seed});
+        TrainingData data = prepareTrainingData(getFlow(), makeFrames(count), {}, blocks, {0.25, 1000, seed});
         EXPECT_EQ(10, data.numBlocks);
         EXPECT_EQ(90, data.validation.numFrames);
         EXPECT_EQ(210, data.training.numFrames);
@@ -70,7 +75,7 @@ TEST(TrainingData, HoldsOutTheBlocksThatAreNamed) {
     for (int i = 0; i < 100; i++)
         blocks.push_back(7 * (i / 10));
     const TrainingData data =
-        prepareTrainingData(getModel(), frames, {}, blocks, {0.5, 1000, 0, {63, 14, 63}});
+        prepareTrainingData(getFlow(), frames, {}, blocks, {0.5, 1000, 0, {63, 14, 63}});
     EXPECT_EQ((vector<int64_t>{14, 63}), data.heldOutBlocks);
     set<int> expected;
     for (int i = 0; i < 10; i++)
@@ -78,9 +83,9 @@ TEST(TrainingData, HoldsOutTheBlocksThatAreNamed) {
     EXPECT_EQ(expected, getFrames(data.validation));
     EXPECT_EQ(80, data.training.numFrames);
     EXPECT_EQ((vector<int64_t>{49}),
-              prepareTrainingData(getModel(), frames, {}, {}, {0.5, 1000, 0, {49}}).heldOutBlocks);
+              prepareTrainingData(getFlow(), frames, {}, {}, {0.5, 1000, 0, {49}}).heldOutBlocks);
     auto hold = [&](const vector<int64_t>& heldOut) {
-        prepareTrainingData(getModel(), frames, {}, blocks, {0.5, 1000, 0, heldOut});
+        prepareTrainingData(getFlow(), frames, {}, blocks, {0.5, 1000, 0, heldOut});
     };
     expectError([&] { hold({7, 8}); }, "Block 8");
     expectError([&] { hold({0, 7, 14, 21, 28, 35, 42, 49, 56, 63}); }, "All blocks");
@@ -88,7 +93,7 @@ TEST(TrainingData, HoldsOutTheBlocksThatAreNamed) {
 
 TEST(TrainingData, CutsOneTrajectoryIntoPieces) {
     const int count = 1000;
-    TrainingData data = prepareTrainingData(getModel(), makeFrames(count), {}, {}, {0.1, 1000, 0});
+    TrainingData data = prepareTrainingData(getFlow(), makeFrames(count), {}, {}, {0.1, 1000, 0});
     EXPECT_EQ(100, data.validation.numFrames);
     // Five pieces of 20 neighbours each: there are at most five gaps.
     int gaps = 0, last = -2;
@@ -104,7 +109,7 @@ TEST(TrainingData, WeightsAverageToOne) {
     vector<double> weights;
     for (int i = 0; i < count; i++)
         weights.push_back(i % 4);
-    TrainingData data = prepareTrainingData(getModel(), makeFrames(count), weights, {}, {0.2, 1000, 0});
+    TrainingData data = prepareTrainingData(getFlow(), makeFrames(count), weights, {}, {0.2, 1000, 0});
     EXPECT_EQ(75, data.training.numFrames + data.validation.numFrames);
     for (const auto* part : {&data.training, &data.validation}) {
         double sum = 0;
@@ -121,14 +126,14 @@ TEST(TrainingData, IgnoresFramesOfWeightZero) {
     // Two atoms in one place, and a number that is none.
     copy_n(&frames[9 * 7], 3, &frames[9 * 7 + 3]);
     frames[9 * 8] = NAN;
-    expectError([&] { prepareTrainingData(getModel(), frames, weights, {}, {0.2, 1000, 0}); }, "Frame 7");
+    expectError([&] { prepareTrainingData(getFlow(), frames, weights, {}, {0.2, 1000, 0}); }, "Frame 7");
     weights[7] = weights[8] = 0;
-    const TrainingData data = prepareTrainingData(getModel(), frames, weights, {}, {0.2, 1000, 0});
+    const TrainingData data = prepareTrainingData(getFlow(), frames, weights, {}, {0.2, 1000, 0});
     EXPECT_EQ(98, data.training.numFrames + data.validation.numFrames);
 }
 
 TEST(TrainingData, ValidatesOnALimitedNumberOfFrames) {
-    TrainingData data = prepareTrainingData(getModel(), makeFrames(1000), {}, {}, {0.4, 100, 0});
+    TrainingData data = prepareTrainingData(getFlow(), makeFrames(1000), {}, {}, {0.4, 100, 0});
     EXPECT_LE(data.validation.numFrames, 100);
     EXPECT_GE(data.validation.numFrames, 90);
     EXPECT_EQ(600, data.training.numFrames);
@@ -136,7 +141,7 @@ TEST(TrainingData, ValidatesOnALimitedNumberOfFrames) {
 
 TEST(TrainingData, HashTellsDataApart) {
     auto hash = [](const vector<double>& positions, const vector<double>& weights) {
-        return prepareTrainingData(getModel(), positions, weights, {}, {0.2, 100, 0}).hash;
+        return prepareTrainingData(getFlow(), positions, weights, {}, {0.2, 100, 0}).hash;
     };
     const vector<double> frames = makeFrames(100);
     EXPECT_EQ(hash(frames, {}), hash(frames, {}));

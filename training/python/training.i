@@ -99,10 +99,11 @@ def __init__(self, **settings):
 struct FlowTrainerOptions {
     FlowTrainerOptions();
     int batchSize;
-    double learningRate;
+    double learningRate, initialLearningRate, finalLearningRate;
     int warmupSteps;
     long long maxSamples;
-    double maxEpochs, timeBudget, maxGradientNorm, averagingDecay, validationFraction;
+    double maxEpochs, timeBudget, maxGradientNorm, gradientClipFactor, gradientSkipFactor, frameLossWeight,
+        averagingDecay, validationFraction;
     int maxValidationFrames, validationInterval, patience;
     double checkpointInterval;
     int targetInterval, targetSamples;

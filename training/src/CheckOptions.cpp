@@ -20,6 +20,14 @@ void OpenMMFlow::checkOptions(const FlowTrainerOptions& options) {
     require(options.maxEpochs >= 0 && options.timeBudget >= 0,
             "The limits on epochs and time must be positive, or 0 for none.");
     require(options.maxGradientNorm > 0, "The largest gradient norm must be positive.");
+    for (double rate : {options.initialLearningRate, options.finalLearningRate})
+        require(rate >= 0 && rate <= options.learningRate,
+                "The initial and the final learning rate must lie between 0 and the learning rate.");
+    for (double factor : {options.gradientClipFactor, options.gradientSkipFactor})
+        require(factor == 0 || (factor >= 1 && std::isfinite(factor)),
+                "The factors that clip and skip gradients must be at least 1, or 0 for never.");
+    require(options.frameLossWeight >= 0 && std::isfinite(options.frameLossWeight),
+            "The weight of the frame loss must not be negative.");
     require(options.averagingDecay >= 0 && options.averagingDecay < 1,
             "The decay of the average must be in [0, 1).");
     require(options.validationFraction > 0 && options.validationFraction < 1,

@@ -13,9 +13,10 @@
 
 #include "BatchOrder.h"
 #include "CheckOptions.h"
-#include "InternalFlowModule.h"
+#include "GradientFilter.h"
 #include "Provenance.h"
 #include "ThreadCount.h"
+#include "TrainableFlow.h"
 #include "TrainingData.h"
 #include "TrainingState.h"
 #include "openmm/OpenMMException.h"
@@ -49,57 +50,45 @@ double secondsSince(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/** Frames of one part of the data as tensors, which take the place of its arrays: these are gone afterwards.
- */
-struct Frames {
-    Frames(TrainingData::Part& part, at::ScalarType type)
-        : coordinates(toTensor(part.coordinates,
-                               {part.numFrames, (int64_t)part.coordinates.size() / part.numFrames}, type)),
-          weights(toTensor(part.weights, {part.numFrames}, type)),
-          logJacobian(part.logJacobian) {
-        part.coordinates = {};
-        part.weights = {};
-    }
-    /** (D, batch) */
-    Tensor getBatch(const Tensor& indices) const {
-        return coordinates.index_select(0, indices).t().contiguous();
-    }
-    Tensor coordinates, weights;
-    double logJacobian;
-};
+/** A part of the data as tensors, which take the place of its arrays: these are gone afterwards. */
+Frames makeFrames(TrainingData::Part& part, at::ScalarType type) {
+    const Frames frames = {
+        toTensor(part.coordinates, {part.numFrames, (int64_t)part.coordinates.size() / part.numFrames}, type),
+        toTensor(part.weights, {part.numFrames}, type), part.logJacobian};
+    part.coordinates = {};
+    part.weights = {};
+    return frames;
+}
 
 }  // namespace
 
 struct FlowTrainer::Implementation {
     Flow flow;
     FlowTrainerOptions options;
-    std::shared_ptr<const InternalFlowModel> model;
+    std::unique_ptr<TrainableFlow> trainable;
     std::unique_ptr<OpenMM::System> system;
     double temperature = 0;
 
     Implementation(const Flow& flow, const FlowTrainerOptions& options) : flow(flow), options(options) {
         checkOptions(options);
-        const auto* internal = dynamic_cast<const InternalFlowModel*>(&flow.getModel());
-        if (internal == nullptr)
-            throw OpenMMException("Flows of the family \"" + flow.getFamily()
-                                  + "\" cannot be trained by FlowTrainer.");
-        model = std::make_shared<InternalFlowModel>(*internal);
+        trainable = TrainableFlow::create(flow, options);
     }
     double getLearningRate(int64_t step, int64_t totalSteps) const {
-        double warmup = std::min(1.0, (step + 1.0) / (options.warmupSteps + 1.0));
-        return options.learningRate * warmup * 0.5 * (1 + std::cos(M_PI * (double)step / (double)totalSteps));
+        const double cosine = 0.5 * (1 + std::cos(M_PI * (double)step / (double)totalSteps));
+        const double rate = std::lerp(options.finalLearningRate, options.learningRate, cosine);
+        const double warmup = std::min(1.0, (step + 1.0) / (options.warmupSteps + 1.0));
+        return rate * std::lerp(options.initialLearningRate / options.learningRate, 1.0, warmup);
     }
-    double validate(const InternalFlowModule& module, const Tensor& parameters, const Frames& frames) const;
+    double validate(const Tensor& parameters, const Frames& frames) const;
     void update(TrainingState& state, double learningRate) const;
-    void takeStep(TrainingState& state, const InternalFlowModule& module, const Frames& training,
-                  const std::vector<int64_t>& batch, double learningRate) const;
+    void takeStep(TrainingState& state, const Frames& training, const std::vector<int64_t>& batch,
+                  double learningRate) const;
     FlowTrainerProgress describeProgress(const TrainingState& state, int64_t totalSteps,
                                          int64_t numFrames) const;
     Flow train(const std::vector<double>& positions, const std::vector<double>& weights,
                const std::vector<int64_t>& blocks, const std::string& checkpoint, const Progress& progress,
                const std::vector<int64_t>& heldOutBlocks) const;
-    TargetEstimate estimateTarget(const InternalFlowModule& module, const Tensor& parameters,
-                                  int64_t step) const;
+    TargetEstimate estimateTarget(const Tensor& parameters, int64_t step) const;
     std::map<std::string, std::string> getSamplerProperties() const {
         std::map<std::string, std::string> properties;
         if (options.threads > 0)
@@ -108,38 +97,30 @@ struct FlowTrainer::Implementation {
     }
 };
 
-double FlowTrainer::Implementation::validate(const InternalFlowModule& module, const Tensor& parameters,
-                                             const Frames& frames) const {
-    c10::NoGradGuard noGradient;
-    const int64_t count = frames.weights.size(0), block = 2048;
-    double sum = 0;
-    for (int64_t start = 0; start < count; start += block) {
-        int64_t size = std::min(block, count - start);
-        Tensor logQ =
-            module.logDensity(parameters, frames.coordinates.narrow(0, start, size).t().contiguous());
-        sum += (logQ * frames.weights.narrow(0, start, size)).sum(at::kDouble).item<double>();
-    }
-    return -sum / (double)count - frames.logJacobian;
+double FlowTrainer::Implementation::validate(const Tensor& parameters, const Frames& frames) const {
+    return trainable->validate(parameters, frames) - frames.logJacobian;
 }
 
-/** One step of Adam on the gradient of the parameters, and of their average. A gradient that is not finite is
- * skipped. */
+/** One step of Adam on the gradient of the parameters, and of their average, unless the gradient is skipped.
+ */
 void FlowTrainer::Implementation::update(TrainingState& state, double learningRate) const {
     c10::NoGradGuard noGradient;
     const int maxSkippedInARow = 100;
     Tensor gradient = state.parameters.grad();
     const double norm = gradient.norm().item<double>();
-    if (!std::isfinite(norm)) {
+    const double divisor = GradientFilter(options).getDivisor(norm, state.gradientNorms);
+    if (!std::isfinite(divisor)) {
         state.skippedSteps++;
         state.skippedInARow++;
         if (state.skippedInARow == maxSkippedInARow)
-            throw OpenMMException("The gradient was not finite in " + std::to_string(maxSkippedInARow)
+            throw OpenMMException("The gradient was not finite, or too large, in "
+                                  + std::to_string(maxSkippedInARow)
                                   + " steps in a row; lower the learning rate or the largest gradient norm.");
         return;
     }
     state.skippedInARow = 0;
     Tensor count = at::full({}, (double)(state.step + 1 - state.skippedSteps), at::kFloat);
-    Tensor scale = at::full({}, std::max(1.0, norm / options.maxGradientNorm), at::kFloat);
+    Tensor scale = at::full({}, divisor, at::kFloat);
     std::vector<Tensor> parameters{state.parameters}, gradients{gradient}, first{state.firstMoment},
         second{state.secondMoment}, none, counts{count};
     at::_fused_adam_(parameters, gradients, first, second, none, counts, learningRate, 0.9, 0.999, 0.0, 1e-8,
@@ -150,17 +131,12 @@ void FlowTrainer::Implementation::update(TrainingState& state, double learningRa
 }
 
 /** One step on the frames of a batch. */
-void FlowTrainer::Implementation::takeStep(TrainingState& state, const InternalFlowModule& module,
-                                           const Frames& training, const std::vector<int64_t>& batch,
-                                           double learningRate) const {
-    const Tensor indices = at::tensor(batch, at::kLong);
-    state.parameters.mutable_grad().reset();
-    const Tensor logQ = module.logDensity(state.parameters, training.getBatch(indices));
-    const Tensor loss = -(logQ * training.weights.index_select(0, indices)).mean();
-    loss.backward();
+void FlowTrainer::Implementation::takeStep(TrainingState& state, const Frames& training,
+                                           const std::vector<int64_t>& batch, double learningRate) const {
+    const double nll = trainable->computeGradient(state.parameters, training, batch, state.step);
     update(state, learningRate);
-    if (double value = loss.item<double>(); std::isfinite(value)) {
-        state.trainingNLLSum += value - training.logJacobian;
+    if (std::isfinite(nll)) {
+        state.trainingNLLSum += nll - training.logJacobian;
         state.trainingNLLCount++;
     }
     state.step++;
@@ -184,11 +160,11 @@ FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const Training
 }
 
 /** Of these weights; nothing without a target. */
-TargetEstimate FlowTrainer::Implementation::estimateTarget(const InternalFlowModule& module,
-                                                           const Tensor& parameters, int64_t step) const {
+TargetEstimate FlowTrainer::Implementation::estimateTarget(const Tensor& parameters, int64_t step) const {
     if (!system)
         return {};
-    FlowSampler sampler(*system, Flow(module.createModel(parameters)), temperature, getSamplerProperties());
+    FlowSampler sampler(*system, Flow(trainable->createModel(parameters)), temperature,
+                        getSamplerProperties());
     WeightedEnsemble ensemble =
         sampler.sample(options.targetSamples, options.seed, step * options.targetSamples);
     return {options.targetSamples, ensemble.getEffectiveSampleFraction(), ensemble.getParetoK()};
@@ -229,12 +205,11 @@ Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
                                         const std::vector<int64_t>& heldOutBlocks) const {
     const Clock::time_point start = Clock::now();
     const ThreadCount threads(options.threads);
-    const at::ScalarType type = options.precision == "double" ? at::kDouble : at::kFloat;
     TrainingData data = prepareTrainingData(
-        *model, positions, weights, blocks,
+        *trainable, positions, weights, blocks,
         {options.validationFraction, options.maxValidationFrames, options.seed, heldOutBlocks});
-    const Frames training(data.training, type), validation(data.validation, type);
-    const InternalFlowModule module(model, type, InternalFlowModule::Splines::Shared);
+    const Frames training = makeFrames(data.training, trainable->getDataType()),
+                 validation = makeFrames(data.validation, trainable->getDataType());
     BatchOrder order(data.training.numFrames, options.batchSize, options.seed);
     double maxSamples = (double)options.maxSamples;
     if (options.maxEpochs > 0)
@@ -245,30 +220,30 @@ Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
     identity["flow"] = flow.getHash();
     identity["data"] = data.hash;
     identity["choice of held-out blocks"] = describeHeldOutBlocks(data);
-    TrainingState state = !checkpoint.empty() && std::filesystem::exists(checkpoint)
-                              ? TrainingState::load(checkpoint, identity, module.getParameters(), totalSteps)
-                              : TrainingState::begin(module.getParameters());
+    TrainingState state =
+        !checkpoint.empty() && std::filesystem::exists(checkpoint)
+            ? TrainingState::load(checkpoint, identity, trainable->getParameters(), totalSteps)
+            : TrainingState::begin(trainable->getParameters());
     if (state.step == 0)
-        state.recordValidation(validate(module, state.average, validation));
-    state.parameters.set_requires_grad(true);
+        state.recordValidation(validate(state.average, validation));
     const int64_t firstStep = state.step;
     const double earlierSeconds = state.seconds;
     Clock::time_point lastCheckpoint = start, lastProgress = start;
     const char* stopped = nullptr;
     while (stopped == nullptr && !state.finished) {
         const double learningRate = getLearningRate(state.step, totalSteps);
-        takeStep(state, module, training, order.getBatch(state.step), learningRate);
+        takeStep(state, training, order.getBatch(state.step), learningRate);
         state.seconds = earlierSeconds + secondsSince(start);
 
         const double trainingNLL = state.getTrainingNLL();
         const bool last = state.step >= totalSteps;
         const bool validated = last || state.step % options.validationInterval == 0;
         if (validated) {
-            state.recordValidation(validate(module, state.average, validation));
+            state.recordValidation(validate(state.average, validation));
             state.finished = last || (options.patience > 0 && state.validationsSinceBest >= options.patience);
         }
         if (!state.finished && state.step % options.targetInterval == 0)
-            state.target = estimateTarget(module, state.average, state.step);
+            state.target = estimateTarget(state.average, state.step);
         if (options.timeBudget > 0 && secondsSince(start) > options.timeBudget)
             stopped = "time budget";
         if (progress && (validated || stopped != nullptr || secondsSince(lastProgress) > 1)) {
@@ -298,7 +273,7 @@ Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
     outcome.threads = at::get_num_threads();
     outcome.totalSteps = totalSteps;
     outcome.ended = !state.finished ? stopped : state.step >= totalSteps ? "all samples used" : "patience";
-    outcome.target = estimateTarget(module, state.best, state.step);
-    return Flow(module.createModel(state.best), flow.getMetadata())
+    outcome.target = estimateTarget(state.best, state.step);
+    return Flow(trainable->createModel(state.best), flow.getMetadata())
         .withMetadata("training", describeTraining(options, data, state, outcome));
 }

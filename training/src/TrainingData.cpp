@@ -91,13 +91,11 @@ static std::set<int64_t> chooseHeldOut(const std::map<int64_t, size_t>& sizes, s
     return heldOut;
 }
 
-TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
-                                             const std::vector<double>& positions,
+TrainingData OpenMMFlow::prepareTrainingData(const TrainableFlow& flow, const std::vector<double>& positions,
                                              const std::vector<double>& weights,
                                              const std::vector<int64_t>& blocks,
                                              const ValidationSplit& split) {
-    const InternalCoordinates& internal = model.getCoordinates();
-    const int N = internal.getNumParticles(), D = internal.getNumCoordinates();
+    const int N = flow.getNumParticles(), D = flow.getNumCoordinates();
     checkArrays(N, positions, weights, blocks);
     const size_t frames = positions.size() / (3 * N);
     TrainingData data;
@@ -120,6 +118,8 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
     data.validation.reserve((numHeldOut + stride - 1) / stride, D);
 
     size_t validationIndex = 0;
+    std::vector<double> coordinates;
+    std::string violation;
     for (size_t i = 0; i < frames; i++) {
         const double weight = getWeight(i, weights);
         if (weight == 0)
@@ -128,22 +128,17 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
         if (!std::all_of(frame, frame + 3 * N, [](double x) { return std::isfinite(x); }))
             throw OpenMMException("Frame " + std::to_string(i)
                                   + " has a position that is not a finite number.");
-        std::vector<double> values = internal.measure(frame);
-        if (!internal.isInSupport(values))
-            throw OpenMMException("Frame " + std::to_string(i) + " is outside the support of the flow: "
-                                  + internal.describeViolation(frame) + ".");
+        coordinates.clear();
+        violation.clear();
+        const double logJacobian = flow.measure(frame, coordinates, violation);
+        if (!violation.empty())
+            throw OpenMMException("Frame " + std::to_string(i)
+                                  + " is outside the support of the flow: " + violation + ".");
         const bool heldOut = heldOutBlocks.count(getBlock(i, frames, blocks)) != 0;
         if (heldOut && validationIndex++ % stride != 0)
             continue;
         TrainingData::Part& part = heldOut ? data.validation : data.training;
-        double logJacobian = 0;
-        for (int j = 0; j < N - 1; j++)
-            logJacobian -= 2 * std::log(values[j]);
-        for (int j = N - 1; j < 2 * N - 3; j++)
-            logJacobian -= std::log(std::sin(values[j]));
-        for (int j = 0; j < D; j++)
-            part.coordinates.push_back(
-                internal.circular[j] ? values[j] : (values[j] - internal.center[j]) / internal.scale[j]);
+        part.coordinates.insert(part.coordinates.end(), coordinates.begin(), coordinates.end());
         part.weights.push_back(weight);
         part.logJacobian += weight * logJacobian;
         part.numFrames++;
@@ -158,7 +153,7 @@ TrainingData OpenMMFlow::prepareTrainingData(const InternalFlowModel& model,
                 "them is; give more blocks.");
         for (double& weight : part->weights)
             weight *= part->numFrames / sum;
-        part->logJacobian = part->logJacobian / sum + model.getLogDensityConstant();
+        part->logJacobian /= sum;
     }
     Hash hash;
     addToHash(hash, positions);

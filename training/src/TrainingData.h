@@ -5,16 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "openmmflow/internal/InternalFlowModel.h"
+#include "TrainableFlow.h"
 
 namespace OpenMMFlow {
 
-/** Frames as a flow sees them: in internal coordinates, standardised, and split into those to learn from and
- * those held out. */
+/** Frames in the coordinates that a flow learns from, split into those to learn from and those held out. */
 struct TrainingData {
     /** Some of the frames. */
     struct Part {
-        /** (frames, D): standardised linear coordinates and circular ones in radians. */
+        /** (frames, D): as TrainableFlow::measure() makes them. */
         std::vector<double> coordinates;
         /** (frames): average 1. */
         std::vector<double> weights;
@@ -48,9 +47,9 @@ struct ValidationSplit {
  * Measure and check frames, and hold some of them out: whole blocks. Frames of weight zero are ignored.
  *
  * @throws OpenMM::OpenMMException, a sentence which names the frame, for data that make no sense for this
- * model
+ * flow
  */
-TrainingData prepareTrainingData(const InternalFlowModel& model, const std::vector<double>& positions,
+TrainingData prepareTrainingData(const TrainableFlow& flow, const std::vector<double>& positions,
                                  const std::vector<double>& weights, const std::vector<int64_t>& blocks,
                                  const ValidationSplit& split);
 

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <type_traits>
-#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -15,7 +14,7 @@ using OpenMM::OpenMMException;
 
 namespace {
 
-const char* const FORMAT = "openmm-flow training checkpoint 2";
+const char* const FORMAT = "openmm-flow training checkpoint 3";
 
 /** Calls visit(name, member) for each tensor of a state. */
 template <typename State, typename Visit>
@@ -127,6 +126,7 @@ void TrainingState::save(const std::string& path, const std::map<std::string, st
     std::vector<double> numbers;
     forEachNumber(*this, [&](const auto& number) { numbers.push_back((double)number); });
     file.setReals("numbers", {(int64_t)numbers.size()}, numbers);
+    file.setReals("gradient_norms", {(int64_t)gradientNorms.size()}, gradientNorms);
     file.save(path);
 }
 
@@ -152,6 +152,7 @@ TrainingState TrainingState::load(const std::string& path, const std::map<std::s
     std::vector<double> numbers = file.getAnyReals("numbers", {count});
     const double* next = numbers.data();
     forEachNumber(state, [&](auto& number) { readNumber(file, *next++, number); });
+    state.gradientNorms = file.getReals("gradient_norms", file.getShape("gradient_norms"));
     if (!state.isConsistent(totalSteps))
         file.fail("its numbers contradict each other");
     return state;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -22,6 +23,8 @@ struct TrainingState {
     /** Flat tensors: the weights, the two moments of Adam, the average of the weights, and the best such
      * average. */
     at::Tensor parameters, firstMoment, secondMoment, average, best;
+    /** Of the gradients of the latest steps. */
+    std::vector<double> gradientNorms;
     int64_t step = 0, skippedSteps = 0, skippedInARow = 0, bestStep = 0, validationsSinceBest = 0;
     double validationNLL = std::numeric_limits<double>::quiet_NaN();
     double bestValidationNLL = std::numeric_limits<double>::quiet_NaN();

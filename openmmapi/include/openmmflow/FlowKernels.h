@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "openmm/KernelImpl.h"
 #include "openmm/Platform.h"
@@ -73,6 +74,37 @@ public:
             computeLogDensityGradient(1, positions, &logQ, gradient);
         return logQ;
     }
+};
+
+/**
+ * This kernel computes what the training of an augmented flow needs: the gradient of log densities with
+ * respect to the parameters of the flow. A platform need not have it.
+ */
+class FlowGradientKernel : public OpenMM::KernelImpl {
+public:
+    static std::string Name() { return "OpenMMFlowFlowGradient"; }
+    FlowGradientKernel(const std::string& name, const OpenMM::Platform& platform)
+        : OpenMM::KernelImpl(name, platform) {}
+    /** Prepare to train a Flow; as FlowKernel::initialize(). */
+    virtual void initialize(const Flow& flow, const std::map<std::string, std::string>& properties) = 0;
+    /** Take other parameters from now on, in the order in which the flow's model has them. */
+    virtual void setParameters(const std::vector<double>& parameters) = 0;
+    /**
+     * Compute log densities and penalties, and the gradient of
+     * sum_s (worth[s] log q(s) + penaltyWorth penalty(s)) with respect to the parameters. It is the same on
+     * each run, but for round-off if the number of threads is another.
+     *
+     * @param positions      (count, N+A, 3) in nm
+     * @param worth          (count)
+     * @param penaltyWorth   what each sample's penalty is worth; 0 to leave penalties out
+     * @param logQ           (count): on exit, log q; not a finite number where there is no density, and the
+     * gradient is not finite then
+     * @param penalty        (count): on exit, the mean over all learned frames of -log(1 - |cos|) of the
+     * angle between the vectors of a frame; 0 if they are left out, or frames have no two vectors
+     * @param gradient       as many as there are parameters: on exit, the gradient
+     */
+    virtual void compute(long long count, const double* positions, const double* worth, double penaltyWorth,
+                         double* logQ, double* penalty, double* gradient) = 0;
 };
 
 /** This kernel evaluates a PotentialModel for batches of configurations on a Platform. */

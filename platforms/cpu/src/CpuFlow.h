@@ -1,6 +1,7 @@
 #ifndef OPENMMFLOW_CPUFLOW_H_
 #define OPENMMFLOW_CPUFLOW_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -23,12 +24,28 @@ public:
     virtual double computeLogDensityOfOne(const double* positions, double* gradient) = 0;
 };
 
+/** As CpuFlowBlock, for the gradient of the parameters, which each thread sums up by itself. */
+class CpuGradientBlock {
+public:
+    virtual ~CpuGradientBlock() = default;
+    virtual int getGradientBlockSize() const = 0;
+    /** Add to the gradient; arguments as for FlowGradientKernel::compute(). */
+    virtual void addGradient(int count, const double* positions, const double* worth, double penaltyWorth,
+                             double* logQ, double* penalty) = 0;
+    /** Add the elements first ... last-1 of the gradient to an array, and set them to zero. */
+    virtual void moveGradient(double* sum, size_t first, size_t last) = 0;
+};
+
 /** A flow converted to one precision and one instruction set. Shared by all threads; the model outlives it.
  */
 class CpuFlow {
 public:
     virtual ~CpuFlow() = default;
     virtual std::unique_ptr<CpuFlowBlock> createBlock() const = 0;
+    /** Null for a family whose parameters have no gradient here. */
+    virtual std::unique_ptr<CpuGradientBlock> createGradientBlock() const { return nullptr; }
+    /** Take other parameters; no block may be at work. */
+    virtual void setParameters(const double*) {}
 };
 
 /** What a library for one instruction set provides, by the name "openmmflowCreateFlow": null for a family

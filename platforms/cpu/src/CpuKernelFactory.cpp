@@ -1,4 +1,5 @@
 #include "CpuBatchedPotentialKernel.h"
+#include "CpuFlowGradientKernel.h"
 #include "CpuFlowKernel.h"
 #include "openmm/KernelFactory.h"
 #include "openmm/OpenMMException.h"
@@ -14,6 +15,8 @@ public:
     KernelImpl* createKernelImpl(string name, const Platform& platform, ContextImpl& context) const override {
         if (name == FlowKernel::Name())
             return new CpuFlowKernel(name, platform);
+        if (name == FlowGradientKernel::Name())
+            return new CpuFlowGradientKernel(name, platform);
         if (name == BatchedPotentialKernel::Name())
             return new CpuBatchedPotentialKernel(name, platform);
         throw OpenMMException("Tried to create kernel with illegal kernel name '" + name + "'");
@@ -27,6 +30,7 @@ extern "C" void registerPlatforms() {}
 extern "C" void registerKernelFactories() {
     for (int i = 0; i < Platform::getNumPlatforms(); i++)
         if (Platform::getPlatform(i).getName() == "CPU")
-            for (const string& name : {FlowKernel::Name(), BatchedPotentialKernel::Name()})
+            for (const string& name :
+                 {FlowKernel::Name(), FlowGradientKernel::Name(), BatchedPotentialKernel::Name()})
                 Platform::getPlatform(i).registerKernelFactory(name, new CpuKernelFactory());
 }

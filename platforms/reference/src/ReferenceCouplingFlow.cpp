@@ -17,7 +17,10 @@ namespace OpenMMFlow {
 
 namespace shared {
 namespace {
+#include "shared/equivariant/Collinearity.h"
 #include "shared/equivariant/DoubleMatrix.h"
+#include "shared/equivariant/Worth.h"
+
 #include "shared/equivariant/Items.h"
 
 #include "shared/equivariant/Normalization.h"
@@ -53,8 +56,11 @@ struct ReferenceCouplingFlow::Implementation {
     virtual void sample(const vector<double>& normals) = 0;
     virtual void transform() = 0;
     virtual void evaluate(bool isKept) = 0;
-    virtual const Items& backpropagate(WeightGradient* gradient) = 0;
+    virtual const Items& backpropagate(const Worth& worth, WeightGradient* gradient) = 0;
     virtual double getLogDensity() const = 0;
+    virtual double getPenalty() const = 0;
+    virtual int countTransforms() const = 0;
+    virtual void setParameters(const double* parameters) = 0;
     /** Set the points, with the centre of x at the origin. */
     void load(const double* positions) {
         copy_n(positions, scratch.size(), scratch.begin());
@@ -88,11 +94,13 @@ struct FlowOfFamily : public ReferenceCouplingFlow::Implementation {
     }
     void transform() override { state.transform(); }
     void evaluate(bool isKept) override { state.evaluate(isKept); }
-    const Items& backpropagate(WeightGradient* gradient) override {
-        const double worth = 1;
-        return state.backpropagate(&worth, gradient);
+    const Items& backpropagate(const Worth& worth, WeightGradient* gradient) override {
+        return state.backpropagate(worth, gradient);
     }
     double getLogDensity() const override { return state.getLogDensity(0).get(); }
+    double getPenalty() const override { return state.getPenalty(0).get(); }
+    int countTransforms() const override { return state.countTransforms(); }
+    void setParameters(const double* parameters) override { flow.setParameters(parameters); }
     CouplingFlow<Family> flow;
     CouplingFlowState<Family> state;
 };
@@ -151,16 +159,26 @@ double ReferenceCouplingFlow::computeLogDensity(const double* positions, double*
         return impl->layout.isFinite(positions) ? -numeric_limits<double>::infinity()
                                                 : numeric_limits<double>::quiet_NaN();
     }
-    if (gradient != nullptr)
-        impl->store(impl->backpropagate(nullptr), 1 / impl->layout.unit, gradient);
+    if (gradient != nullptr) {
+        const double worth = 1;
+        impl->store(impl->backpropagate({&worth}, nullptr), 1 / impl->layout.unit, gradient);
+    }
     return logQ;
 }
 
-void ReferenceCouplingFlow::addParameterGradient(const double* positions, vector<double>& gradient) const {
-    WeightGradient sum(gradient.data());
+void ReferenceCouplingFlow::setParameters(const double* parameters) {
+    impl->setParameters(parameters);
+}
+
+void ReferenceCouplingFlow::addParameterGradient(const double* positions, double worth, double penaltyWorth,
+                                                 double& logQ, double& penalty, double* gradient) const {
+    const double numTransforms = impl->countTransforms(), frameWorth = penaltyWorth / numTransforms;
+    WeightGradient sum(gradient);
     impl->load(positions);
     impl->evaluate(true);
-    impl->backpropagate(&sum);
+    logQ = impl->getLogDensity();
+    impl->backpropagate({&worth, penaltyWorth != 0 ? &frameWorth : nullptr}, &sum);
+    penalty = impl->getPenalty() / numTransforms;
 }
 
 }  // namespace OpenMMFlow

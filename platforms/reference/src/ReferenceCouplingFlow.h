@@ -23,11 +23,11 @@ public:
      */
     double transform(const double* base, double* positions) const;
     double invert(const double* positions, double* base) const;
-    /**
-     * The gradient of the log density of a joint configuration (N+A, 3) with respect to the parameters of the
-     * model, which is added to `gradient`.
-     */
-    void addParameterGradient(const double* positions, std::vector<double>& gradient) const;
+    /** As FlowGradientKernel. */
+    void setParameters(const double* parameters);
+    /** As FlowGradientKernel::compute(), of one joint configuration; the gradient is added. */
+    void addParameterGradient(const double* positions, double worth, double penaltyWorth, double& logQ,
+                              double& penalty, double* gradient) const;
 
     struct Implementation;
 

@@ -1,4 +1,5 @@
 #include "ReferenceBatchedPotentialKernel.h"
+#include "ReferenceFlowGradientKernel.h"
 #include "ReferenceFlowKernel.h"
 #include "ReferenceParameterDerivativeKernel.h"
 #include "openmm/KernelFactory.h"
@@ -16,6 +17,8 @@ public:
     KernelImpl* createKernelImpl(string name, const Platform& platform, ContextImpl& context) const override {
         if (name == FlowKernel::Name())
             return new ReferenceFlowKernel(name, platform);
+        if (name == FlowGradientKernel::Name())
+            return new ReferenceFlowGradientKernel(name, platform);
         if (name == BatchedPotentialKernel::Name())
             return new ReferenceBatchedPotentialKernel(name, platform);
         if (name == ParameterDerivativeKernel::Name())
@@ -34,8 +37,8 @@ extern "C" void registerKernelFactories() {
         Platform& platform = Platform::getPlatform(i);
         if (dynamic_cast<ReferencePlatform*>(&platform) == nullptr)
             continue;
-        for (const string& kernel :
-             {FlowKernel::Name(), BatchedPotentialKernel::Name(), ParameterDerivativeKernel::Name()})
+        for (const string& kernel : {FlowKernel::Name(), FlowGradientKernel::Name(),
+                                     BatchedPotentialKernel::Name(), ParameterDerivativeKernel::Name()})
             if (!platform.supportsKernels({kernel}))
                 platform.registerKernelFactory(kernel, new ReferenceKernelFactory());
     }

@@ -1,5 +1,5 @@
-// A coupling of an AugmentedCouplingModel. Included inside a namespace after Transformer.h and
-// CoordinateFunction.h. No include guard: each meaning of `real` includes it once.
+// A coupling of an AugmentedCouplingModel. Included inside a namespace after Worth.h,
+// Transformer.h and CoordinateFunction.h. No include guard: each meaning of `real` includes it once.
 
 /** The function of each coordinate: the same for all, but for its parameters. */
 struct ElementwiseTransform {
@@ -20,12 +20,13 @@ struct ElementwiseTransform {
 /** The weights of a coupling. Shared by all threads. */
 struct ElementwiseCoupling {
     ElementwiseCoupling(const AugmentedCouplingModel& model,
-                        const AugmentedCouplingModel::CouplingPlace& place)
+                        const AugmentedCouplingModel::CouplingPlace& place, const double* parameters)
         : transformed(place.transformed),
           conditioning(place.conditioning),
-          network(model, place, model.getParameters().data()),
-          head(place.head, model.getParameters().data()),
-          output(place.output, model.getParameters().data()) {}
+          network(model, place, parameters),
+          head(place.head, parameters),
+          output(place.output, parameters) {}
+    int getNumRepeats() const { return 1; }
     std::vector<int> transformed, conditioning;
     Transformer network;
     Residual head;
@@ -64,10 +65,10 @@ public:
      * in `adjoint`.
      *
      * @param points   what it was given
-     * @param worth    what the log volume is worth, for each real of an item
+     * @param worth    what the log volume is worth; there are no frames that could have a penalty
      */
     void backpropagate(const ElementwiseCoupling& coupling, const Items& points, Items& adjoint,
-                       const real* worth, WeightGradient* gradient) {
+                       const Worth& worth, WideSum*, WeightGradient* gradient) {
         if (parametersAdjoint.getNumRows() == 0) {
             parametersAdjoint = parameters;
             featuresAdjoint = network.getFeatures();
@@ -78,8 +79,8 @@ public:
             const int axis = row % 3 * STRIDE + v % STRIDE;
             const real given = adjoint.at(row, v);
             adjoint.at(row, v) = transform.function.inverseAdjoint(
-                points.at(row, v) - origins[axis], &parameters.at(parameterRow, v), given, worth[v % STRIDE],
-                &parametersAdjoint.at(parameterRow, v));
+                points.at(row, v) - origins[axis], &parameters.at(parameterRow, v), given,
+                worth.logDensity[v % STRIDE], &parametersAdjoint.at(parameterRow, v));
             originAdjoints[axis] = originAdjoints[axis] + given - adjoint.at(row, v);
         });
         backpropagateHead(coupling, gradient);

@@ -1,5 +1,5 @@
-// A coupling of an EquivariantCouplingModel. Included inside a namespace after Network.h and Transforms.h. No
-// include guard: each meaning of `real` includes it once.
+// A coupling of an EquivariantCouplingModel. Included inside a namespace after Worth.h, Network.h and
+// Transforms.h. No include guard: each meaning of `real` includes it once.
 
 /** The weights of a coupling. Shared by all threads. */
 struct Coupling {
@@ -7,14 +7,15 @@ struct Coupling {
         Residual hidden;
         Layer output;
     };
-    Coupling(const EquivariantCouplingModel& model, const EquivariantCouplingModel::CouplingPlace& place)
-        : transformed(place.transformed), network(model, place) {
-        const double* parameters = model.getParameters().data();
+    Coupling(const EquivariantCouplingModel& model, const EquivariantCouplingModel::CouplingPlace& place,
+             const double* parameters)
+        : transformed(place.transformed), network(model, place, parameters) {
         for (const auto& head : place.heads)
             heads.push_back({Residual(head.hidden, parameters), Layer(head.output, parameters)});
     }
     /** The cloud that the frames of the t-th transformed cloud stand on. */
     int getSource(int t) const { return network.conditioning[t % network.conditioning.size()]; }
+    int getNumRepeats() const { return (int)heads.size(); }
     std::vector<int> transformed;
     Network network;
     std::vector<Head> heads;
@@ -59,10 +60,11 @@ public:
      * in `adjoint`.
      *
      * @param points   what it was given; on exit, what it made
-     * @param worth    what the log volume is worth, for each real of an item
+     * @param worth    what the log volume and the penalty are worth
+     * @param penalty   to which the penalty on frames is added, for each real of an item
      */
-    void backpropagate(const Coupling& coupling, Items& points, Items& adjoint, const real* worth,
-                       WeightGradient* gradient) {
+    void backpropagate(const Coupling& coupling, Items& points, Items& adjoint, const Worth& worth,
+                       WideSum* penalty, WeightGradient* gradient) {
         if (parametersAdjoint.getNumRows() == 0) {
             parametersAdjoint = Items(numParameters, numParticles);
             headInputAdjoint = Items(numFeatures, numParticles);
@@ -88,7 +90,7 @@ public:
         head.keep(true);
         headInputAdjoint.fill(0);
         for (int repeat = 0; repeat < repeats; repeat++)
-            backpropagateRepeat(coupling, repeat, adjoint, worth, gradient);
+            backpropagateRepeat(coupling, repeat, adjoint, worth, penalty, gradient);
         backpropagateSoftmax();
         network.backpropagate(coupling.network, adjoint, gradient);
     }
@@ -145,8 +147,8 @@ private:
         return transform.makeAxes(first, second);
     }
 
-    void backpropagateRepeat(const Coupling& coupling, int repeat, Items& adjoint, const real* worth,
-                             WeightGradient* gradient) {
+    void backpropagateRepeat(const Coupling& coupling, int repeat, Items& adjoint, const Worth& worth,
+                             WideSum* penalty, WeightGradient* gradient) {
         const Coupling::Head& weights = coupling.heads[repeat];
         const Items& points = given[repeat];
         evaluateHead(weights);
@@ -156,8 +158,8 @@ private:
             const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
             const real3 mappedAdjoint = adjoint.point(row, v);
             const PointTransform::Adjoint result = transform.inverseAdjoint(
-                frame, points.point(row, v) - origin, getParameters(t, v), mappedAdjoint, worth[v % STRIDE],
-                &parametersAdjoint.at(t * transform.getNumParameters(), v));
+                frame, points.point(row, v) - origin, getParameters(t, v), mappedAdjoint,
+                worth.logDensity[v % STRIDE], &parametersAdjoint.at(t * transform.getNumParameters(), v));
             adjoint.setPoint(row, v, result.point);
             const real3 originAdjoint = mappedAdjoint - result.point;
             adjoint.addPoint(3 * coupling.getSource(t), v, originAdjoint);
@@ -169,6 +171,13 @@ private:
                 const FrameAdjoint vectors = makeFrameAdjoint(frame, second, result.x, result.y, result.z);
                 network.addMoveAdjoint(firstVector + 1, v, vectors.first);
                 network.addMoveAdjoint(firstVector + 2, v, vectors.second);
+            }
+            if (axes == 2 && worth.penalty != nullptr) {
+                const Collinearity collinearity = computeCollinearity(first, second);
+                const real factor = worth.penalty[v % STRIDE];
+                penalty[v % STRIDE].add(collinearity.penalty);
+                network.addMoveAdjoint(firstVector + 1, v, factor * collinearity.first);
+                network.addMoveAdjoint(firstVector + 2, v, factor * collinearity.second);
             }
         });
         if (gradient != nullptr)

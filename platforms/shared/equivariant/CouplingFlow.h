@@ -1,18 +1,28 @@
 // A CouplingModel as a map and a density, for as many samples at once as STRIDE reals hold. Its family names
 // the model, and what is particular to it: EquivariantFamily, for one. Included inside a namespace after
-// Items.h. No include guard: each meaning of `real` includes it once.
+// Worth.h and Items.h. No include guard: each meaning of `real` includes it once.
 
 /** The weights of a flow. Shared by all threads; the model outlives them. */
 template <class Family>
 struct CouplingFlow {
     using Model = typename Family::Model;
     explicit CouplingFlow(const Model& model) : model(model), transform(model) {
+        setParameters(model.getParameters().data());
+    }
+    /** Take other parameters than the model has. */
+    void setParameters(const double* parameters) {
+        couplings.clear();
         for (const auto& place : model.getPlaces().couplings)
-            couplings.emplace_back(model, place);
+            couplings.emplace_back(model, place, parameters);
+        scalings.clear();
+        for (size_t place : model.getPlaces().scaling)
+            scalings.emplace_back(parameters + place, parameters + place + 2 * model.getNumClouds() - 1);
     }
     const Model& model;
     typename Family::Transform transform;
     std::vector<typename Family::Weights> couplings;
+    /** For each layer, the logits of the factors of its scaling. */
+    std::vector<std::vector<double>> scalings;
 };
 
 /**
@@ -36,6 +46,16 @@ public:
     Items& getPoints() { return points; }
     /** Get the log density, in nm, of real h of an item. */
     const WideSum& getLogDensity(int h) const { return logDensity[h]; }
+    /** Get the sum of computeCollinearity() over all frames, if the family has any, for real h of an item,
+     * after backpropagate() if that was worth something. */
+    const WideSum& getPenalty(int h) const { return penalty[h]; }
+    /** Get the number of transforms of points, each of which may have a frame. */
+    int countTransforms() const {
+        int count = 0;
+        for (const auto& coupling : flow.couplings)
+            count += numParticles * (int)coupling.transformed.size() * coupling.getNumRepeats();
+        return count;
+    }
     /** Make the points a sample. normal(n, h) is the n-th standard normal number of real h. */
     template <class Normal>
     void sample(const Normal& normal) {
@@ -69,10 +89,12 @@ public:
         }
         addBaseLogDensity();
     }
-    /** The gradient of the log density times `worth`, one for each real of an item, after evaluate(true);
-     * that of the parameters is added to `gradient` unless it is null. */
-    const Items& backpropagate(const real* worth, WeightGradient* gradient) {
-        this->worth = worth;
+    /** The gradient by the points of the log density and the penalty, each times its worth, after
+     * evaluate(true); that by the parameters is added to `gradient` unless it is null. */
+    const Items& backpropagate(const Worth& given, WeightGradient* gradient) {
+        worth = given.logDensity;
+        for (WideSum& sum : penalty)
+            sum = WideSum();
         adjoint = Items(3 * numClouds, numParticles);
         backpropagateBase();
         for (int l = 0; l < flow.model.getOptions().layers; l++) {
@@ -82,7 +104,8 @@ public:
             for (int side = 0; side < 2; side++) {
                 points = kept.back();
                 kept.pop_back();
-                states[side].backpropagate(flow.couplings[2 * l + side], points, adjoint, worth, gradient);
+                states[side].backpropagate(flow.couplings[2 * l + side], points, adjoint, given, penalty,
+                                           gradient);
             }
         }
         return adjoint;
@@ -177,9 +200,7 @@ private:
     }
 
     /** The factors of a layer's scaling: of the size of each cloud, then of the distances of centres. */
-    double getScaleLogit(int layer, int index) const {
-        return flow.model.getParameters()[flow.model.getPlaces().scaling[layer] + index];
-    }
+    double getScaleLogit(int layer, int index) const { return flow.scalings[layer][index]; }
     double getScale(int layer, int index) const {
         const double offset = getSplineDerivativeOffset(flow.model.getOptions().minDerivative);
         const double u = getScaleLogit(layer, index) + offset;
@@ -267,6 +288,6 @@ private:
     std::vector<typename Family::State> states;
     Items points, adjoint;
     std::vector<Items> kept;
-    WideSum logDensity[STRIDE];
+    WideSum logDensity[STRIDE], penalty[STRIDE];
     const real* worth = nullptr;
 };

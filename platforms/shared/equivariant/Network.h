@@ -37,9 +37,9 @@ struct Block {
 
 /** The weights of a network. Shared by all threads. */
 struct Network {
-    Network(const EquivariantCouplingModel& model, const EquivariantCouplingModel::CouplingPlace& place)
+    Network(const EquivariantCouplingModel& model, const EquivariantCouplingModel::CouplingPlace& place,
+            const double* parameters)
         : types(model.getParticles().types), conditioning(place.conditioning), embedding(place.embedding) {
-        const double* parameters = model.getParameters().data();
         const double* first = parameters + place.embedding;
         const std::vector<double> table(first,
                                         first + (size_t)model.getNumTypes() * model.getOptions().features);

@@ -8,19 +8,11 @@ from pathlib import Path
 
 from openmm import OpenMMException
 
+from openmmflow.commands.flow_families import DEFAULT, FAMILIES
 from openmmflow.commands.options import check_output
 
 INPUTS = ("system", "topology", "temperature", "data", "output")
 TABLES = ("flow", "training", "refinement")
-# The settings of an internal-coordinate flow: text, or a whole number with its upper limit.
-FLOW = {
-    "couplings": 2**31 - 1,
-    "hidden": 2**31 - 1,
-    "blocks": 2**31 - 1,
-    "bins": 2**31 - 1,
-    "activation": str,
-    "seed": 2**32 - 1,
-}
 REFINEMENT = ("rounds", "proposals", "training")
 
 
@@ -84,17 +76,31 @@ def check_settings(settings):
     return TrainingSettings(
         **{name: settings[name] for name in ("system", "topology", "data", "output")},
         temperature=temperature,
-        flow={
-            name: _convert(value, str, f"flow.{name}")
-            if FLOW[name] is str
-            else _whole(value, f"flow.{name}", 0, FLOW[name])
-            for name, value in _table(settings["flow"], FLOW, "flow").items()
-        },
+        flow=_flow_settings(settings["flow"]),
         training=_make_options(training, "training"),
         rounds=_whole(refinement.get("rounds", 0), "refinement.rounds", 0, 1000),
         proposals=_whole(refinement.get("proposals", 1000000), "refinement.proposals", 1, 10**9),
         refined_training=_make_options(refined_training, "refinement.training"),
     )
+
+
+def _flow_settings(table):
+    family = _convert(table.get("family", DEFAULT), str, "flow.family")
+    if family not in FAMILIES:
+        raise OpenMMException(
+            f"There is no family of flows {family}; flow.family must be one of {', '.join(FAMILIES)}."
+        )
+    kinds = FAMILIES[family]
+    settings = {}
+    for name, value in _table(table, ("family", *kinds), "flow").items():
+        kind = kinds.get(name, str)
+        if isinstance(kind, int):
+            settings[name] = _whole(value, f"flow.{name}", 0, kind)
+        elif isinstance(kind, tuple):
+            settings[name] = _choice(value, f"flow.{name}", kind)
+        else:
+            settings[name] = _convert(value, kind, f"flow.{name}")
+    return settings
 
 
 def _table(settings, names, where):
@@ -131,6 +137,10 @@ def _convert(value, kind, name):
         if isinstance(value, str):
             return value
         raise OpenMMException(f"The setting {name} must be a text, and {value!r} is not.")
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        raise OpenMMException(f"The setting {name} must be true or false, and {value!r} is not.")
     # YAML 1.1 takes a number such as 1e4, without a point, for a text.
     try:
         number = float(value) if isinstance(value, str) else value
@@ -142,6 +152,14 @@ def _convert(value, kind, name):
     if kind is int and number != int(number):
         raise OpenMMException(f"The setting {name} must be a whole number, and {value!r} is not.")
     return kind(number)
+
+
+def _choice(value, name, choices):
+    if value not in choices:
+        raise OpenMMException(
+            f"The setting {name} must be one of {', '.join(choices)}, and {value!r} is not."
+        )
+    return value
 
 
 def _whole(value, name, minimum, maximum):

@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 import openmmflow
+from openmmflow.commands.flow_families import create_flow
 from openmmflow.commands.inputs import load_system, load_topology
 from openmmflow.commands.lengths import find_bonds, refuse_angstrom
 from openmmflow.commands.progress import progress_bar
@@ -26,7 +27,7 @@ def run_training(settings):
     openmmflow.FlowBuilder.checkSystem(system)
     topology, reference = load_topology(settings.topology)
     # The library refuses what makes no sense before the data are read, which may take long.
-    untrained = openmmflow.createInternalFlow(topology, reference, **settings.flow)
+    untrained = create_flow(settings.flow, topology, reference)
     for options in (settings.training, settings.refined_training):
         FlowTrainer(untrained, options).setTarget(system, settings.temperature)
     bonds = find_bonds(system, topology)
@@ -36,7 +37,7 @@ def run_training(settings):
         lambda path, frames: refuse_angstrom(path, frames, system.getNumParticles(), bonds),
     )
     positions, weights, blocks = data
-    flow = openmmflow.createInternalFlow(topology, reference, positions, weights, **settings.flow)
+    flow = create_flow(settings.flow, topology, reference, positions, weights)
     flow = flow.withMetadata("temperature", f"{settings.temperature:g} K")
     flow = flow.withMetadata("system", openmmflow.FlowBuilder.hashSystem(system))
     click.echo(f"Data         {len(positions)} frames in {len(set(blocks.tolist()))} blocks")

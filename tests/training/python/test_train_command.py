@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import peroxide
+import yaml
 
 import openmmflow
 
@@ -35,6 +36,41 @@ def test_command_line_alone(run, folder):
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert openmmflow.Flow.load(folder / "flow.safetensors").num_particles == 4
+
+
+def test_an_equivariant_flow(run, config, folder):
+    settings = yaml.safe_load(config.read_text())
+    settings["flow"] = {
+        "family": "equivariant-coupling",
+        "bonds": True,
+        "layers": 3,
+        "blocks": 1,
+        "hidden": 16,
+        "head_hidden": 16,
+        "features": 12,
+        "augmented_scale": 0.02,
+        "base_scale": 0.05,
+        "spline_range": 0.5,
+        "length_unit": 0.1,
+    }
+    settings["training"] |= {"max_samples": 20000, "batch_size": 64, "max_gradient_norm": 1e6}
+    settings["training"] |= {"gradient_clip_factor": 2, "frame_loss_weight": 1}
+    config.write_text(yaml.safe_dump(settings))
+    result = run("--config", config)
+    assert result.exit_code == 0, result.output
+    flow = openmmflow.Flow.load(folder / "trained.safetensors")
+    assert (flow.family, flow.num_particles, flow.num_augmented_particles) == ("equivariant-coupling", 4, 4)
+    [stage] = json.loads(flow.metadata["training"])
+    assert stage["options"]["frame_loss_weight"] == 1
+    untrained = openmmflow.createEquivariantCouplingFlow(
+        types=[0, 1, 1, 0], bonds=[(0, 1), (1, 2), (2, 3)], augmented_scale=0.02, base_scale=0.05, layers=1
+    )
+    positions = np.load(folder / "data.npz")["positions"][:500]
+    first, learned = (
+        openmmflow.FlowContext(f, "CPU").logDensity(positions, draws=5).mean() for f in (untrained, flow)
+    )
+    assert learned > first + 5
+    assert -learned < stage["validation_nll"] + 1
 
 
 def test_an_interrupted_run_continues(run, config, folder, monkeypatch):

@@ -19,10 +19,13 @@ struct FlowTrainerOptions {
     int batchSize = 512;
     /** The largest learning rate of Adam, reached after the warm-up. */
     double learningRate = 1e-3;
-    /** The number of steps over which the learning rate rises linearly from zero. */
+    /** The number of steps over which the learning rate rises linearly from the initial one. */
     int warmupSteps = 200;
+    double initialLearningRate = 0;
+    /** The learning rate after the last step. */
+    double finalLearningRate = 0;
     /** How many frames to train on, each counted as often as it is used. The learning rate follows a cosine
-     * to zero at the end of these. */
+     * to the final one at the end of these. */
     long long maxSamples = 1000000;
     /** How often to go through the data at most; 0 for no such limit. */
     double maxEpochs = 0;
@@ -31,6 +34,15 @@ struct FlowTrainerOptions {
     double timeBudget = 0;
     /** Gradients with a larger norm are scaled down to it. */
     double maxGradientNorm = 10;
+    /** Gradients with a norm that is larger than the median of the last 100 by more than this factor are
+     * scaled down to that; 0 for never. */
+    double gradientClipFactor = 0;
+    /** The same of gradients that are ignored, in steps that are counted as skipped; 0 for never. */
+    double gradientSkipFactor = 0;
+    /** The weight of a penalty on learned frames whose two vectors are nearly collinear: the average of
+     * -log(1 - |cos|) of the angle between them. Of effect on flows in three dimensions that have such
+     * frames. */
+    double frameLossWeight = 0;
     /** The decay, per step, of the exponential moving average of the weights. The average is what is
      * validated and returned. */
     double averagingDecay = 0.998;
@@ -58,7 +70,8 @@ struct FlowTrainerOptions {
     unsigned int seed = 0;
 };
 
-/** How far training has come. Negative log likelihoods (NLL) are averages of -log q, in the units of Flow. */
+/** How far training has come. Negative log likelihoods (NLL) are averages of -log q, in the units of Flow; of
+ * log pi(a|x) - log q(x,a) for augmented flows, whose average is not less than that of -log q(x). */
 struct FlowTrainerProgress {
     long long step = 0, totalSteps = 0;
     /** The number of frames trained on so far, counted as often as used, and how often that is the whole
@@ -73,7 +86,7 @@ struct FlowTrainerProgress {
     /** Of proposals of the averaged weights at the latest estimate; NaN without a target, and before the
      * first estimate. */
     double effectiveSampleFraction = 0, paretoK = 0;
-    /** Steps that were skipped because the gradient was not finite. */
+    /** Steps that were skipped because the gradient was not finite, or too large. */
     long long skippedSteps = 0;
     double samplesPerSecond = 0;
     /** Until all samples are used or the time budget is; early stopping cannot be foreseen. */

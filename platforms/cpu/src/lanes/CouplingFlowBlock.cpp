@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "../CpuFlow.h"
 #include "LaneMatrix.h"
+#include "LaneWeightGradient.h"
 #include "NoiseBlock.h"
 #include "WideSum.h"
 #include "openmmflow/internal/AugmentedCouplingModel.h"
@@ -17,14 +19,8 @@ namespace LANE_NAMESPACE {
 
 namespace {
 
-/** The gradient of the parameters, which no kernel asks for. */
-class WeightGradient {
-public:
-    void add(const LayerPlace&, const Lanes*, const Lanes*, int) {}
-    template <class Array>
-    void addRows(size_t, const Array&, int) {}
-    void addNumber(size_t, Lanes) {}
-};
+#include "shared/equivariant/Collinearity.h"
+#include "shared/equivariant/Worth.h"
 
 #include "shared/equivariant/Items.h"
 
@@ -49,10 +45,11 @@ public:
 
 /** A tile of samples on their way through a coupling flow. */
 template <class Family>
-class CouplingFlowBlock : public CpuFlowBlock {
+class CouplingFlowBlock : public CpuFlowBlock, public CpuGradientBlock {
 public:
     explicit CouplingFlowBlock(const CouplingFlow<Family>& flow)
-        : state(flow),
+        : flow(flow),
+          state(flow),
           layout(flow.model, flow.model.getOptions().lengthUnit),
           numNumbers(layout.getNumNumbers()),
           numNormals((state.getNumNormals() + 1) / 2 * 2),
@@ -92,7 +89,7 @@ public:
             return;
         Lanes worth[STRIDE];
         std::fill_n(worth, STRIDE, Lanes(1.0));
-        const Items& adjoint = state.backpropagate(worth, nullptr);
+        const Items& adjoint = state.backpropagate({worth}, nullptr);
         for (int s = 0; s < count; s++) {
             double* result = gradient + (size_t)s * numNumbers;
             if (std::isfinite(logQ[s]))
@@ -105,6 +102,31 @@ public:
         double logQ;
         computeLogDensity(1, positions, &logQ, gradient);
         return logQ;
+    }
+
+    int getGradientBlockSize() const override { return TILE; }
+    void addGradient(int count, const double* positions, const double* worth, double penaltyWorth,
+                     double* logQ, double* penalty) override {
+        if (!gradient)
+            gradient = std::make_unique<WeightGradient>(flow.model.getParameters().size());
+        load(count, positions);
+        state.evaluate(true);
+        // What stands in for samples that are missing is worth nothing.
+        const double numTransforms = state.countTransforms();
+        Lanes worths[STRIDE], penaltyWorths[STRIDE];
+        for (int s = 0; s < TILE; s++) {
+            worths[s / LANES].v[s % LANES] = s < count ? (Scalar)worth[s] : 0;
+            penaltyWorths[s / LANES].v[s % LANES] = s < count ? (Scalar)(penaltyWorth / numTransforms) : 0;
+        }
+        for (int s = 0; s < count; s++)
+            logQ[s] = getLogDensity(s);
+        state.backpropagate({worths, penaltyWorth != 0 ? penaltyWorths : nullptr}, gradient.get());
+        for (int s = 0; s < count; s++)
+            penalty[s] = state.getPenalty(s / LANES).get(s % LANES) / numTransforms;
+    }
+    void moveGradient(double* sum, size_t first, size_t last) override {
+        if (gradient)
+            gradient->moveTo(sum, first, last);
     }
 
 private:
@@ -126,7 +148,9 @@ private:
         for (int i = 0; i < numNumbers; i++)
             result[i] = factor * items.at(layout.getRow(i), getVector(i, s)).v[s % LANES];
     }
+    const CouplingFlow<Family>& flow;
     CouplingFlowState<Family> state;
+    std::unique_ptr<WeightGradient> gradient;
     JointLayout layout;
     int numNumbers, numNormals;
     std::vector<double> normals;
@@ -139,6 +163,10 @@ public:
     std::unique_ptr<CpuFlowBlock> createBlock() const override {
         return std::make_unique<CouplingFlowBlock<Family>>(flow);
     }
+    std::unique_ptr<CpuGradientBlock> createGradientBlock() const override {
+        return std::make_unique<CouplingFlowBlock<Family>>(flow);
+    }
+    void setParameters(const double* parameters) override { flow.setParameters(parameters); }
 
 private:
     CouplingFlow<Family> flow;

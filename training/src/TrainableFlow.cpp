@@ -1,0 +1,17 @@
+#include "TrainableFlow.h"
+
+#include "TrainableAugmentedFlow.h"
+#include "TrainableInternalFlow.h"
+#include "openmm/OpenMMException.h"
+
+using namespace OpenMMFlow;
+
+std::unique_ptr<TrainableFlow> TrainableFlow::create(const Flow& flow, const FlowTrainerOptions& options) {
+    const at::ScalarType type = options.precision == "double" ? at::kDouble : at::kFloat;
+    if (const auto* model = dynamic_cast<const InternalFlowModel*>(&flow.getModel()))
+        return std::make_unique<TrainableInternalFlow>(*model, type);
+    if (const auto* model = dynamic_cast<const EquivariantCouplingModel*>(&flow.getModel()))
+        return std::make_unique<TrainableAugmentedFlow>(flow, *model, options);
+    throw OpenMM::OpenMMException("Flows of the family \"" + flow.getFamily()
+                                  + "\" cannot be trained by FlowTrainer.");
+}

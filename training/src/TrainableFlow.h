@@ -1,0 +1,68 @@
+#ifndef OPENMMFLOW_TRAINABLEFLOW_H_
+#define OPENMMFLOW_TRAINABLEFLOW_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "openmmflow/FlowTrainer.h"
+#include "openmmflow/internal/FlowModel.h"
+
+namespace OpenMMFlow {
+
+/** Frames of one part of the data as tensors. */
+struct Frames {
+    /** (frames, D): as TrainableFlow::measure() makes them. */
+    at::Tensor coordinates;
+    /** (frames): average 1. */
+    at::Tensor weights;
+    /** log q(x) minus the log density of the coordinates, averaged over the frames by weight. */
+    double logJacobian = 0;
+
+    int64_t size() const { return weights.size(0); }
+};
+
+/** What FlowTrainer needs to know of a family of flows. */
+class TrainableFlow {
+public:
+    /** @throws OpenMM::OpenMMException if flows of this family cannot be trained */
+    static std::unique_ptr<TrainableFlow> create(const Flow& flow, const FlowTrainerOptions& options);
+    virtual ~TrainableFlow() = default;
+    virtual int getNumParticles() const = 0;
+    /** Get the precision in which coordinates are kept. */
+    virtual at::ScalarType getDataType() const = 0;
+    /** Get D. */
+    virtual int getNumCoordinates() const = 0;
+    /**
+     * Append the coordinates (D) that the flow learns from.
+     *
+     * @param frame       (N, 3), finite, in nm
+     * @param violation   set to what is wrong with the frame, as part of a sentence, if it is outside the
+     * flow's support; what is appended makes no sense then
+     * @return log q(x) minus the log density of the coordinates
+     */
+    virtual double measure(const double* frame, std::vector<double>& coordinates,
+                           std::string& violation) const = 0;
+    /** Get the parameters of the flow, as one flat tensor. */
+    virtual at::Tensor getParameters() const = 0;
+    virtual std::shared_ptr<const FlowModel> createModel(const at::Tensor& parameters) const = 0;
+    /** Compute the average over frames of the negative log density of their coordinates, by weight. */
+    virtual double validate(const at::Tensor& parameters, const Frames& frames) const = 0;
+    /**
+     * Set the gradient of the parameters to that of the objective on a batch: the average of the negative log
+     * density of coordinates, by weight, and whatever else the options ask for.
+     *
+     * @param batch   the frames
+     * @param step    the number of the step, on which random numbers depend
+     * @return that average
+     */
+    virtual double computeGradient(at::Tensor& parameters, const Frames& frames,
+                                   const std::vector<int64_t>& batch, int64_t step) const = 0;
+};
+
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_TRAINABLEFLOW_H_*/

@@ -11,9 +11,15 @@ struct CouplingFlow {
     }
     /** Take other parameters than the model has. */
     void setParameters(const double* parameters) {
-        couplings.clear();
-        for (const auto& place : model.getPlaces().couplings)
-            couplings.emplace_back(model, place, parameters);
+        // One at a time, so that each takes memory that another has left.
+        const auto& places = model.getPlaces().couplings;
+        for (size_t c = 0; c < places.size(); c++) {
+            typename Family::Weights coupling(model, places[c], parameters);
+            if (c < couplings.size())
+                couplings[c] = std::move(coupling);
+            else
+                couplings.push_back(std::move(coupling));
+        }
         scalings.clear();
         for (size_t place : model.getPlaces().scaling)
             scalings.emplace_back(parameters + place, parameters + place + 2 * model.getNumClouds() - 1);

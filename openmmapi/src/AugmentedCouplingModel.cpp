@@ -83,4 +83,9 @@ void AugmentedCouplingModel::layOut() {
     });
 }
 
+std::shared_ptr<const CouplingModel> AugmentedCouplingModel::withParameters(
+    const std::vector<double>& parameters) const {
+    return std::make_shared<AugmentedCouplingModel>(getParticles(), getBase(), getOptions(), parameters);
+}
+
 }  // namespace OpenMMFlow

@@ -119,4 +119,9 @@ void EquivariantCouplingModel::layOut() {
     });
 }
 
+std::shared_ptr<const CouplingModel> EquivariantCouplingModel::withParameters(
+    const std::vector<double>& parameters) const {
+    return std::make_shared<EquivariantCouplingModel>(getParticles(), getBase(), getOptions(), parameters);
+}
+
 }  // namespace OpenMMFlow

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "MarginalDensity.h"
+#include "RandomOrientation.h"
 #include "openmmflow/FlowContext.h"
 #include "openmmflow/internal/KernelProperties.h"
 
@@ -30,9 +31,9 @@ std::vector<double> toVector(const Tensor& tensor) {
 
 }  // namespace
 
-TrainableAugmentedFlow::TrainableAugmentedFlow(const Flow& flow, const EquivariantCouplingModel& model,
-                                               const FlowTrainerOptions& options)
-    : model(std::make_shared<EquivariantCouplingModel>(model)),
+TrainableAugmentedFlow::TrainableAugmentedFlow(const Flow& flow, const FlowTrainerOptions& options)
+    : flow(flow),
+      model(dynamic_cast<const CouplingModel&>(this->flow.getModel())),
       options(options),
       kernel(flow, getProperties()),
       parameterValues(model.getParameters().size()),
@@ -47,7 +48,7 @@ std::map<std::string, std::string> TrainableAugmentedFlow::getProperties() const
 
 double TrainableAugmentedFlow::measure(const double* frame, std::vector<double>& coordinates,
                                        std::string&) const {
-    const int N = model->getNumParticles();
+    const int N = model.getNumParticles();
     for (int i = 0; i < 3 * N; i++) {
         double sum = 0;
         for (int j = i % 3; j < 3 * N; j += 3)
@@ -58,22 +59,24 @@ double TrainableAugmentedFlow::measure(const double* frame, std::vector<double>&
 }
 
 Tensor TrainableAugmentedFlow::getParameters() const {
-    return at::tensor(model->getParameters()).to(options.precision == "double" ? at::kDouble : at::kFloat);
+    return at::tensor(model.getParameters()).to(options.precision == "double" ? at::kDouble : at::kFloat);
 }
 
-std::shared_ptr<const EquivariantCouplingModel> TrainableAugmentedFlow::createOwnModel(
-    const Tensor& parameters) const {
-    return std::make_shared<EquivariantCouplingModel>(model->getParticles(), model->getBase(),
-                                                      model->getOptions(), toVector(parameters));
+void TrainableAugmentedFlow::orient(double* frame, uint64_t draw) const {
+    if (!model.isRotationInvariant())
+        rotateAtRandom(frame, getNumParticles(), model.getParticles().dimensions, options.seed, draw);
 }
 
 std::shared_ptr<const FlowModel> TrainableAugmentedFlow::createModel(const Tensor& parameters) const {
-    return createOwnModel(parameters);
+    return model.withParameters(toVector(parameters));
 }
 
 double TrainableAugmentedFlow::validate(const Tensor& parameters, const Frames& frames) const {
-    const std::vector<double> weights = toVector(frames.weights), positions = toVector(frames.coordinates);
-    FlowContext context(Flow(createOwnModel(parameters)), *findCpuPlatform(), getProperties());
+    const std::vector<double> weights = toVector(frames.weights);
+    std::vector<double> positions = toVector(frames.coordinates);
+    for (size_t i = 0; i < weights.size(); i++)
+        orient(&positions[i * getNumCoordinates()], i);
+    FlowContext context(Flow(createModel(parameters)), *findCpuPlatform(), getProperties());
     // One draw for each frame: an estimate of one draw is what the objective is the average of.
     const std::vector<double> logQ = context.computeLogDensity(positions, 1, options.seed);
     double sum = 0;
@@ -85,14 +88,15 @@ double TrainableAugmentedFlow::validate(const Tensor& parameters, const Frames& 
 double TrainableAugmentedFlow::computeGradient(Tensor& parameters, const Frames& frames,
                                                const std::vector<int64_t>& batch, int64_t step) const {
     const Tensor indices = at::tensor(batch, at::kLong);
-    const std::vector<double> weights = toVector(frames.weights.index_select(0, indices)),
-                              positions = toVector(frames.coordinates.index_select(0, indices));
-    const size_t count = batch.size(), size = 3 * model->getNumParticles(),
-                 jointSize = size + 3 * model->getNumAugmentedParticles();
+    const std::vector<double> weights = toVector(frames.weights.index_select(0, indices));
+    std::vector<double> positions = toVector(frames.coordinates.index_select(0, indices));
+    const size_t count = batch.size(), size = 3 * model.getNumParticles(),
+                 jointSize = size + 3 * model.getNumAugmentedParticles();
     std::vector<double> joint(count * jointSize), worth(count), logQ(count), penalty(count);
     for (size_t i = 0; i < count; i++) {
-        drawConditional(*model, &positions[i * size], options.seed, firstTrainingDraw + step * count + i, 0,
-                        &joint[i * jointSize]);
+        const uint64_t draw = firstTrainingDraw + step * count + i;
+        orient(&positions[i * size], draw);
+        drawConditional(model, &positions[i * size], options.seed, draw, 0, &joint[i * jointSize]);
         worth[i] = -weights[i] / (double)count;
     }
     asTensor(parameterValues).copy_(parameters);
@@ -105,6 +109,6 @@ double TrainableAugmentedFlow::computeGradient(Tensor& parameters, const Frames&
     parameters.mutable_grad().copy_(asTensor(gradient));
     double sum = 0;
     for (size_t i = 0; i < count; i++)
-        sum += worth[i] * (logQ[i] - model->computeLogConditional(&joint[i * jointSize]));
+        sum += worth[i] * (logQ[i] - model.computeLogConditional(&joint[i * jointSize]));
     return sum;
 }

@@ -3,21 +3,22 @@
 
 #include "GradientKernel.h"
 #include "TrainableFlow.h"
-#include "openmmflow/internal/EquivariantCouplingModel.h"
+#include "openmmflow/internal/CouplingModel.h"
 
 namespace OpenMMFlow {
 
 /**
  * An augmented flow, differentiated by the kernels of the CPU platform. Coordinates are positions (3N) with
  * their centre at the origin, and their density is q(x,a)/pi(a|x) with an a that is drawn anew each time: its
- * negative logarithm is, on average, not less than that of the marginal density q(x).
+ * negative logarithm is, on average, not less than that of the marginal density q(x). Where the density of a
+ * flow depends on orientation, each frame gets a random one each time, so that the flow learns all of them.
  */
 class TrainableAugmentedFlow : public TrainableFlow {
 public:
-    TrainableAugmentedFlow(const Flow& flow, const EquivariantCouplingModel& model,
-                           const FlowTrainerOptions& options);
-    int getNumParticles() const override { return model->getNumParticles(); }
-    int getNumCoordinates() const override { return 3 * model->getNumParticles(); }
+    /** @param flow   one whose model is a CouplingModel */
+    TrainableAugmentedFlow(const Flow& flow, const FlowTrainerOptions& options);
+    int getNumParticles() const override { return model.getNumParticles(); }
+    int getNumCoordinates() const override { return 3 * model.getNumParticles(); }
     /** Positions, since single precision is left to the kernels, which take off the centre first. */
     at::ScalarType getDataType() const override { return at::kDouble; }
     double measure(const double* frame, std::vector<double>& coordinates,
@@ -30,8 +31,10 @@ public:
 
 private:
     std::map<std::string, std::string> getProperties() const;
-    std::shared_ptr<const EquivariantCouplingModel> createOwnModel(const at::Tensor& parameters) const;
-    std::shared_ptr<const EquivariantCouplingModel> model;
+    /** Turn a frame (N, 3), which is centred, if orientation matters to the flow. */
+    void orient(double* frame, uint64_t draw) const;
+    Flow flow;
+    const CouplingModel& model;
     FlowTrainerOptions options;
     mutable GradientKernel kernel;
     /** Kept from step to step, since new memory of this size comes from the operating system each time. */

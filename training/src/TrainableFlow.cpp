@@ -10,8 +10,8 @@ std::unique_ptr<TrainableFlow> TrainableFlow::create(const Flow& flow, const Flo
     const at::ScalarType type = options.precision == "double" ? at::kDouble : at::kFloat;
     if (const auto* model = dynamic_cast<const InternalFlowModel*>(&flow.getModel()))
         return std::make_unique<TrainableInternalFlow>(*model, type);
-    if (const auto* model = dynamic_cast<const EquivariantCouplingModel*>(&flow.getModel()))
-        return std::make_unique<TrainableAugmentedFlow>(flow, *model, options);
+    if (dynamic_cast<const CouplingModel*>(&flow.getModel()) != nullptr)
+        return std::make_unique<TrainableAugmentedFlow>(flow, options);
     throw OpenMM::OpenMMException("Flows of the family \"" + flow.getFamily()
                                   + "\" cannot be trained by FlowTrainer.");
 }

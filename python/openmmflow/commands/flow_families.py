@@ -4,6 +4,8 @@ import openmmflow
 
 # Of each setting its type, or the upper limit of a whole number.
 COUNT, SEED = 2**31 - 1, 2**32 - 1
+# Which particles are interchangeable: those of one element, all, or none.
+TYPES = "elements", "same", "atoms"
 FAMILIES = {
     "internal": {
         "couplings": COUNT,
@@ -14,8 +16,7 @@ FAMILIES = {
         "seed": SEED,
     },
     "equivariant-coupling": {
-        # Which particles are interchangeable: those of one element, all, or none.
-        "types": ("elements", "same", "atoms"),
+        "types": TYPES,
         # Whether the base binds the atoms along the bonds of the topology.
         "bonds": bool,
         "transform": str,
@@ -28,6 +29,26 @@ FAMILIES = {
         "blocks": COUNT,
         "hidden": COUNT,
         "features": COUNT,
+        "head_hidden": COUNT,
+        "bins": COUNT,
+        "spline_range": float,
+        "augmented_scale": float,
+        "base_scale": float,
+        "length_unit": float,
+        "seed": SEED,
+    },
+    "augmented-coupling": {
+        "types": TYPES,
+        "bonds": bool,
+        "transform": str,
+        "dimensions": COUNT,
+        "copies": COUNT,
+        "layers": COUNT,
+        "scaling": bool,
+        "blocks": COUNT,
+        "attention_heads": COUNT,
+        "key_size": COUNT,
+        "hidden": COUNT,
         "head_hidden": COUNT,
         "bins": COUNT,
         "spline_range": float,
@@ -52,14 +73,17 @@ def create_flow(settings, topology, reference, positions=None, weights=None):
     positions, weights : data from which an internal-coordinate flow takes the centre and scale of coordinates
     """
     settings = dict(settings)
-    if settings.pop("family", DEFAULT) == DEFAULT:
+    family = settings.pop("family", DEFAULT)
+    if family == DEFAULT:
         return openmmflow.createInternalFlow(topology, reference, positions, weights, **settings)
     types, bonds = settings.pop("types", "elements"), settings.pop("bonds", False)
     atoms = list(topology.atoms())
     pairs = [(first.index, second.index) for first, second in topology.bonds()] if bonds else None
-    return openmmflow.createEquivariantCouplingFlow(
-        types=_number_types([_label(atom, types) for atom in atoms]), bonds=pairs, **settings
-    )
+    create = {
+        "equivariant-coupling": openmmflow.createEquivariantCouplingFlow,
+        "augmented-coupling": openmmflow.createAugmentedCouplingFlow,
+    }[family]
+    return create(types=_number_types([_label(atom, types) for atom in atoms]), bonds=pairs, **settings)
 
 
 def _label(atom, types):

@@ -70,6 +70,8 @@ public:
 
     const std::string& getFamily() const override;
     std::string getConfiguration() const override;
+    std::shared_ptr<const CouplingModel> withParameters(const std::vector<double>& parameters) const override;
+    bool isRotationInvariant() const override { return false; }
 
     const Configuration& getOptions() const { return configuration; }
     const Places& getPlaces() const { return places; }

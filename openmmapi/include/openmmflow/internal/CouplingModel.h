@@ -2,6 +2,7 @@
 #define OPENMMFLOW_COUPLINGMODEL_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,11 @@ public:
     void write(TensorFile& file) const override;
     const std::vector<double>& getParameters() const { return parameters; }
     int getNumClouds() const { return getParticles().copies + 1; }
+    /** Create a model that differs in its parameters. */
+    virtual std::shared_ptr<const CouplingModel> withParameters(
+        const std::vector<double>& parameters) const = 0;
+    /** Whether the density does not depend on orientation. */
+    virtual bool isRotationInvariant() const = 0;
 
 protected:
     /** @param description   what errors call the model, such as "equivariant coupling flow" */

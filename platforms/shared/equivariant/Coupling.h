@@ -1,5 +1,5 @@
-// A coupling of an EquivariantCouplingModel. Included inside a namespace after Network.h and Transforms.h. No
-// include guard: each meaning of `real` includes it once.
+// A coupling of an EquivariantCouplingModel. Included inside a namespace after NetworkState.h and
+// Transforms.h. No include guard: each meaning of `real` includes it once.
 
 /** What the results of a flow are worth, one for each real of an item: its log density and, unless that is
  * null, the penalty on its frames. */
@@ -120,11 +120,9 @@ private:
     }
 
     void evaluateHead(const Coupling::Head& weights) {
-        weights.hidden.first.weight.multiply(headInput.begin(), numParticles,
-                                             [&](int row, int v, real y) { head.setArgument(row, v, y); });
+        weights.hidden.first.weight.multiply(headInput.begin(), numParticles, head.getArgument());
         head.evaluate(weights.hidden.second, numParticles);
-        weights.output.weight.multiply(head.output.begin(), numParticles,
-                                       [&](int row, int v, real y) { parameters.at(row, v) = y; });
+        weights.output.weight.multiply(head.output.begin(), numParticles, parameters.begin());
     }
 
     const real* getParameters(int t, int v) const {
@@ -188,8 +186,7 @@ private:
         });
         if (gradient != nullptr)
             gradient->add(weights.output.place, parametersAdjoint.begin(), head.output.begin(), numParticles);
-        weights.output.transposed.multiply(parametersAdjoint.begin(), numParticles,
-                                           [&](int row, int v, real y) { head.adjoint.at(row, v) = y; });
+        weights.output.transposed.multiply(parametersAdjoint.begin(), numParticles, head.adjoint.begin());
         head.backpropagate(weights.hidden.second, numParticles, gradient);
         if (gradient != nullptr)
             gradient->add(weights.hidden.first.place, head.adjoint.begin(), headInput.begin(), numParticles);

@@ -23,6 +23,10 @@ namespace {
 #include "shared/equivariant/ResidualNetwork.h"
 
 #include "shared/equivariant/Network.h"
+
+#include "shared/equivariant/Edges.h"
+
+#include "shared/equivariant/NetworkState.h"
 #include "shared/equivariant/Transforms.h"
 
 #include "shared/equivariant/Coupling.h"

@@ -45,21 +45,23 @@ public:
      */
     template <class Store>
     void multiply(const Rows& x, int count, const Store& store) const {
-        multiplyTiles([&](int s) { return &x.at(0, s); }, count, store);
+        multiplyTiles([&](int tile) { return &x.at(0, tile * TILE); }, count / TILE,
+                      [&](int i, int tile, int h, Lanes y) { store(i, tile * TILE + h * LANES, y); });
     }
-    /** The same of tiles of inputs that tileAt(s) gives for the samples s ... s+TILE-1. */
+    /** The same of the tiles of inputs that tileAt(t) gives; store(i, t, h, y) is given output i of vector h
+     * of tile t. */
     template <class TileAt, class Store>
     void multiplyTiles(const TileAt& tileAt, int count, const Store& store) const {
         // A few panels stay in the first cache for all samples, and the inputs of a tile for these panels.
         const size_t group = 4;
         for (size_t start = 0; start < panels.size(); start += group)
-            for (int s = 0; s < count; s += TILE)
+            for (int t = 0; t < count; t++)
                 for (size_t p = start; p < panels.size() && p < start + group; p++) {
-                    const Lanes* tile = tileAt(s);
+                    auto storeRow = [&](int i, int h, Lanes y) { store(i, t, h, y); };
                     if (panels[p].rows == LARGE)
-                        multiplyPanel<LARGE>(tile, panels[p], s, store);
+                        multiplyPanel<LARGE>(tileAt(t), panels[p], storeRow);
                     else
-                        multiplyPanel<SMALL>(tile, panels[p], s, store);
+                        multiplyPanel<SMALL>(tileAt(t), panels[p], storeRow);
                 }
     }
 
@@ -85,7 +87,7 @@ private:
     }
 
     template <int ROWS, class Store>
-    void multiplyPanel(const Lanes* x, const Panel& panel, int s, const Store& store) const {
+    void multiplyPanel(const Lanes* x, const Panel& panel, const Store& store) const {
         static_assert(Rows::STRIDE == 2);
         const Scalar *w = &weights[panel.weight], *b = &biases[panel.bias];
         Vector low[ROWS], high[ROWS];
@@ -105,8 +107,8 @@ private:
 #pragma GCC unroll 12
         for (int r = 0; r < ROWS; r++) {
             if (r < rows) {
-                store(panel.first + r, s, Lanes(low[r]));
-                store(panel.first + r, s + LANES, Lanes(high[r]));
+                store(panel.first + r, 0, Lanes(low[r]));
+                store(panel.first + r, 1, Lanes(high[r]));
             }
         }
     }

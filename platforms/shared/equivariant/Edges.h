@@ -15,7 +15,10 @@
     return real(1.0) / (real(1.0) + square);
 }
 
-/** The N(N-1) edges between particles, a few at a time. */
+/**
+ * The N(N-1) edges between particles, a few at a time. In block 0 the message between two particles of one
+ * type is the same both ways, as the features and the distance are, so that one edge stands for both.
+ */
 class EdgeState {
 public:
     EdgeState(const EquivariantCouplingModel& model, int numVectors, int numClouds)
@@ -30,13 +33,24 @@ public:
           gates(1, EDGES_AT_ONCE),
           factors(numVectors, EDGES_AT_ONCE),
           edge(hidden, EDGES_AT_ONCE),
-          shift(hidden, EDGES_AT_ONCE) {}
+          shift(hidden, EDGES_AT_ONCE) {
+        const std::vector<int>& types = model.getParticles().types;
+        for (int i = 0; i < numParticles; i++)
+            for (int j = 0; j < numParticles; j++) {
+                const bool isMutual = types[i] == types[j];
+                if (i != j)
+                    laterEdges.push_back({i, j, false});
+                if (i < j || (i > j && !isMutual))
+                    firstEdges.push_back({i, j, isMutual});
+            }
+    }
     void keep(bool isKept) {
         edge.keep(isKept);
         shift.keep(isKept);
         if (isKept && factorsAdjoint.getNumRows() == 0) {
             factorsAdjoint = factors;
             gatesAdjoint = gates;
+            messageAdjoint = Items(hidden, EDGES_AT_ONCE);
             displacementsAdjoint = displacements;
         }
     }
@@ -61,20 +75,10 @@ public:
     void evaluate(Items& vectors, Items& messages) {
         forAllEdges([&] {
             evaluateEdges();
-            for (int v = 0; v < numEdges * STRIDE; v++)
-                for (int k = 0; k < numVectors; k++) {
-                    const int d = getDisplacement(k);
-                    vectors.addPoint(3 * k, getReceiver(v),
-                                     normalizeShift() * factors.at(k, v) * weights.at(d, v)
-                                         * displacements.point(3 * d, v));
-                }
             for (int e = 0; e < numEdges; e++) {
-                const real* y = edge.output.item(e);
-                real *message = messages.item(receivers[e]), gate[STRIDE];
-                for (int h = 0; h < STRIDE; h++)
-                    gate[h] = normalizeMessage() * gates.at(0, e * STRIDE + h);
-                for (int k = 0; k < hidden * STRIDE; k++)
-                    message[k] = message[k] + gate[k % STRIDE] * y[k];
+                addTo(selected[e].receiver, e, 1, vectors, messages);
+                if (selected[e].isMutual)
+                    addTo(selected[e].sender, e, -1, vectors, messages);
             }
         });
     }
@@ -89,11 +93,11 @@ public:
                 for (int v = e * STRIDE; v < (e + 1) * STRIDE; v++)
                     backpropagateShifts(v, vectorsAdjoint);
             }
-            backpropagateNetworks(messagesAdjoint, gradient);
+            backpropagateNetworks(gradient);
             for (int e = 0; e < numEdges; e++) {
                 const real* worth = edge.adjoint.item(e);
-                real* receiver = receiverAdjoint.item(receivers[e]);
-                real* sender = senderAdjoint.item(senders[e]);
+                real* receiver = receiverAdjoint.item(selected[e].receiver);
+                real* sender = senderAdjoint.item(selected[e].sender);
                 for (int k = 0; k < hidden * STRIDE; k++) {
                     receiver[k] = receiver[k] + worth[k];
                     sender[k] = sender[k] + worth[k];
@@ -111,23 +115,24 @@ public:
 private:
     /** So few that what belongs to them stays in the nearest caches, so many that weights are read seldom. */
     static constexpr int EDGES_AT_ONCE = 6;
+    struct Edge {
+        int receiver, sender;
+        /** Whether it stands for the edge from receiver to sender too. */
+        bool isMutual;
+    };
     /** Call visit() for all edges, a few of them selected at a time. */
     template <class Visit>
     void forAllEdges(const Visit& visit) {
-        const int count = numParticles * (numParticles - 1);
-        for (int first = 0; first < count; first += EDGES_AT_ONCE) {
-            numEdges = std::min(EDGES_AT_ONCE, count - first);
-            for (int e = 0; e < numEdges; e++) {
-                const int i = (first + e) / (numParticles - 1), j = (first + e) % (numParticles - 1);
-                receivers[e] = i;
-                senders[e] = j + (j >= i);
-            }
+        const std::vector<Edge>& all = isFirst ? firstEdges : laterEdges;
+        for (size_t first = 0; first < all.size(); first += EDGES_AT_ONCE) {
+            numEdges = std::min(EDGES_AT_ONCE, (int)(all.size() - first));
+            selected = &all[first];
             visit();
         }
     }
     /** The vectors of the particles that vector v of the edges goes to and comes from. */
-    int getReceiver(int v) const { return receivers[v / STRIDE] * STRIDE + v % STRIDE; }
-    int getSender(int v) const { return senders[v / STRIDE] * STRIDE + v % STRIDE; }
+    int getReceiver(int v) const { return selected[v / STRIDE].receiver * STRIDE + v % STRIDE; }
+    int getSender(int v) const { return selected[v / STRIDE].sender * STRIDE + v % STRIDE; }
     /** Which displacement belongs to vector k: that of its cloud in block 0, later its own. */
     int getDisplacement(int k) const { return isFirst ? network->sources[k] : k; }
     /** Where displacement d comes from. */
@@ -153,7 +158,8 @@ private:
         block->distances.weight.multiply(distance.begin(), numEdges, edge.getArgument());
         edge.evaluate(block->edge, numEdges, [&](int e) {
             const real* given = edge.getArgument() + (size_t)e * hidden * STRIDE;
-            const real *receiver = receiverTerms->item(receivers[e]), *sender = senderTerms->item(senders[e]);
+            const real *receiver = receiverTerms->item(selected[e].receiver),
+                       *sender = senderTerms->item(selected[e].sender);
             return [=](int k) { return given[k] + receiver[k] + sender[k]; };
         });
         block->shift.first.weight.multiply(edge.output.begin(), numEdges, shift.getArgument());
@@ -162,6 +168,25 @@ private:
         for (int v = 0; v < numEdges * STRIDE; v++)
             gates.at(0, v) =
                 sigmoid(real(block->gateBias) + sumOfProducts(block->gateWeight, edge.output, v));
+    }
+
+    /** Add what edge e, `sign` times its displacement long, does to particle i. */
+    void addTo(int i, int e, double sign, Items& vectors, Items& messages) const {
+        for (int h = 0; h < STRIDE; h++) {
+            const int v = e * STRIDE + h;
+            for (int k = 0; k < numVectors; k++) {
+                const int d = getDisplacement(k);
+                vectors.addPoint(3 * k, i * STRIDE + h,
+                                 real(sign) * normalizeShift() * factors.at(k, v) * weights.at(d, v)
+                                     * displacements.point(3 * d, v));
+            }
+        }
+        const real* y = edge.output.item(e);
+        real *message = messages.item(i), gate[STRIDE];
+        for (int h = 0; h < STRIDE; h++)
+            gate[h] = normalizeMessage() * gates.at(0, e * STRIDE + h);
+        for (int k = 0; k < hidden * STRIDE; k++)
+            message[k] = message[k] + gate[k % STRIDE] * y[k];
     }
 
     /** Four sums at a time, since each addition waits for the one before it. */
@@ -176,16 +201,20 @@ private:
         return (sums[0] + sums[1]) + (sums[2] + sums[3]);
     }
 
+    /** What the message of an edge and its gate are worth. */
     void backpropagateGate(int e, const Items& messagesAdjoint) {
-        const real *worth = messagesAdjoint.item(receivers[e]), *y = edge.output.item(e);
-        real sums[STRIDE];
+        const real *given = messagesAdjoint.item(selected[e].receiver),
+                   *others = messagesAdjoint.item(selected[e].sender), *y = edge.output.item(e);
+        real *worth = messageAdjoint.item(e), sums[STRIDE];
         for (real& sum : sums)
             sum = real(0.0);
-        for (int k = 0; k < hidden * STRIDE; k++)
+        for (int k = 0; k < hidden * STRIDE; k++) {
+            worth[k] = normalizeMessage() * (selected[e].isMutual ? given[k] + others[k] : given[k]);
             sums[k % STRIDE] = sums[k % STRIDE] + worth[k] * y[k];
+        }
         for (int h = 0; h < STRIDE; h++) {
             const real gate = gates.at(0, e * STRIDE + h);
-            gatesAdjoint.at(0, e * STRIDE + h) = normalizeMessage() * sums[h] * gate * (real(1.0) - gate);
+            gatesAdjoint.at(0, e * STRIDE + h) = sums[h] * gate * (real(1.0) - gate);
         }
     }
 
@@ -195,7 +224,9 @@ private:
             displacementsAdjoint.setPoint(3 * d, v, make_real3(real(0.0), real(0.0), real(0.0)));
         for (int k = 0; k < numVectors; k++) {
             const int d = getDisplacement(k);
-            const real3 given = normalizeShift() * vectorsAdjoint.point(3 * k, getReceiver(v));
+            real3 given = normalizeShift() * vectorsAdjoint.point(3 * k, getReceiver(v));
+            if (selected[v / STRIDE].isMutual)
+                given = given - normalizeShift() * vectorsAdjoint.point(3 * k, getSender(v));
             const real3 displacement = displacements.point(3 * d, v);
             const real length = lengths.at(d, v), weight = weights.at(d, v);
             const real along = dotProduct(given, displacement);
@@ -207,7 +238,7 @@ private:
         }
     }
 
-    void backpropagateNetworks(const Items& messagesAdjoint, WeightGradient* gradient) {
+    void backpropagateNetworks(WeightGradient* gradient) {
         if (gradient != nullptr)
             gradient->add(block->shiftOutput.place, factorsAdjoint.begin(), shift.output.begin(), numEdges);
         block->shiftOutput.transposed.multiply(factorsAdjoint.begin(), numEdges, shift.adjoint.begin());
@@ -218,14 +249,14 @@ private:
         }
         block->shift.first.transposed.multiply(shift.adjoint.begin(), numEdges, edge.adjoint.begin());
         for (int e = 0; e < numEdges; e++) {
-            const real *message = messagesAdjoint.item(receivers[e]), *gate = gates.item(e),
+            const real *message = messageAdjoint.item(e), *gate = gates.item(e),
                        *gateAdjoint = gatesAdjoint.item(e);
             real* worth = edge.adjoint.item(e);
             for (int i = 0; i < hidden; i++)
                 for (int h = 0; h < STRIDE; h++)
                     worth[i * STRIDE + h] = worth[i * STRIDE + h]
                                             + real(block->gateWeight[i]) * gateAdjoint[h]
-                                            + normalizeMessage() * gate[h] * message[i * STRIDE + h];
+                                            + gate[h] * message[i * STRIDE + h];
         }
         edge.backpropagate(block->edge, numEdges, gradient);
         const Items& distance = isFirst ? cloudDistances : distances;
@@ -244,9 +275,12 @@ private:
     bool isFirst = false;
     int numDisplacements = 0;
     const Items *origin = nullptr, *senderTerms = nullptr, *receiverTerms = nullptr;
-    /** The selected edges. */
-    int numEdges = 0, receivers[EDGES_AT_ONCE], senders[EDGES_AT_ONCE];
+    /** The edges of block 0, and of those that follow. */
+    std::vector<Edge> firstEdges, laterEdges;
+    /** The selected ones. */
+    const Edge* selected = nullptr;
+    int numEdges = 0;
     Items displacements, lengths, weights, distances, cloudDistances, gates, factors;
     ResidualState edge, shift;
-    Items factorsAdjoint, gatesAdjoint, displacementsAdjoint;
+    Items factorsAdjoint, gatesAdjoint, messageAdjoint, displacementsAdjoint;
 };

@@ -83,10 +83,8 @@ public:
     /** The same of an argument that argumentOf(item) gives as a function of the number of a real. */
     template <class ArgumentOf>
     void evaluate(const NormalizedLayer& weights, int items, const ArgumentOf& argumentOf) {
-        for (int item = 0; item < items; item++) {
+        for (int item = 0; item < items; item++)
             activate(item, argumentOf(item));
-            normalize(item);
-        }
         // Where nothing is kept, the argument has done its work, and its memory is in the first cache.
         Items& a = isKept ? second : argument;
         weights.weight.multiply(output.begin(), items, a.begin());
@@ -111,16 +109,8 @@ public:
     Items output, adjoint;
 
 private:
-    template <class Argument>
-    void activate(int item, const Argument& argumentOf) {
-        real *a = argument.item(item), *y = output.item(item);
-        for (int k = 0; k < width * STRIDE; k++) {
-            a[k] = argumentOf(k);
-            y[k] = SILU(a[k]);
-        }
-    }
-    /** Call visit(k, sum) for all reals of an item, and return what has been added to the sums; two for each
-     * of STRIDE reals, since each addition waits for the one before it. */
+    /** Add up visit(k, k % STRIDE) of all reals k of an item, for each of STRIDE; two sums for each, since an
+     * addition waits for the one before it. */
     template <class Visit>
     void sumUp(real* total, const Visit& visit) const {
         real sums[2 * STRIDE];
@@ -135,11 +125,16 @@ private:
         for (int h = 0; h < STRIDE; h++)
             total[h] = sums[h] + sums[STRIDE + h];
     }
-    void normalize(int item) {
+    /** The silu of the argument, and what normalize() divides by. */
+    template <class Argument>
+    void activate(int item, const Argument& argumentOf) {
         const real inverseWidth = real(1.0 / width);
-        const real* y = output.item(item);
+        real *a = argument.item(item), *y = output.item(item);
         real *inverse = inverseDeviation.item(item), mean[STRIDE];
-        sumUp(mean, [&](int k, int) { return y[k]; });
+        sumUp(mean, [&](int k, int) {
+            a[k] = argumentOf(k);
+            return y[k] = SILU(a[k]);
+        });
         for (real& m : mean)
             m = m * inverseWidth;
         sumUp(inverse, [&](int k, int h) { return (y[k] - mean[h]) * (y[k] - mean[h]); });

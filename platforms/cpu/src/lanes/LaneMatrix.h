@@ -21,17 +21,23 @@ public:
     /** store(i, v, y) is given output i of vector v, each once. It must not write to x. */
     template <class Store>
     void multiply(const Lanes* x, int items, const Store& store) const {
-        panels.multiplyTiles([&](int item) { return x + (size_t)item * inputs * STRIDE; }, items,
-                             [&](int i, int item, int h, Lanes y) { store(i, item * STRIDE + h, y); });
+        multiplyItems(x, items, [&](int item) {
+            return [&store, item](int i, int h, Lanes sum) { store(i, item * STRIDE + h, sum); };
+        });
     }
     /** The same into an array of as many rows as there are outputs. */
     void multiply(const Lanes* x, int items, Lanes* y) const {
-        panels.multiplyTiles(
-            [&](int item) { return x + (size_t)item * inputs * STRIDE; }, items,
-            [&](int i, int item, int h, Lanes sum) { y[((size_t)item * outputs + i) * STRIDE + h] = sum; });
+        multiplyItems(x, items, [&](int item) {
+            Lanes* rows = y + (size_t)item * outputs * STRIDE;
+            return [rows](int i, int h, Lanes sum) { rows[i * STRIDE + h] = sum; };
+        });
     }
 
 private:
+    template <class StoreOf>
+    void multiplyItems(const Lanes* x, int items, const StoreOf& storeOf) const {
+        panels.multiplyTiles([&](int item) { return x + (size_t)item * inputs * STRIDE; }, items, storeOf);
+    }
     int outputs, inputs;
     PanelMatrix panels;
 };

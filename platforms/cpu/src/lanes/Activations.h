@@ -1,7 +1,7 @@
 #ifndef OPENMMFLOW_ACTIVATIONS_H_
 #define OPENMMFLOW_ACTIVATIONS_H_
 
-#include "Lanes.h"
+#include "Sigmoid.h"
 #include "openmmflow/internal/InternalFlowModel.h"
 
 namespace OpenMMFlow {

@@ -8,6 +8,7 @@
 #include "LaneMatrix.h"
 #include "LaneWeightGradient.h"
 #include "NoiseBlock.h"
+#include "Sigmoid.h"
 #include "WideSum.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
 #include "shared/SplineOffset.h"

@@ -24,10 +24,11 @@ MAKEFLAGS += --no-print-directory
 demo: installed
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" examples/alanine-dipeptide/demo out
 
-# openmm-flow without training, in the virtual environment.
+# openmm-flow in the virtual environment; training too where TRAINING is ON.
+TRAINING := OFF
 installed: packages
-	devtools/environment.sh $(VENV) build runtime
-	cmake -S . -B $(BUILD) $(CMAKE_OPTIONS) -DOPENMMFLOW_BUILD_TESTS=OFF -DOPENMMFLOW_BUILD_TRAINING=OFF \
+	devtools/environment.sh $(VENV) build runtime $(if $(filter ON,$(TRAINING)),training)
+	cmake -S . -B $(BUILD) $(CMAKE_OPTIONS) -DOPENMMFLOW_BUILD_TESTS=OFF -DOPENMMFLOW_BUILD_TRAINING=$(TRAINING) \
 		 -DOPENMMFLOW_BUILD_WRAPPERS=OFF
 	cmake --build $(BUILD) -j $(JOBS)
 	cmake --build $(BUILD) --target install PythonInstall
@@ -50,6 +51,7 @@ races: packages
 	cmake --build build-races -j $(JOBS) --target TestContextsInThreads OpenMMFlowReference OpenMMFlowCPU
 	cd build-races && ctest --output-on-failure -R ContextsInThreads
 
+bench: TRAINING := ON
 bench: installed
 	devtools/environment.sh .venv-bench bench
 	$(MAKE) -C benchmarks PYTHON=$(CURDIR)/$(VENV)/bin/python TORCH_PYTHON=$(CURDIR)/.venv-bench/bin/python

@@ -30,7 +30,7 @@ def measure_trainer(path, batch, seconds):
     from openmmflow.training import FlowTrainer, FlowTrainerOptions
 
     flow = openmmflow.Flow.load(path)
-    positions, _ = openmmflow.FlowContext(flow, "CPU").sample(4096, seed=1)
+    positions, _ = openmmflow.FlowContext(flow, "CPU").sample(8 * batch, seed=1)
     reports = []
 
     def follow(progress):

@@ -190,7 +190,7 @@ TEST(AugmentedParticles, DynamicsWithTheForceSampleTheFlow) {
 }
 
 TEST(AugmentedParticles, TakeNoPartInNonbondedForces) {
-    const Flow flow = makeRandomCouplingFlow(getCouplingVariants()[0], 2);
+    const Flow flow = makeRandomCouplingFlow(getEquivariantVariants()[0], 2);
     auto makeSystem = [&] {
         auto system = std::make_unique<System>();
         auto* nonbonded = new NonbondedForce();
@@ -222,7 +222,7 @@ TEST(AugmentedParticles, TakeNoPartInNonbondedForces) {
 }
 
 TEST(AugmentedParticles, BadArgumentsAreExplained) {
-    const Flow flow = makeRandomCouplingFlow(getCouplingVariants()[0], 2);
+    const Flow flow = makeRandomCouplingFlow(getEquivariantVariants()[0], 2);
     System system;
     for (int i = 0; i < 4; i++)
         system.addParticle(1);

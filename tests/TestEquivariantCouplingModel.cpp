@@ -1,4 +1,4 @@
-// The model of the equivariant coupling flow: what its file holds, and what is refused.
+// The models of coupling flows: what their files hold; of the equivariant one, what is refused.
 
 #include <gtest/gtest.h>
 
@@ -19,30 +19,30 @@ using nlohmann::json;
 
 namespace {
 
-class EquivariantCouplingFile : public testing::TestWithParam<CouplingVariant> {};
+class CouplingFile : public testing::TestWithParam<CouplingVariant> {};
 
-TEST_P(EquivariantCouplingFile, HoldsTheModel) {
+TEST_P(CouplingFile, HoldsTheModel) {
     const Flow flow = makeRandomCouplingFlow(GetParam(), 3);
     const std::string bytes = flow.toBytes();
     const Flow copy = Flow::fromBytes(bytes);
     EXPECT_EQ(copy.getHash(), flow.getHash());
     EXPECT_EQ(copy.toBytes(), bytes);
-    EXPECT_EQ(copy.getFamily(), "equivariant-coupling");
+    EXPECT_EQ(copy.getFamily(), GetParam().isEquivariant ? "equivariant-coupling" : "augmented-coupling");
     EXPECT_EQ(copy.getNumParticles(), GetParam().numParticles);
     EXPECT_EQ(copy.getNumAugmentedParticles(), GetParam().numParticles * GetParam().copies);
-    const auto& given = dynamic_cast<const EquivariantCouplingModel&>(flow.getModel());
-    const auto& read = dynamic_cast<const EquivariantCouplingModel&>(copy.getModel());
+    const auto& given = dynamic_cast<const CouplingModel&>(flow.getModel());
+    const auto& read = dynamic_cast<const CouplingModel&>(copy.getModel());
     EXPECT_EQ(read.getParameters(), given.getParameters());
     EXPECT_EQ(read.getBase().bonds, given.getBase().bonds);
     EXPECT_EQ(read.getParticles().types, given.getParticles().types);
     EXPECT_EQ(read.getConfiguration(), given.getConfiguration());
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, EquivariantCouplingFile, testing::ValuesIn(getCouplingVariants()),
+INSTANTIATE_TEST_SUITE_P(Variants, CouplingFile, testing::ValuesIn(getCouplingVariants()),
                          [](const auto& info) { return info.param.name; });
 
 void expectErrorWithFile(const std::function<void(TensorFile&)>& change, const std::string& fragment) {
-    const CouplingVariant variant = getCouplingVariants()[2];
+    const CouplingVariant variant = getEquivariantVariants()[2];
     TensorFile file = TensorFile::parse(makeRandomCouplingFlow(variant, 3).toBytes(), "a flow");
     change(file);
     expectError([&] { Flow::fromBytes(file.serialize()); }, fragment);

@@ -10,6 +10,7 @@ from registry import BYTES, c_name
 # What has no place in C: every other public method must be wrapped.
 NOT_WRAPPED = {
     "FlowKernel": "for Platforms, which are written in C++",
+    "FlowGradientKernel": "for Platforms, which are written in C++",
     "BatchedPotentialKernel": "for Platforms, which are written in C++",
     "ParameterDerivativeKernel": "for Platforms, which are written in C++",
     "Flow::Flow": "models are made by FlowBuilder and by training",

@@ -1,9 +1,8 @@
 #include <algorithm>
 
-#include "ConfigurationReader.h"
+#include "CouplingModelReader.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
-#include "openmmflow/internal/TensorFile.h"
 
 namespace OpenMMFlow {
 
@@ -27,94 +26,36 @@ EquivariantCouplingModel::Transform EquivariantCouplingModel::getTransform(const
 }
 
 std::shared_ptr<const EquivariantCouplingModel> EquivariantCouplingModel::read(const TensorFile& file) {
-    ConfigurationReader reader(file);
-    Particles particles;
-    Base base;
+    CouplingModelReader reader(file);
+    ConfigurationReader& entries = reader.getEntries();
     Configuration configuration;
-    const int64_t numParticles = reader.getInteger("particles");
-    particles.dimensions = reader.getInteger("dimensions");
-    particles.copies = reader.getInteger("copies");
-    particles.augmentedScale = reader.getReal("augmented_scale");
-    base.scale = reader.getReal("base_scale");
-    base.augmentedScale = reader.getReal("base_augmented_scale");
-    configuration.transform = (Transform)reader.getChoice("transform", transformNames);
-    configuration.repeats = reader.getInteger("repeats");
-    configuration.reflections = reader.getBoolean("reflections");
-    configuration.scaling = reader.getBoolean("scaling");
-    configuration.layers = reader.getInteger("layers");
-    configuration.blocks = reader.getInteger("blocks");
-    configuration.hidden = reader.getInteger("hidden");
-    configuration.features = reader.getInteger("features");
-    configuration.headHidden = reader.getInteger("head_hidden");
-    configuration.bins = reader.getInteger("bins");
-    configuration.range = reader.getReal("range");
-    configuration.minBinFraction = reader.getReal("min_bin_fraction");
-    configuration.minDerivative = reader.getReal("min_derivative");
-    configuration.lengthUnit = reader.getReal("length_unit");
-    const bool isHarmonic = reader.getChoice("base", {"gaussian", "harmonic"}) == 1;
-    reader.requireAllRead();
-    for (int64_t type : file.getIntegers("types", {numParticles}, 0, numParticles))
-        particles.types.push_back((int)type);
-    if (isHarmonic) {
-        const vector<int64_t> shape = file.getShape("base.bonds");
-        const vector<int64_t> bonds =
-            file.getIntegers("base.bonds", {shape.empty() ? 0 : shape[0], 2}, 0, numParticles);
-        for (size_t k = 0; k < bonds.size(); k += 2)
-            base.bonds.emplace_back((int)bonds[k], (int)bonds[k + 1]);
-        if (bonds.empty())
-            file.fail("its harmonic base has no bonds");
-    }
-    try {
-        std::shared_ptr<EquivariantCouplingModel> model(
-            new EquivariantCouplingModel(particles, base, configuration));
-        model->setParameters(model->places.layout.read(file));
-        return model;
-    } catch (const OpenMM::OpenMMException& e) {
-        const string text = e.what();
-        if (text.compare(0, 7, "Invalid") != 0)
-            throw;
-        throw OpenMM::OpenMMException("Cannot read " + file.getDescription() + ": " + text);
-    }
+    reader.readConfiguration(configuration);
+    configuration.transform = (Transform)entries.getChoice("transform", transformNames);
+    configuration.repeats = entries.getInteger("repeats");
+    configuration.reflections = entries.getBoolean("reflections");
+    configuration.blocks = entries.getInteger("blocks");
+    configuration.hidden = entries.getInteger("hidden");
+    configuration.features = entries.getInteger("features");
+    configuration.headHidden = entries.getInteger("head_hidden");
+    reader.readTensors();
+    std::shared_ptr<EquivariantCouplingModel> model;
+    reader.create([&] {
+        model.reset(new EquivariantCouplingModel(reader.getParticles(), reader.getBase(), configuration));
+        model->setParameters(model->places.layout, model->places.layout.read(file));
+    });
+    return model;
 }
 
 string EquivariantCouplingModel::getConfiguration() const {
-    json result = {{"particles", getNumParticles()},
-                   {"dimensions", getParticles().dimensions},
-                   {"copies", getParticles().copies},
-                   {"augmented_scale", getParticles().augmentedScale},
-                   {"base", getBase().bonds.empty() ? "gaussian" : "harmonic"},
-                   {"base_scale", getBase().scale},
-                   {"base_augmented_scale", getBase().augmentedScale},
-                   {"transform", transformNames[(int)configuration.transform]},
+    json result = describeCoupling(*this, configuration);
+    result.update({{"transform", transformNames[(int)configuration.transform]},
                    {"repeats", configuration.repeats},
                    {"reflections", configuration.reflections},
-                   {"scaling", configuration.scaling},
-                   {"layers", configuration.layers},
                    {"blocks", configuration.blocks},
                    {"hidden", configuration.hidden},
                    {"features", configuration.features},
-                   {"head_hidden", configuration.headHidden},
-                   {"bins", configuration.bins},
-                   {"range", configuration.range},
-                   {"min_bin_fraction", configuration.minBinFraction},
-                   {"min_derivative", configuration.minDerivative},
-                   {"length_unit", configuration.lengthUnit}};
+                   {"head_hidden", configuration.headHidden}});
     return result.dump();
-}
-
-void EquivariantCouplingModel::write(TensorFile& file) const {
-    file.getMetadata()["family"] = getFamily();
-    file.getMetadata()["configuration"] = getConfiguration();
-    const vector<int>& types = getParticles().types;
-    file.setIntegers("types", {getNumParticles()}, {types.begin(), types.end()});
-    vector<int64_t> bonds;
-    for (const auto& [i, j] : getBase().bonds) {
-        bonds.push_back(i);
-        bonds.push_back(j);
-    }
-    if (!bonds.empty())
-        file.setIntegers("base.bonds", {(int64_t)bonds.size() / 2, 2}, bonds);
-    places.layout.write(file, parameters);
 }
 
 }  // namespace OpenMMFlow

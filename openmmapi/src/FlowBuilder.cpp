@@ -10,6 +10,7 @@
 #include "Stereochemistry.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/serialization/XmlSerializer.h"
+#include "openmmflow/internal/AugmentedCouplingModel.h"
 #include "openmmflow/internal/ContextMutex.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
 #include "openmmflow/internal/ForceKinds.h"
@@ -49,6 +50,35 @@ string listRestrictions(const MolecularGraph& graph, const InternalCoordinates& 
     return toText(list);
 }
 
+template <class Options>
+CouplingModel::Particles getParticles(const vector<int>& types, const Options& options) {
+    return {types, options.dimensions, options.copies, options.augmentedScale};
+}
+
+template <class Options>
+CouplingModel::Base getBase(const vector<int>& bonds, const Options& options) {
+    if (bonds.size() % 2 != 0)
+        throw OpenMMException("Bonds are pairs of particles, and " + to_string(bonds.size())
+                              + " numbers are not pairs.");
+    CouplingModel::Base base;
+    for (size_t k = 0; k < bonds.size(); k += 2)
+        base.bonds.emplace_back(bonds[k], bonds[k + 1]);
+    base.scale = options.baseScale;
+    base.augmentedScale = options.augmentedScale;
+    return base;
+}
+
+template <class Options>
+CouplingModel::Configuration getCommonConfiguration(const Options& options) {
+    CouplingModel::Configuration configuration;
+    configuration.scaling = options.scaling;
+    configuration.layers = options.layers;
+    configuration.bins = options.bins;
+    configuration.range = options.range;
+    configuration.lengthUnit = options.lengthUnit;
+    return configuration;
+}
+
 }  // namespace
 
 Flow FlowBuilder::createInternal(const Molecule& molecule, const vector<double>& positions,
@@ -73,33 +103,29 @@ Flow FlowBuilder::createInternal(const Molecule& molecule, const vector<double>&
 Flow FlowBuilder::createEquivariantCoupling(const vector<int>& types,
                                             const EquivariantCouplingOptions& options,
                                             const vector<int>& bonds) {
-    EquivariantCouplingModel::Particles particles;
-    particles.types = types;
-    particles.dimensions = options.dimensions;
-    particles.copies = options.copies;
-    particles.augmentedScale = options.augmentedScale;
-    EquivariantCouplingModel::Base base;
-    if (bonds.size() % 2 != 0)
-        throw OpenMMException("Bonds are pairs of particles, and " + to_string(bonds.size())
-                              + " numbers are not pairs.");
-    for (size_t k = 0; k < bonds.size(); k += 2)
-        base.bonds.emplace_back(bonds[k], bonds[k + 1]);
-    base.scale = options.baseScale;
-    base.augmentedScale = options.augmentedScale;
-    EquivariantCouplingModel::Configuration configuration;
+    EquivariantCouplingModel::Configuration configuration{getCommonConfiguration(options)};
     configuration.transform = EquivariantCouplingModel::getTransform(options.transform);
     configuration.repeats = options.repeats;
     configuration.reflections = options.reflections;
-    configuration.scaling = options.scaling;
-    configuration.layers = options.layers;
     configuration.blocks = options.blocks;
     configuration.hidden = options.hidden;
     configuration.features = options.features;
     configuration.headHidden = options.headHidden;
-    configuration.bins = options.bins;
-    configuration.range = options.range;
-    configuration.lengthUnit = options.lengthUnit;
-    return Flow(make_shared<EquivariantCouplingModel>(particles, base, configuration, options.seed));
+    return Flow(make_shared<EquivariantCouplingModel>(getParticles(types, options), getBase(bonds, options),
+                                                      configuration, options.seed));
+}
+
+Flow FlowBuilder::createAugmentedCoupling(const vector<int>& types, const AugmentedCouplingOptions& options,
+                                          const vector<int>& bonds) {
+    AugmentedCouplingModel::Configuration configuration{getCommonConfiguration(options)};
+    configuration.transform = AugmentedCouplingModel::getTransform(options.transform);
+    configuration.blocks = options.blocks;
+    configuration.attentionHeads = options.attentionHeads;
+    configuration.keySize = options.keySize;
+    configuration.hidden = options.hidden;
+    configuration.headHidden = options.headHidden;
+    return Flow(make_shared<AugmentedCouplingModel>(getParticles(types, options), getBase(bonds, options),
+                                                    configuration, options.seed));
 }
 
 void FlowBuilder::checkSystem(const System& system) {

@@ -24,6 +24,11 @@ LayerPlace ParameterLayout::addLayer(const string& name, int inputs, int outputs
     return addLayer(name, inputs, outputs, 1 / std::sqrt((double)inputs));
 }
 
+ResidualPlace ParameterLayout::addResidual(const string& name, int inputs, int width) {
+    const LayerPlace first = addLayer(name + ".first", inputs, width);
+    return {first, addLayer(name + ".second", width, width)};
+}
+
 size_t ParameterLayout::addTensor(const string& name, const vector<int64_t>& shape, double bound) {
     size_t count = 1;
     for (int64_t dimension : shape)

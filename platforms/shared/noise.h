@@ -30,7 +30,8 @@ enum class NoiseStream : uint32_t {
     FlowMoveKey = 11,
     FlowMoveDecision = 12,
     FlowMoveVelocities = 13,
-    Augmented = 14
+    Augmented = 14,
+    Rotation = 15
 };
 
 struct UniformPair {

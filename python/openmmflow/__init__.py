@@ -20,6 +20,7 @@ from openmmflow.openmmflow import (  # noqa: E402
     MonteCarloFlowMove,
     ReplicaExchange,
     WeightedEnsemble,
+    createAugmentedCouplingFlow,
     createEquivariantCouplingFlow,
     createInternalFlow,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "ReplicaExchange",
     "WeightedEnsemble",
     "__version__",
+    "createAugmentedCouplingFlow",
     "createEquivariantCouplingFlow",
     "createInternalFlow",
     "openmm_minor_version",

@@ -44,6 +44,22 @@ private:
             bonds);
     }
 
+    /** Flat arrays: bonds (bond, 2). */
+    %rename(_createAugmentedCoupling) createAugmentedCouplingFromArrays;
+    static Flow createAugmentedCouplingFromArrays(const std::vector<int>& types, const std::vector<int>& bonds,
+                                                  const std::string& transform, int dimensions, int copies,
+                                                  int layers, bool scaling, int blocks, int attentionHeads,
+                                                  int keySize, int hidden, int headHidden, int bins, double range,
+                                                  double augmentedScale, double baseScale, double lengthUnit,
+                                                  unsigned int seed) {
+        ReleaseInterpreter release;
+        return FlowBuilder::createAugmentedCoupling(
+            types,
+            {transform, dimensions, copies, layers, scaling, blocks, attentionHeads, keySize, hidden, headHidden, bins,
+             range, augmentedScale, baseScale, lengthUnit, seed},
+            bonds);
+    }
+
     %pythoncode %{
         @staticmethod
         def createEquivariantCoupling(
@@ -125,6 +141,87 @@ private:
             )
 
         @staticmethod
+        def createAugmentedCoupling(
+            types,
+            bonds=None,
+            transform="affine",
+            dimensions=3,
+            copies=1,
+            layers=12,
+            scaling=False,
+            blocks=3,
+            attention_heads=4,
+            key_size=24,
+            hidden=64,
+            head_hidden=64,
+            bins=8,
+            spline_range=20.0,
+            augmented_scale=0.1,
+            base_scale=1.0,
+            length_unit=1.0,
+            seed=0,
+        ):
+            """Create an untrained augmented coupling flow that is not equivariant to rotations.
+
+            The baseline of Midgley et al. 2023 (arXiv 2308.10364): affine (RealNVP) or spline couplings of Cartesian
+            coordinates, equivariant to translations and to permutations of particles of one type, whose networks are
+            transformers over the particles. It proposes a Gaussian around the centre, or springs along bonds, until it
+            is trained. The defaults are those of the paper for LJ13, with 1 nm as the unit of length.
+
+            Parameters
+            ----------
+            types : (N,) of int
+                the type of each particle, 0, 1, ...: particles of one type are interchangeable
+            bonds : (bonds, 2) of int, optional
+                pairs of particles that the base binds, which must connect all of them
+            transform : str
+                "affine" or "spline"
+            dimensions : int
+                3, or 2: the flow then reads and writes x and y only
+            copies : int
+                the number of augmented copies of the particles
+            layers : int
+                the number of layers, of two couplings each
+            scaling : bool
+                whether layers scale
+            blocks, attention_heads, key_size, hidden : int
+                the blocks of each transformer, the heads of their attention, the features of each head (in the paper 8
+                for each coordinate of a particle that the transformer reads: 16 for DW4, 24 for LJ13), and the width
+                of the layers between
+            head_hidden, bins : int
+                the width of the layers that make a particle's features parameters, and the bins of each spline
+            spline_range, augmented_scale, base_scale, length_unit : nm or Quantity
+                the range of the splines; the standard deviations of each coordinate of the augmented particles
+                around theirs and of the base; and the length that is 1 for the networks
+
+            Returns
+            -------
+            Flow
+            """
+            bonds = np.zeros((0, 2)) if bonds is None else np.asarray(bonds)
+            limit = 2**31 - 1
+            return FlowBuilder._createAugmentedCoupling(
+                np.asarray(types, dtype=np.intc).ravel(),
+                np.asarray(bonds, dtype=np.intc).ravel(),
+                transform,
+                integer(dimensions, 0, limit, "number of dimensions"),
+                integer(copies, 0, limit, "number of copies"),
+                integer(layers, 0, limit, "number of layers"),
+                bool(scaling),
+                integer(blocks, 0, limit, "number of blocks"),
+                integer(attention_heads, 0, limit, "number of attention heads"),
+                integer(key_size, 0, limit, "number of features of an attention head"),
+                integer(hidden, 0, limit, "number of hidden units"),
+                integer(head_hidden, 0, limit, "number of hidden units of the heads"),
+                integer(bins, 0, limit, "number of bins"),
+                length(spline_range, "range of the splines"),
+                length(augmented_scale, "scale of the augmented particles"),
+                length(base_scale, "scale of the base"),
+                length(length_unit, "unit of length"),
+                integer(seed, 0, 2**32 - 1, "seed"),
+            )
+
+        @staticmethod
         def createInternal(
             topology,
             positions,
@@ -194,4 +291,5 @@ private:
 %pythoncode %{
 createInternalFlow = FlowBuilder.createInternal
 createEquivariantCouplingFlow = FlowBuilder.createEquivariantCoupling
+createAugmentedCouplingFlow = FlowBuilder.createAugmentedCoupling
 %}

@@ -13,6 +13,7 @@
 #include "ExpectError.h"
 #include "HandmadeFlow.h"
 #include "Mutator.h"
+#include "openmmflow/internal/AugmentedCouplingModel.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
 
 using namespace OpenMMFlow;
@@ -35,16 +36,28 @@ std::string makeSmallFile(int numParticles, int couplings, int blocks) {
         .toBytes();
 }
 
-std::string makeSmallCouplingFile() {
-    EquivariantCouplingModel::Particles particles;
+template <class Model>
+std::string makeSmallCouplingFile(typename Model::Configuration configuration) {
+    CouplingModel::Particles particles;
     particles.types = {0, 1, 0};
-    EquivariantCouplingModel::Base base;
+    CouplingModel::Base base;
     base.bonds = {{0, 1}, {1, 2}};
-    EquivariantCouplingModel::Configuration configuration;
     configuration.layers = configuration.blocks = 1;
-    configuration.hidden = configuration.features = configuration.headHidden = configuration.bins = 2;
+    configuration.hidden = configuration.headHidden = configuration.bins = 2;
     configuration.scaling = true;
-    return Flow(std::make_shared<EquivariantCouplingModel>(particles, base, configuration, 1)).toBytes();
+    return Flow(std::make_shared<Model>(particles, base, configuration, 1)).toBytes();
+}
+
+std::string makeSmallEquivariantFile() {
+    EquivariantCouplingModel::Configuration configuration;
+    configuration.features = 2;
+    return makeSmallCouplingFile<EquivariantCouplingModel>(configuration);
+}
+
+std::string makeSmallAugmentedFile() {
+    AugmentedCouplingModel::Configuration configuration;
+    configuration.attentionHeads = configuration.keySize = 2;
+    return makeSmallCouplingFile<AugmentedCouplingModel>(configuration);
 }
 
 /** Numbers and quoted names aside, so that each kind of error counts once. */
@@ -72,13 +85,14 @@ int main(int argc, char** argv) {
         return 2;
     }
     const uint64_t first = std::strtoull(argv[1], nullptr, 10), count = std::strtoull(argv[2], nullptr, 10);
-    const std::string files[] = {makeSmallFile(4, 1, 1), makeSmallFile(5, 2, 0), makeSmallCouplingFile()};
+    const std::string files[] = {makeSmallFile(4, 1, 1), makeSmallFile(5, 2, 0), makeSmallEquivariantFile(),
+                                 makeSmallAugmentedFile()};
     long loaded = 0;
     std::set<std::string> errors;
     for (uint64_t i = first; i < first + count; i++) {
         std::optional<Flow> flow;
         try {
-            flow = Flow::fromBytes(Mutator(i).mutate(files[i % 3]));
+            flow = Flow::fromBytes(Mutator(i).mutate(files[i % 4]));
         } catch (const OpenMM::OpenMMException& e) {
             if (!isOneSentence(e.what()))
                 fail(i, std::string("the message is not one sentence: ") + e.what());

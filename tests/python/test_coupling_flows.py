@@ -1,4 +1,4 @@
-"""Equivariant coupling flows from Python: shapes, units, densities, sampler, Force, moves, XML."""
+"""Coupling flows from Python: shapes, units, densities, sampler, Force, moves, XML."""
 
 import numpy as np
 import openmm
@@ -10,20 +10,30 @@ import openmmflow
 TEMPERATURE = 300 * unit.kelvin
 
 
-@pytest.fixture
-def flow():
-    return openmmflow.createEquivariantCouplingFlow(
-        [0, 0, 1, 0],
-        transform="cartesian-spline",
+CREATE = {
+    "equivariant-coupling": lambda **options: openmmflow.createEquivariantCouplingFlow(
+        transform="cartesian-spline", features=8, **options
+    ),
+    "augmented-coupling": lambda **options: openmmflow.createAugmentedCouplingFlow(
+        transform="spline", attention_heads=2, key_size=4, **options
+    ),
+}
+
+
+@pytest.fixture(params=CREATE)
+def flow(request):
+    flow = CREATE[request.param](
+        types=[0, 0, 1, 0],
         layers=2,
         blocks=2,
         hidden=8,
-        features=8,
         head_hidden=8,
         augmented_scale=1 * unit.angstrom,
         base_scale=0.3,
         length_unit=0.3 * unit.nanometer,
     )
+    assert flow.family == request.param
+    return flow
 
 
 def springs(count, width=0.3):
@@ -103,6 +113,10 @@ def test_force_moves_and_xml(flow):
 def test_bad_arguments_are_explained(flow):
     with pytest.raises(openmm.OpenMMException, match="no transform"):
         openmmflow.createEquivariantCouplingFlow([0, 0, 0], transform="cubic")
+    with pytest.raises(openmm.OpenMMException, match="choose affine or spline"):
+        openmmflow.createAugmentedCouplingFlow([0, 0, 0], transform="cubic")
+    with pytest.raises(openmm.OpenMMException, match="number of attention heads"):
+        openmmflow.createAugmentedCouplingFlow([0, 0, 0], attention_heads=0)
     with pytest.raises(openmm.OpenMMException, match="kelvin"):
         openmmflow.createEquivariantCouplingFlow([0, 0, 0], base_scale=1 * unit.kelvin)
     with pytest.raises(openmm.OpenMMException, match="not pairs"):

@@ -7,102 +7,25 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <torch/csrc/autograd/autograd.h>
 
-#include "../../platforms/reference/src/ReferenceCouplingFlow.h"
+#include "CouplingModuleFixture.h"
 #include "EquivariantCouplingModule.h"
-#include "FlowKernelFixture.h"
-#include "RandomCouplingFlow.h"
-#include "openmmflow/FlowContext.h"
 
 using namespace OpenMM;
 using namespace OpenMMFlow;
 using namespace std;
 using at::Tensor;
+using namespace OpenMMFlow::tests;
 using Transform = EquivariantCouplingModel::Transform;
 
 namespace {
 
-shared_ptr<const EquivariantCouplingModel> getModel(const Flow& flow) {
-    return make_shared<EquivariantCouplingModel>(
-        dynamic_cast<const EquivariantCouplingModel&>(flow.getModel()));
-}
-
-Tensor differentiate(const Tensor& value, const Tensor& variable) {
-    return torch::autograd::grad({value}, {variable}, {}, true)[0];
-}
-
-/** Compare numbers of samples. In random flows the axes of a few frames are so nearly collinear that
- * round-off grows by orders of magnitude. */
-void expectSmall(const Tensor& errors, double median) {
-    const Tensor sizes = errors.abs().contiguous();
-    const vector<double> values(sizes.data_ptr<double>(), sizes.data_ptr<double>() + sizes.numel());
-    EXPECT_LT(tests::findMedian(values), median);
-    EXPECT_LT(tests::findQuantile(values, 0.95), 100 * median);
-}
-
-/** (B, ...) */
-void expectSameGradients(const Tensor& found, const Tensor& expected) {
-    const Tensor difference = (found - expected).flatten(1), size = expected.flatten(1).norm(2, {1});
-    expectSmall(difference.norm(2, {1}) / size, 1e-10);
-}
-
-double largest(const Tensor& x) {
-    return x.abs().max().item<double>();
-}
-
-class CouplingModuleTest : public testing::TestWithParam<CouplingVariant> {
+class CouplingModuleTest
+    : public tests::CouplingModuleFixture<EquivariantCouplingModule, EquivariantCouplingModel> {
 protected:
-    /** A gentler one in single precision: few trained flows are as ill-conditioned as random ones. */
-    void make(double size = 1) {
-        flow = make_unique<Flow>(makeRandomCouplingFlow(GetParam(), 3, size));
-        model = getModel(*flow);
-        context = make_unique<FlowContext>(*flow, Platform::getPlatformByName("Reference"));
-        module = make_unique<EquivariantCouplingModule>(model, at::kDouble);
-        parameters = module->getParameters();
-    }
-    CouplingModuleTest() {
-        // Threads only cost time with arrays this small.
-        at::set_num_threads(1);
-        make();
-    }
-    Tensor toTensor(const vector<double>& positions) const {
-        return at::tensor(positions).view({-1, model->getNumParticles() * model->getNumClouds(), 3});
-    }
-    vector<double> toVector(const Tensor& x) const {
-        const Tensor flat = x.contiguous();
-        return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
-    }
-    /** (B, N+A, 3): samples of the flow. */
-    Tensor drawJoint(int64_t count) const {
-        vector<double> positions, logQ;
-        context->sampleJoint(count, positions, logQ, 3);
-        const Tensor isFinite = at::isfinite(at::tensor(logQ));
-        EXPECT_GT(isFinite.sum().item<int64_t>(), 0.9 * count);
-        return toTensor(positions).index({isFinite});
-    }
-    /** (B, N+A, 3): the configurations of the base that become samples of the flow. */
-    Tensor drawBase(int64_t count) const {
-        const Tensor joint = drawJoint(count);
-        Tensor base = at::empty_like(joint);
-        const ReferenceCouplingFlow reference(*flow);
-        for (int64_t k = 0; k < joint.size(0); k++)
-            reference.invert(joint[k].data_ptr<double>(), base[k].data_ptr<double>());
-        return base;
-    }
-    Tensor shift(const Tensor& joint) const {
-        at::manual_seed(1);
-        return joint + model->getOptions().lengthUnit * at::randn({joint.size(0), 1, 3}, at::kDouble);
-    }
     bool hasFrameLoss() const {
         return GetParam().dimensions == 3 && GetParam().transform != Transform::Vector;
     }
-    unique_ptr<Flow> flow;
-    shared_ptr<const EquivariantCouplingModel> model;
-    unique_ptr<FlowContext> context;
-    unique_ptr<EquivariantCouplingModule> module;
-    Tensor parameters;
 };
 
 /** (P, D): an orthonormal basis of the joint configurations with the centre of x at the origin. */
@@ -182,8 +105,8 @@ TEST_P(CouplingModuleTest, ParameterGradientEqualsReferencePlatform) {
     }
     expectSameGradients(at::stack(found), at::stack(expected));
     Tensor frameLoss;
-    const Tensor sum = module->logDensity(parameters, joint, &frameLoss).sum() + 0.7 * frameLoss.sum();
-    const Tensor together = differentiate(sum, parameters);
+    const Tensor sum = module->logDensity(parameters, joint, &frameLoss).sum();
+    const Tensor together = differentiate(sum + 0.7 * frameLoss.sum(), parameters);
     EXPECT_LT(largest(together - at::stack(found).sum(0)), 1e-8 * largest(together));
 }
 
@@ -268,7 +191,7 @@ TEST_P(CouplingModuleTest, ModelOfParametersIsTheSameModel) {
         at::equal(module->logDensity(changed, joint), other.logDensity(other.getParameters(), joint)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, CouplingModuleTest, testing::ValuesIn(getCouplingVariants()),
+INSTANTIATE_TEST_SUITE_P(Variants, CouplingModuleTest, testing::ValuesIn(getEquivariantVariants()),
                          [](const auto& info) { return info.param.name; });
 
 TEST(Collinearity, IsThePenaltyOfAnAngle) {
@@ -292,8 +215,8 @@ TEST(Collinearity, HasAGradientWhereVectorsAreParallelOrZero) {
 }
 
 TEST(FrameTransform, APointOnTheOriginHasAGradient) {
-    for (const CouplingVariant& variant : getCouplingVariants()) {
-        const auto model = getModel(makeRandomCouplingFlow(variant, 7));
+    for (const CouplingVariant& variant : getEquivariantVariants()) {
+        const auto model = getModel<EquivariantCouplingModel>(makeRandomCouplingFlow(variant, 7));
         const FrameTransform transform(*model);
         at::manual_seed(4);
         const int64_t dimensions = variant.dimensions;

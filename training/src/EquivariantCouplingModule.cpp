@@ -1,10 +1,6 @@
 #include "EquivariantCouplingModule.h"
 
-#include <cmath>
-
 #include <ATen/ATen.h>
-
-#include "shared/SplineOffset.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
@@ -18,10 +14,9 @@ EquivariantCouplingModule::EquivariantCouplingModule(std::shared_ptr<const Equiv
     : model(model),
       type(type),
       frameTransform(*model),
+      jointPoints(*model, model->getOptions()),
       numParticles(model->getNumParticles()),
-      numClouds(model->getNumClouds()),
-      dimensions(model->getParticles().dimensions),
-      lengthUnit(model->getOptions().lengthUnit) {
+      dimensions(model->getParticles().dimensions) {
     for (const auto& place : model->getPlaces().couplings) {
         std::vector<int> sources;
         for (size_t t = 0; t < place.transformed.size(); t++)
@@ -30,8 +25,6 @@ EquivariantCouplingModule::EquivariantCouplingModule(std::shared_ptr<const Equiv
                              indices(place.conditioning), indices(sources)});
         numFrames += numParticles * (int64_t)(place.transformed.size() * place.heads.size());
     }
-    precision =
-        at::tensor(model->getPrecision()).view({numParticles, numParticles}) * (lengthUnit * lengthUnit);
 }
 
 Tensor EquivariantCouplingModule::getParameters() const {
@@ -40,57 +33,22 @@ Tensor EquivariantCouplingModule::getParameters() const {
 
 std::shared_ptr<const EquivariantCouplingModel> EquivariantCouplingModule::createModel(
     const Tensor& parameters) const {
-    const Tensor flat = parameters.detach().to(at::kCPU, at::kDouble).contiguous();
-    const double* values = flat.data_ptr<double>();
     return std::make_shared<EquivariantCouplingModel>(model->getParticles(), model->getBase(),
-                                                      model->getOptions(),
-                                                      std::vector<double>(values, values + flat.numel()));
+                                                      model->getOptions(), toParameters(parameters));
 }
 
 EquivariantCouplingModule::State EquivariantCouplingModule::load(const Tensor& parameters,
                                                                  const Tensor& joint) const {
-    const Tensor points = joint.to(parameters.options())
-                              .reshape({-1, numClouds, numParticles, 3})
-                              .narrow(3, 0, dimensions)
-                              .transpose(1, 2)
-                          / lengthUnit;
+    const Tensor points = jointPoints.load(joint, parameters);
     const Tensor zeros = at::zeros({points.size(0)}, points.options());
-    return {points - points.narrow(2, 0, 1).mean(1, true), zeros, zeros};
-}
-
-Tensor EquivariantCouplingModule::store(const Tensor& points) const {
-    const Tensor centred = lengthUnit * (points - points.narrow(2, 0, 1).mean(1, true));
-    return at::constant_pad_nd(centred.transpose(1, 2), {0, 3 - dimensions})
-        .reshape({-1, numClouds * numParticles, 3});
-}
-
-Tensor EquivariantCouplingModule::baseLogDensity(const Tensor& points) const {
-    const Tensor x = points.select(2, 0);
-    const Tensor displacements = points.narrow(2, 1, numClouds - 1) - points.narrow(2, 0, 1);
-    const double scale = model->getBase().augmentedScale / lengthUnit;
-    return model->getLogNormalization() - 0.5 * (x * at::matmul(precision.to(x.options()), x)).sum({1, 2})
-           - 0.5 / (scale * scale) * displacements.square().sum({1, 2, 3});
+    return {points, zeros, zeros};
 }
 
 void EquivariantCouplingModule::applyScaling(SplineDirection direction, const ParameterTensors& parameters,
                                              int layer, State& state) const {
-    if (!model->getOptions().scaling)
-        return;
-    const double minimum = model->getOptions().minDerivative, offset = getSplineDerivativeOffset(minimum);
-    const Tensor factors =
-        minimum + at::softplus(parameters.at(model->getPlaces().scaling[layer]) + offset, 1, 40);
-    // Of the sizes of clouds, and of the distances of their centres from that of x, which is its own.
-    const Tensor sizes = factors.narrow(0, 0, numClouds);
-    const Tensor distances = at::constant_pad_nd(factors.narrow(0, numClouds, numClouds - 1), {1, 0}, 1.0);
-    const Tensor logVolume = (dimensions * (numParticles - 1.0)) * at::log(sizes).sum()
-                             + (double)dimensions * at::log(distances).sum();
-    const bool isForward = direction == SplineDirection::Forward;
-    auto scale = [&](const Tensor& lengths, const Tensor& by) {
-        return isForward ? lengths * by.unsqueeze(1) : lengths / by.unsqueeze(1);
-    };
-    const Tensor centers = state.points.mean(1, true), origin = centers.narrow(2, 0, 1);
-    state.points = origin + scale(centers - origin, distances) + scale(state.points - centers, sizes);
-    state.logDensity = state.logDensity - logVolume;
+    if (model->getOptions().scaling)
+        jointPoints.scale(direction, parameters.at(model->getPlaces().scaling[layer]), state.points,
+                          state.logDensity);
 }
 
 void EquivariantCouplingModule::applyCoupling(SplineDirection direction, const ParameterTensors& parameters,
@@ -136,14 +94,14 @@ Tensor EquivariantCouplingModule::logDensity(const Tensor& parameters, const Ten
     }
     if (frameLoss != nullptr)
         *frameLoss = frameLossOf(state);
-    return state.logDensity + baseLogDensity(state.points);
+    return state.logDensity + jointPoints.baseLogDensity(state.points);
 }
 
 std::pair<Tensor, Tensor> EquivariantCouplingModule::transform(const Tensor& parameters, const Tensor& base,
                                                                Tensor* frameLoss) const {
     const ParameterTensors tensors(model->getPlaces().layout, parameters);
     State state = load(parameters, base);
-    state.logDensity = baseLogDensity(state.points);
+    state.logDensity = jointPoints.baseLogDensity(state.points);
     for (int layer = 0; layer < model->getOptions().layers; layer++) {
         applyScaling(SplineDirection::Forward, tensors, layer, state);
         for (int side : {0, 1})
@@ -151,5 +109,5 @@ std::pair<Tensor, Tensor> EquivariantCouplingModule::transform(const Tensor& par
     }
     if (frameLoss != nullptr)
         *frameLoss = frameLossOf(state);
-    return {store(state.points), state.logDensity};
+    return {jointPoints.store(state.points), state.logDensity};
 }

@@ -9,6 +9,7 @@
 
 #include "EquivariantNetwork.h"
 #include "FrameTransform.h"
+#include "JointPoints.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
 
 namespace OpenMMFlow {
@@ -61,8 +62,6 @@ private:
         at::Tensor transformed, conditioning, sources;
     };
     State load(const at::Tensor& parameters, const at::Tensor& joint) const;
-    at::Tensor store(const at::Tensor& points) const;
-    at::Tensor baseLogDensity(const at::Tensor& points) const;
     void applyScaling(SplineDirection direction, const ParameterTensors& parameters, int layer,
                       State& state) const;
     void applyCoupling(SplineDirection direction, const ParameterTensors& parameters,
@@ -72,13 +71,11 @@ private:
     std::shared_ptr<const EquivariantCouplingModel> model;
     at::ScalarType type;
     FrameTransform frameTransform;
+    JointPoints jointPoints;
     std::vector<Coupling> couplings;
-    int64_t numParticles, numClouds, dimensions;
+    int64_t numParticles, dimensions;
     /** The number of frames of all couplings together. */
     int64_t numFrames = 0;
-    double lengthUnit;
-    /** (N, N): the precision of the base, in units of `lengthUnit`. */
-    at::Tensor precision;
 };
 
 }  // namespace OpenMMFlow

@@ -9,12 +9,6 @@ using at::Tensor;
 
 namespace {
 
-/** What follows the first layer of a residual network. */
-Tensor finishResidual(const ParameterTensors& parameters, const LayerPlace& second, const Tensor& argument) {
-    const Tensor y = at::silu(argument);
-    return y + at::silu(parameters.apply(second, at::layer_norm(y, {y.size(-1)})));
-}
-
 /** The square of the last dimension's vectors. */
 Tensor squareOf(const Tensor& vectors) {
     return vectors.square().sum(-1);
@@ -56,12 +50,6 @@ EquivariantNetwork::EquivariantNetwork(const EquivariantCouplingModel& model,
     crossOutputs = at::tensor(outputOf, at::kLong);
 }
 
-Tensor EquivariantNetwork::residual(const ParameterTensors& parameters,
-                                    const EquivariantCouplingModel::ResidualPlace& place,
-                                    const Tensor& x) const {
-    return finishResidual(parameters, place.second, parameters.apply(place.first, x));
-}
-
 std::pair<Tensor, Tensor> EquivariantNetwork::applyEdges(const ParameterTensors& parameters,
                                                          const Block& block, const Tensor& nodeInput,
                                                          const Tensor& points, bool isFirst) const {
@@ -75,11 +63,11 @@ std::pair<Tensor, Tensor> EquivariantNetwork::applyEdges(const ParameterTensors&
     const Tensor argument = parameters.apply(block.distances, at::log1p(squares))
                             + parameters.apply(block.receiver, nodeInput).unsqueeze(2)
                             + takeOthers(parameters.apply(block.sender, nodeInput));
-    const Tensor edges = finishResidual(parameters, block.edge, argument);
+    const Tensor edges = parameters.finishResidual(block.edge, argument);
     const Tensor gates = at::sigmoid(parameters.apply(block.gate, edges));
     const Tensor messages = at::matmul(gates.transpose(2, 3), edges).squeeze(2) / std::sqrt(numEdges);
     const Tensor factors =
-        parameters.apply(block.shiftOutput, residual(parameters, block.shift, edges)) / numEdges;
+        parameters.apply(block.shiftOutput, parameters.apply(block.shift, edges)) / numEdges;
     Tensor directions = displacements / (1 + lengthOf(squares)).unsqueeze(-1);
     if (isFirst && points.size(2) == 1)
         return {messages, at::matmul(factors.transpose(2, 3), directions.squeeze(3))};
@@ -112,13 +100,13 @@ EquivariantNetwork::Result EquivariantNetwork::evaluate(const ParameterTensors& 
         vectors = vectors + moves;
         if (hasCross) {
             const Tensor outputs =
-                parameters.apply(block.crossOutput, residual(parameters, block.cross, messages));
+                parameters.apply(block.crossOutput, parameters.apply(block.cross, messages));
             const Tensor factors = outputs.index_select(2, crossOutputs.to(device)).view_as(squares);
             vectors =
                 vectors + ((factors / (numOtherVectors * (1 + squares))).unsqueeze(-1) * differences).sum(3);
         }
         const Tensor input = at::cat({messages, features.expand({messages.size(0), -1, -1})}, 2);
-        features = features + parameters.apply(block.nodeOutput, residual(parameters, block.node, input));
+        features = features + parameters.apply(block.nodeOutput, parameters.apply(block.node, input));
     }
     return {vectors - start, (double)features.size(2) * at::softmax(features, 2)};
 }
@@ -126,5 +114,5 @@ EquivariantNetwork::Result EquivariantNetwork::evaluate(const ParameterTensors& 
 Tensor EquivariantNetwork::applyHead(const ParameterTensors& parameters, int repeat,
                                      const Tensor& headInput) const {
     const auto& head = place.heads[repeat];
-    return parameters.apply(head.output, residual(parameters, head.hidden, headInput));
+    return parameters.apply(head.output, parameters.apply(head.hidden, headInput));
 }

@@ -36,8 +36,6 @@ private:
     std::pair<at::Tensor, at::Tensor> applyEdges(const ParameterTensors& parameters, const Block& block,
                                                  const at::Tensor& nodeInput, const at::Tensor& points,
                                                  bool isFirst) const;
-    at::Tensor residual(const ParameterTensors& parameters,
-                        const EquivariantCouplingModel::ResidualPlace& place, const at::Tensor& x) const;
     EquivariantCouplingModel::CouplingPlace place;
     int numTypes;
     int64_t numOthers;

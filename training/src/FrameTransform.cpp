@@ -4,7 +4,7 @@
 
 #include <ATen/ATen.h>
 
-#include "shared/SplineOffset.h"
+#include "AffineComposition.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
@@ -89,27 +89,23 @@ FrameTransform::FrameTransform(const EquivariantCouplingModel& model)
     }
 }
 
-std::pair<std::vector<Tensor>, Tensor> FrameTransform::applyAffine(SplineDirection direction,
-                                                                   std::vector<Tensor> values,
-                                                                   const Tensor& parameters) const {
-    const double offset = getSplineDerivativeOffset(shapes.minDerivative);
-    const Tensor scales = shapes.minDerivative + at::softplus(parameters[0] + offset, 1, 40);
-    for (int c = 0; c < (int)values.size(); c++) {
-        const Tensor shift = c == odd ? at::zeros_like(values[c]) : parameters[1][c];
-        values[c] = direction == SplineDirection::Forward ? values[c] * scales[c] + shift
-                                                          : (values[c] - shift) / scales[c];
-    }
-    const Tensor logScale = at::log(scales).sum(0);
-    return {values, direction == SplineDirection::Forward ? logScale : -logScale};
-}
-
 /** Values are (M) for each coordinate, parameters (rows, coordinates, M); the logs of derivatives are added.
  */
 std::pair<std::vector<Tensor>, Tensor> FrameTransform::applyFunctions(SplineDirection direction,
                                                                       std::vector<Tensor> values,
                                                                       const Tensor& parameters) const {
-    if (kind == Kind::CartesianAffine)
-        return applyAffine(direction, std::move(values), parameters);
+    if (kind == Kind::CartesianAffine) {
+        Tensor given = parameters;
+        if (odd >= 0) {
+            // An odd function has no shift.
+            Tensor isUsed = at::ones({2, parameters.size(1), 1}, parameters.options());
+            isUsed[1][odd] = 0;
+            given = parameters * isUsed;
+        }
+        const auto [results, logScales] =
+            evaluateAffine(direction, at::stack(values), given, shapes.minDerivative);
+        return {results.unbind(0), logScales.sum(0)};
+    }
     const int last = (int)values.size() - 1;
     const bool isCircular = shapes.domains[last].ends == SplineEnds::Circular;
     const Tensor phase = parameters.select(0, 3 * shapes.bins).select(0, last);

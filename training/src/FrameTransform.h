@@ -37,9 +37,6 @@ private:
     std::pair<std::vector<at::Tensor>, at::Tensor> applyFunctions(SplineDirection direction,
                                                                   std::vector<at::Tensor> values,
                                                                   const at::Tensor& parameters) const;
-    std::pair<std::vector<at::Tensor>, at::Tensor> applyAffine(SplineDirection direction,
-                                                               std::vector<at::Tensor> values,
-                                                               const at::Tensor& parameters) const;
     std::pair<at::Tensor, at::Tensor> mapAlong(SplineDirection direction, const at::Tensor& points,
                                                const at::Tensor& parameters) const;
     Kind kind;

@@ -22,10 +22,17 @@ public:
     const at::Tensor& at(size_t place) const { return tensors.at(place); }
     /** Apply a dense layer to x (..., inputs): (..., outputs). */
     at::Tensor apply(const LayerPlace& layer, const at::Tensor& x) const;
+    /** Apply a residual network of two layers. */
+    at::Tensor apply(const ResidualPlace& network, const at::Tensor& x) const;
+    /** The same from what its first layer gives. */
+    at::Tensor finishResidual(const LayerPlace& second, const at::Tensor& argument) const;
 
 private:
     std::map<size_t, at::Tensor> tensors;
 };
+
+/** The parameters of a model from those of a module. */
+std::vector<double> toParameters(const at::Tensor& parameters);
 
 }  // namespace OpenMMFlow
 

@@ -17,6 +17,11 @@ namespace {
  * frames, and those what is above them. */
 const uint64_t firstTrainingDraw = uint64_t(1) << 62;
 
+/** A vector as a tensor, without a copy. */
+Tensor asTensor(std::vector<double>& values) {
+    return at::from_blob(values.data(), {(int64_t)values.size()}, at::kDouble);
+}
+
 std::vector<double> toVector(const Tensor& tensor) {
     const Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
     const double* values = flat.data_ptr<double>();
@@ -29,7 +34,9 @@ TrainableAugmentedFlow::TrainableAugmentedFlow(const Flow& flow, const Equivaria
                                                const FlowTrainerOptions& options)
     : model(std::make_shared<EquivariantCouplingModel>(model)),
       options(options),
-      kernel(flow, getProperties()) {}
+      kernel(flow, getProperties()),
+      parameterValues(model.getParameters().size()),
+      gradient(model.getParameters().size()) {}
 
 std::map<std::string, std::string> TrainableAugmentedFlow::getProperties() const {
     std::map<std::string, std::string> properties = {{"Precision", options.precision}};
@@ -82,18 +89,20 @@ double TrainableAugmentedFlow::computeGradient(Tensor& parameters, const Frames&
                               positions = toVector(frames.coordinates.index_select(0, indices));
     const size_t count = batch.size(), size = 3 * model->getNumParticles(),
                  jointSize = size + 3 * model->getNumAugmentedParticles();
-    std::vector<double> joint(count * jointSize), worth(count), logQ(count), penalty(count),
-        gradient(model->getParameters().size());
+    std::vector<double> joint(count * jointSize), worth(count), logQ(count), penalty(count);
     for (size_t i = 0; i < count; i++) {
         drawConditional(*model, &positions[i * size], options.seed, firstTrainingDraw + step * count + i, 0,
                         &joint[i * jointSize]);
         worth[i] = -weights[i] / (double)count;
     }
-    kernel.get().setParameters(toVector(parameters));
+    asTensor(parameterValues).copy_(parameters);
+    kernel.get().setParameters(parameterValues);
     kernel.get().compute((long long)count, joint.data(), worth.data(),
                          options.frameLossWeight / (double)count, logQ.data(), penalty.data(),
                          gradient.data());
-    parameters.mutable_grad() = at::tensor(gradient).to(parameters.scalar_type());
+    if (!parameters.grad().defined())
+        parameters.mutable_grad() = at::empty_like(parameters);
+    parameters.mutable_grad().copy_(asTensor(gradient));
     double sum = 0;
     for (size_t i = 0; i < count; i++)
         sum += worth[i] * (logQ[i] - model->computeLogConditional(&joint[i * jointSize]));

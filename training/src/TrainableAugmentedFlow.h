@@ -34,6 +34,8 @@ private:
     std::shared_ptr<const EquivariantCouplingModel> model;
     FlowTrainerOptions options;
     mutable GradientKernel kernel;
+    /** Kept from step to step, since new memory of this size comes from the operating system each time. */
+    mutable std::vector<double> parameterValues, gradient;
 };
 
 }  // namespace OpenMMFlow

@@ -72,6 +72,48 @@ struct EquivariantCouplingOptions {
     unsigned int seed = 0;
 };
 
+/**
+ * What an augmented coupling flow looks like that is not equivariant to rotations: the baseline of Midgley et
+ * al. 2023 (arXiv 2308.10364). The defaults are those of the paper for LJ13, with 1 nm as the unit of length;
+ * a flow of data of all orientations must be trained on randomly rotated ones.
+ */
+struct AugmentedCouplingOptions {
+    /** What a coupling does to each Cartesian coordinate: an affine function ("affine") or a spline
+     * ("spline"). */
+    std::string transform = "affine";
+    /** 3, or 2: the flow then reads and writes x and y only. */
+    int dimensions = 3;
+    /** The number of augmented copies of the particles. */
+    int copies = 1;
+    /** The number of layers, of two couplings each. */
+    int layers = 12;
+    /** Whether each layer also scales the clouds and the distances between their centres. */
+    bool scaling = false;
+    /** The blocks of each transformer, the heads of their attention, the features of each head (in the paper
+     * 8 for each coordinate of a particle that the transformer reads), and the width of the layers between.
+     */
+    int blocks = 3;
+    int attentionHeads = 4;
+    int keySize = 24;
+    int hidden = 64;
+    /** The width of the layers that make a particle's features parameters. */
+    int headHidden = 64;
+    /** The bins of each spline, and the range of coordinates that splines act on, in nm. */
+    int bins = 8;
+    double range = 20;
+    /** The standard deviation of each coordinate of the augmented particles around theirs, in nm. */
+    double augmentedScale = 0.1;
+    /**
+     * The standard deviation in the base, in nm: of the length of a bond in each direction if the base has
+     * bonds, else of each coordinate.
+     */
+    double baseScale = 1;
+    /** The length that is 1 for the networks, in nm: about that of a bond, or between neighbours. */
+    double lengthUnit = 1;
+    /** The seed of the initial weights. */
+    unsigned int seed = 0;
+};
+
 /** Functions that create Flows, one for each family. What they create is untrained. */
 class FlowBuilder {
 public:
@@ -104,6 +146,20 @@ public:
     static Flow createEquivariantCoupling(const std::vector<int>& types,
                                           const EquivariantCouplingOptions& options = {},
                                           const std::vector<int>& bonds = {});
+    /**
+     * Create an augmented coupling flow that is not equivariant to rotations ("augmented-coupling"). Its
+     * couplings are the identity, so that it proposes its base: a Gaussian around the centre, or springs
+     * along bonds.
+     *
+     * @param types     the type of each particle, 0, 1, ...: particles of one type are interchangeable
+     * @param options   what it looks like
+     * @param bonds     (bonds, 2): pairs of particles that the base binds, which must connect all of them;
+     * empty for a base that is the same for all particles
+     * @throws OpenMM::OpenMMException if an option makes no sense
+     */
+    static Flow createAugmentedCoupling(const std::vector<int>& types,
+                                        const AugmentedCouplingOptions& options = {},
+                                        const std::vector<int>& bonds = {});
     /**
      * Check that a System is something a flow can sample: no constraints, no virtual sites and no massless
      * particles, and no periodic boundary conditions.

@@ -30,7 +30,7 @@ public:
         : platform(Platform::getPlatformByName(name)),
           context(platform),
           kernel(platform.createKernel(FlowGradientKernel::Name(), context.getImpl())),
-          model(dynamic_cast<const EquivariantCouplingModel&>(flow.getModel())),
+          model(dynamic_cast<const CouplingModel&>(flow.getModel())),
           size(3 * model.getNumParticles() * model.getNumClouds()) {
         get().initialize(flow, properties);
         get().setParameters(model.getParameters());
@@ -49,7 +49,7 @@ private:
     Platform& platform;
     HiddenContext context;
     Kernel kernel;
-    const EquivariantCouplingModel& model;
+    const CouplingModel& model;
     size_t size;
 };
 
@@ -161,8 +161,7 @@ TEST_P(FlowGradientKernelTest, TakesOtherParameters) {
     const Flow other = makeFlow(8);
     const vector<double> positions = join(draw(other, 9)), worth = makeWorth(9);
     GradientKernel same{other, platform.platform, platform.properties};
-    kernel.get().setParameters(
-        dynamic_cast<const EquivariantCouplingModel&>(other.getModel()).getParameters());
+    kernel.get().setParameters(dynamic_cast<const CouplingModel&>(other.getModel()).getParameters());
     const Results found = kernel.compute(positions, worth, penaltyWorth),
                   expected = same.compute(positions, worth, penaltyWorth);
     EXPECT_EQ(expected.logQ, found.logQ);

@@ -4,7 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "openmmflow/internal/AugmentedCouplingModel.h"
+#include "openmmflow/internal/EquivariantCouplingModel.h"
 #include "shared/DoubleMath.h"
+#include "shared/JointLayout.h"
 #include "shared/SplineOffset.h"
 #include "shared/noise.h"
 
@@ -16,7 +19,11 @@ namespace shared {
 namespace {
 #include "shared/equivariant/Collinearity.h"
 #include "shared/equivariant/DoubleMatrix.h"
+#include "shared/equivariant/Worth.h"
+
 #include "shared/equivariant/Items.h"
+
+#include "shared/equivariant/Normalization.h"
 
 #include "shared/equivariant/ResidualNetwork.h"
 
@@ -25,9 +32,17 @@ namespace {
 #include "shared/equivariant/Edges.h"
 
 #include "shared/equivariant/NetworkState.h"
+
+#include "shared/equivariant/CoordinateFunction.h"
 #include "shared/equivariant/Transforms.h"
 
 #include "shared/equivariant/Coupling.h"
+
+#include "shared/augmented/Attention.h"
+
+#include "shared/augmented/Transformer.h"
+
+#include "shared/augmented/ElementwiseCoupling.h"
 
 #include "shared/equivariant/CouplingFlow.h"
 }  // namespace
@@ -35,120 +50,139 @@ namespace {
 
 using namespace shared;
 
+/** One sample on its way through a flow of any family. */
 struct ReferenceCouplingFlow::Implementation {
-    explicit Implementation(const EquivariantCouplingModel& model)
-        : flow(model),
-          state(flow),
-          numParticles(model.getNumParticles()),
-          numNumbers(3 * numParticles * model.getNumClouds()),
-          dimensions(model.getParticles().dimensions),
-          unit(model.getOptions().lengthUnit) {}
-    double& at(int i) { return state.getPoints().at(getRow(i), getParticle(i)); }
-    int getRow(int i) const { return 3 * (i / 3 / numParticles) + i % 3; }
-    int getParticle(int i) const { return i / 3 % numParticles; }
-    bool isUsed(int i) const { return i % 3 < dimensions; }
+    Implementation(const CouplingModel& model, double unit)
+        : layout(model, unit), scratch(layout.getNumNumbers()) {}
+    virtual ~Implementation() = default;
+    virtual Items& getPoints() = 0;
+    virtual int getNumNormals() const = 0;
+    virtual void sample(const vector<double>& normals) = 0;
+    virtual void transform() = 0;
+    virtual void evaluate(bool isKept) = 0;
+    virtual const Items& backpropagate(const Worth& worth, WeightGradient* gradient) = 0;
+    virtual double getLogDensity() const = 0;
+    virtual double getPenalty() const = 0;
+    virtual int countTransforms() const = 0;
+    virtual void setParameters(const double* parameters) = 0;
     /** Set the points, with the centre of x at the origin. */
     void load(const double* positions) {
-        for (int i = 0; i < numNumbers; i++)
-            at(i) = isUsed(i) ? positions[i] / unit : 0;
-        center();
+        copy_n(positions, scratch.size(), scratch.begin());
+        layout.center(scratch.data());
+        for (int i = 0; i < layout.getNumNumbers(); i++)
+            getPoints().at(layout.getRow(i), layout.getParticle(i)) =
+                layout.isUsed(i) ? scratch[i] / layout.unit : 0;
     }
-    void center() {
-        double sum[3] = {0, 0, 0};
-        for (int i = 0; i < 3 * numParticles; i++)
-            sum[i % 3] += at(i);
-        for (int i = 0; i < numNumbers; i++)
-            at(i) -= sum[i % 3] / numParticles;
+    void store(const Items& items, double factor, double* result) const {
+        for (int i = 0; i < layout.getNumNumbers(); i++)
+            result[i] = factor * items.at(layout.getRow(i), layout.getParticle(i));
     }
-    void store(double* positions) {
-        center();
-        for (int i = 0; i < numNumbers; i++)
-            positions[i] = unit * at(i);
+    void storePoints(double* positions) {
+        store(getPoints(), layout.unit, positions);
+        layout.center(positions);
     }
-    double getLogDensity() const { return state.getLogDensity(0).get(); }
-    bool isFinite(const double* positions) const {
-        for (int i = 0; i < numNumbers; i++)
-            if (isUsed(i) && !isfinite(positions[i]))
-                return false;
-        return true;
-    }
-    CouplingFlow flow;
-    CouplingFlowState state;
-    int numParticles, numNumbers, dimensions;
-    double unit;
+    JointLayout layout;
+    vector<double> scratch;
 };
 
-ReferenceCouplingFlow::ReferenceCouplingFlow(const Flow& flow)
-    : flow(flow),
-      impl(
-          make_unique<Implementation>(dynamic_cast<const EquivariantCouplingModel&>(this->flow.getModel()))) {
+namespace {
+
+template <class Family>
+struct FlowOfFamily : public ReferenceCouplingFlow::Implementation {
+    explicit FlowOfFamily(const typename Family::Model& model)
+        : Implementation(model, model.getOptions().lengthUnit), flow(model), state(flow) {}
+    Items& getPoints() override { return state.getPoints(); }
+    int getNumNormals() const override { return state.getNumNormals(); }
+    void sample(const vector<double>& normals) override {
+        state.sample([&](int n, int) { return normals[n]; });
+    }
+    void transform() override { state.transform(); }
+    void evaluate(bool isKept) override { state.evaluate(isKept); }
+    const Items& backpropagate(const Worth& worth, WeightGradient* gradient) override {
+        return state.backpropagate(worth, gradient);
+    }
+    double getLogDensity() const override { return state.getLogDensity(0).get(); }
+    double getPenalty() const override { return state.getPenalty(0).get(); }
+    int countTransforms() const override { return state.countTransforms(); }
+    void setParameters(const double* parameters) override { flow.setParameters(parameters); }
+    CouplingFlow<Family> flow;
+    CouplingFlowState<Family> state;
+};
+
+}  // namespace
+
+ReferenceCouplingFlow::ReferenceCouplingFlow(const Flow& flow) : flow(flow) {
+    const FlowModel& model = this->flow.getModel();
+    if (const auto* augmented = dynamic_cast<const AugmentedCouplingModel*>(&model))
+        impl = make_unique<FlowOfFamily<AugmentedFamily>>(*augmented);
+    else
+        impl = make_unique<FlowOfFamily<EquivariantFamily>>(
+            dynamic_cast<const EquivariantCouplingModel&>(model));
 }
 
 ReferenceCouplingFlow::~ReferenceCouplingFlow() = default;
 
 double ReferenceCouplingFlow::sample(uint64_t seed, uint64_t index, double* positions) const {
     vector<double> normals;
-    for (int block = 0; (int)normals.size() < impl->state.getNumNormals(); block++) {
+    for (int block = 0; (int)normals.size() < impl->getNumNormals(); block++) {
         const UniformPair u = uniformPair(seed, index, NoiseStream::Normal, block);
         const NormalPair pair = boxMuller(u.first, u.second);
         normals.insert(normals.end(), {pair.first, pair.second});
     }
-    impl->state.sample([&](int n, int) { return normals[n]; });
-    impl->store(positions);
+    impl->sample(normals);
+    impl->storePoints(positions);
     const double logQ = impl->getLogDensity();
-    if (isfinite(logQ) && impl->isFinite(positions))
+    if (isfinite(logQ) && impl->layout.isFinite(positions))
         return logQ;
     // A frame was degenerate.
-    fill_n(positions, impl->numNumbers, 0.0);
+    fill_n(positions, impl->layout.getNumNumbers(), 0.0);
     return numeric_limits<double>::infinity();
 }
 
 double ReferenceCouplingFlow::transform(const double* base, double* positions) const {
     impl->load(base);
-    impl->state.transform();
-    impl->store(positions);
+    impl->transform();
+    impl->storePoints(positions);
     return impl->getLogDensity();
 }
 
 double ReferenceCouplingFlow::invert(const double* positions, double* base) const {
     impl->load(positions);
-    impl->state.evaluate(false);
-    impl->store(base);
+    impl->evaluate(false);
+    impl->storePoints(base);
     return impl->getLogDensity();
 }
 
 double ReferenceCouplingFlow::computeLogDensity(const double* positions, double* gradient) const {
     impl->load(positions);
-    impl->state.evaluate(gradient != nullptr);
+    impl->evaluate(gradient != nullptr);
     const double logQ = impl->getLogDensity();
     if (!isfinite(logQ)) {
         if (gradient != nullptr)
-            fill_n(gradient, impl->numNumbers, numeric_limits<double>::quiet_NaN());
-        return impl->isFinite(positions) ? -numeric_limits<double>::infinity()
-                                         : numeric_limits<double>::quiet_NaN();
+            fill_n(gradient, impl->layout.getNumNumbers(), numeric_limits<double>::quiet_NaN());
+        return impl->layout.isFinite(positions) ? -numeric_limits<double>::infinity()
+                                                : numeric_limits<double>::quiet_NaN();
     }
     if (gradient != nullptr) {
         const double worth = 1;
-        const Items& adjoint = impl->state.backpropagate({&worth}, nullptr);
-        for (int i = 0; i < impl->numNumbers; i++)
-            gradient[i] = adjoint.at(impl->getRow(i), impl->getParticle(i)) / impl->unit;
+        impl->store(impl->backpropagate({&worth}, nullptr), 1 / impl->layout.unit, gradient);
     }
     return logQ;
 }
 
 void ReferenceCouplingFlow::setParameters(const double* parameters) {
-    impl->flow.setParameters(parameters);
+    impl->setParameters(parameters);
 }
 
 void ReferenceCouplingFlow::addParameterGradient(const double* positions, double worth, double penaltyWorth,
                                                  double& logQ, double& penalty, double* gradient) const {
-    const double numFrames = impl->state.countFrames(), frameWorth = penaltyWorth / numFrames;
+    const double numTransforms = impl->countTransforms(), frameWorth = penaltyWorth / numTransforms;
     WeightGradient sum(gradient);
     impl->load(positions);
-    impl->state.evaluate(true);
+    impl->evaluate(true);
     logQ = impl->getLogDensity();
-    impl->state.backpropagate({&worth, penaltyWorth != 0 ? &frameWorth : nullptr}, &sum);
-    penalty = impl->state.getPenalty(0).get() / numFrames;
+    impl->backpropagate({&worth, penaltyWorth != 0 ? &frameWorth : nullptr}, &sum);
+    penalty = impl->getPenalty() / numTransforms;
 }
 
 }  // namespace OpenMMFlow

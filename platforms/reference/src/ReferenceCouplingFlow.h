@@ -5,11 +5,10 @@
 #include <vector>
 
 #include "ReferenceFlowKernel.h"
-#include "openmmflow/internal/EquivariantCouplingModel.h"
 
 namespace OpenMMFlow {
 
-/** The equivariant augmented coupling flow, one sample at a time. */
+/** A coupling flow (CouplingModel) of any family, one sample at a time. */
 class ReferenceCouplingFlow : public ReferenceFlow {
 public:
     explicit ReferenceCouplingFlow(const Flow& flow);
@@ -30,8 +29,9 @@ public:
     void addParameterGradient(const double* positions, double worth, double penaltyWorth, double& logQ,
                               double& penalty, double* gradient) const;
 
-private:
     struct Implementation;
+
+private:
     Flow flow;
     std::unique_ptr<Implementation> impl;
 };

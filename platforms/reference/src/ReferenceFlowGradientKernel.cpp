@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "openmm/OpenMMException.h"
+#include "openmmflow/internal/CouplingModel.h"
 #include "openmmflow/internal/KernelProperties.h"
 
 using namespace OpenMM;
@@ -12,7 +13,7 @@ namespace OpenMMFlow {
 
 void ReferenceFlowGradientKernel::initialize(const Flow& flow, const map<string, string>& properties) {
     getPrecision(completeProperties("Reference", properties, {{"Precision", "double"}}), {"double"});
-    const auto* model = dynamic_cast<const EquivariantCouplingModel*>(&flow.getModel());
+    const auto* model = dynamic_cast<const CouplingModel*>(&flow.getModel());
     if (model == nullptr)
         throw OpenMMException("The Reference platform cannot train a flow of the family \"" + flow.getFamily()
                               + "\".");

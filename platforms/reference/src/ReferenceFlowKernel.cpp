@@ -3,6 +3,7 @@
 #include "ReferenceCouplingFlow.h"
 #include "ReferenceInternalFlow.h"
 #include "openmm/OpenMMException.h"
+#include "openmmflow/internal/CouplingModel.h"
 #include "openmmflow/internal/KernelProperties.h"
 
 using namespace OpenMM;
@@ -15,7 +16,7 @@ void ReferenceFlowKernel::initialize(const Flow& flow, const map<string, string>
     numPositions = flow.getNumParticles() + flow.getNumAugmentedParticles();
     if (dynamic_cast<const InternalFlowModel*>(&flow.getModel()) != nullptr)
         this->flow = make_unique<ReferenceInternalFlow>(flow);
-    else if (dynamic_cast<const EquivariantCouplingModel*>(&flow.getModel()) != nullptr)
+    else if (dynamic_cast<const CouplingModel*>(&flow.getModel()) != nullptr)
         this->flow = make_unique<ReferenceCouplingFlow>(flow);
     else
         throw OpenMMException("The Reference platform cannot evaluate a flow of the family \""

@@ -1,4 +1,4 @@
-// The joint log density of the equivariant coupling flow against the Jacobian of the flow as a map, in an
+// The joint log density of the coupling flows against the Jacobian of the flow as a map, in an
 // orthonormal basis of (zero-centre x) times R^3A, and its gradient. Derivatives are those of dual numbers,
 // which the same code computes with: they know no formula for a log-determinant or an adjoint.
 
@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "../src/ReferenceCouplingFlow.h"
 #include "Determinant.h"
 #include "DualMath.h"
 #include "RandomCouplingFlow.h"
+#include "openmmflow/internal/AugmentedCouplingModel.h"
+#include "openmmflow/internal/EquivariantCouplingModel.h"
 #include "shared/SplineOffset.h"
 
 using namespace OpenMMFlow;
@@ -22,7 +25,11 @@ namespace duals {
 namespace {
 #include "shared/equivariant/Collinearity.h"
 #include "shared/equivariant/DoubleMatrix.h"
+#include "shared/equivariant/Worth.h"
+
 #include "shared/equivariant/Items.h"
+
+#include "shared/equivariant/Normalization.h"
 
 #include "shared/equivariant/ResidualNetwork.h"
 
@@ -31,11 +38,46 @@ namespace {
 #include "shared/equivariant/Edges.h"
 
 #include "shared/equivariant/NetworkState.h"
+
+#include "shared/equivariant/CoordinateFunction.h"
 #include "shared/equivariant/Transforms.h"
 
 #include "shared/equivariant/Coupling.h"
 
+#include "shared/augmented/Attention.h"
+
+#include "shared/augmented/Transformer.h"
+
+#include "shared/augmented/ElementwiseCoupling.h"
+
 #include "shared/equivariant/CouplingFlow.h"
+
+/** A flow of any family on dual numbers. */
+struct DualFlow {
+    virtual ~DualFlow() = default;
+    virtual Items& getPoints() = 0;
+    /** Take the points to the base, and return their log density. */
+    virtual Dual evaluate() = 0;
+};
+
+template <class Family>
+struct DualFlowOfFamily : public DualFlow {
+    explicit DualFlowOfFamily(const typename Family::Model& model) : flow(model), state(flow) {}
+    Items& getPoints() override { return state.getPoints(); }
+    Dual evaluate() override {
+        state.evaluate(false);
+        return state.getLogDensity(0).get();
+    }
+    CouplingFlow<Family> flow;
+    CouplingFlowState<Family> state;
+};
+
+unique_ptr<DualFlow> makeDualFlow(const CouplingModel& model) {
+    if (const auto* augmented = dynamic_cast<const AugmentedCouplingModel*>(&model))
+        return make_unique<DualFlowOfFamily<AugmentedFamily>>(*augmented);
+    return make_unique<DualFlowOfFamily<EquivariantFamily>>(
+        dynamic_cast<const EquivariantCouplingModel&>(model));
+}
 }  // namespace
 }  // namespace duals
 }  // namespace OpenMMFlow
@@ -45,7 +87,7 @@ namespace {
 /** Joint configurations in orthonormal coordinates, and what a density of them is in the base. */
 class JointCoordinates {
 public:
-    explicit JointCoordinates(const EquivariantCouplingModel& model)
+    explicit JointCoordinates(const CouplingModel& model)
         : model(model), n(model.getNumParticles()), dimensions(model.getParticles().dimensions) {}
     int size() const { return dimensions * (n - 1 + n * model.getParticles().copies); }
     vector<double> toCoordinates(const vector<double>& positions) const {
@@ -121,7 +163,7 @@ private:
                 sum += x[i] * y[i];
         return sum;
     }
-    const EquivariantCouplingModel& model;
+    const CouplingModel& model;
     int n, dimensions;
 };
 
@@ -135,13 +177,13 @@ protected:
     Image invertDual(const vector<double>& positions, const vector<double>& direction) {
         const int n = model.getNumParticles();
         for (int i = 0; i < 3 * numPositions; i++)
-            dualState.getPoints().at(3 * (i / 3 / n) + i % 3, i / 3 % n) = {positions[i] / unit,
-                                                                            direction[i] / unit};
-        dualState.evaluate(false);
-        Image image;
+            dual->getPoints().at(3 * (i / 3 / n) + i % 3, i / 3 % n) = {positions[i] / unit,
+                                                                        direction[i] / unit};
+        const duals::Dual logDensity = dual->evaluate();
+        Image image{logDensity.value, logDensity.derivative, {}};
         for (int i = 0; i < 3 * numPositions; i++)
-            image.derivative.push_back(
-                unit * dualState.getPoints().at(3 * (i / 3 / n) + i % 3, i / 3 % n).derivative);
+            image.derivative.push_back(unit
+                                       * dual->getPoints().at(3 * (i / 3 / n) + i % 3, i / 3 % n).derivative);
         for (int i = 3 * numPositions - 1; i >= 0; i--) {
             double center = 0;
             for (int j = i % 3; j < 3 * n; j += 3)
@@ -149,8 +191,6 @@ protected:
             if (i >= 3 * n)
                 image.derivative[i] -= center;
         }
-        image.logDensity = dualState.getLogDensity(0).get().value;
-        image.logDensityDerivative = dualState.getLogDensity(0).get().derivative;
         return image;
     }
     vector<double> drawJoint(int sample) const {
@@ -159,13 +199,12 @@ protected:
         return positions;
     }
     const Flow flow = makeRandomCouplingFlow(GetParam(), 3);
-    const EquivariantCouplingModel& model = dynamic_cast<const EquivariantCouplingModel&>(flow.getModel());
+    const CouplingModel& model = dynamic_cast<const CouplingModel&>(flow.getModel());
     const ReferenceCouplingFlow map{flow};
     const JointCoordinates coordinates{model};
     const int numPositions = model.getNumParticles() * model.getNumClouds();
-    const double unit = model.getOptions().lengthUnit;
-    const duals::CouplingFlow dualFlow{model};
-    duals::CouplingFlowState dualState{dualFlow};
+    const double unit = GetParam().lengthUnit;
+    const unique_ptr<duals::DualFlow> dual = duals::makeDualFlow(model);
 };
 
 TEST_P(CouplingJacobian, LogDensityIsThatOfTheMap) {
@@ -229,9 +268,8 @@ TEST_P(CouplingJacobian, ParameterGradientIsThatOfTheLogDensity) {
         for (int k = 0; k < 4; k++) {
             vector<double> moved = model.getParameters();
             moved[i] += (k < 2 ? k - 2 : k - 1) * h;
-            const Flow other(make_shared<EquivariantCouplingModel>(model.getParticles(), model.getBase(),
-                                                                   model.getOptions(), moved));
-            logQ[k] = ReferenceCouplingFlow(other).computeLogDensity(positions.data(), nullptr);
+            logQ[k] = ReferenceCouplingFlow(makeCouplingFlow(model, moved))
+                          .computeLogDensity(positions.data(), nullptr);
         }
         const double numeric = (logQ[0] - 8 * logQ[1] + 8 * logQ[2] - logQ[3]) / (12 * h);
         checked++;

@@ -1,12 +1,5 @@
-// A coupling of an EquivariantCouplingModel. Included inside a namespace after NetworkState.h and
+// A coupling of an EquivariantCouplingModel. Included inside a namespace after Worth.h, NetworkState.h and
 // Transforms.h. No include guard: each meaning of `real` includes it once.
-
-/** What the results of a flow are worth, one for each real of an item: its log density and, unless that is
- * null, the penalty on its frames. */
-struct Worth {
-    const real* logDensity;
-    const real* penalty = nullptr;
-};
 
 /** The weights of a coupling. Shared by all threads. */
 struct Coupling {
@@ -22,6 +15,7 @@ struct Coupling {
     }
     /** The cloud that the frames of the t-th transformed cloud stand on. */
     int getSource(int t) const { return network.conditioning[t % network.conditioning.size()]; }
+    int getNumRepeats() const { return (int)heads.size(); }
     std::vector<int> transformed;
     Network network;
     std::vector<Head> heads;
@@ -210,4 +204,12 @@ private:
     Items parameters, parametersAdjoint, headInputAdjoint;
     /** The points before each repeat. */
     std::vector<Items> given;
+};
+
+/** What the flow (CouplingFlow) of an EquivariantCouplingModel is made of. */
+struct EquivariantFamily {
+    using Model = EquivariantCouplingModel;
+    using Transform = PointTransform;
+    using Weights = Coupling;
+    using State = CouplingState;
 };

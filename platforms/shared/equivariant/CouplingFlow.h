@@ -1,23 +1,32 @@
-// An EquivariantCouplingModel as a map and a density, for as many samples at once as STRIDE reals hold.
-// Included inside a namespace after Coupling.h. No include guard: each meaning of `real` includes it once.
+// A CouplingModel as a map and a density, for as many samples at once as STRIDE reals hold. Its family names
+// the model, and what is particular to it: EquivariantFamily, for one. Included inside a namespace after
+// Worth.h and Items.h. No include guard: each meaning of `real` includes it once.
 
 /** The weights of a flow. Shared by all threads; the model outlives them. */
+template <class Family>
 struct CouplingFlow {
-    explicit CouplingFlow(const EquivariantCouplingModel& model) : model(model), transform(model) {
+    using Model = typename Family::Model;
+    explicit CouplingFlow(const Model& model) : model(model), transform(model) {
         setParameters(model.getParameters().data());
     }
     /** Take other parameters than the model has. */
     void setParameters(const double* parameters) {
-        couplings.clear();
-        for (const auto& place : model.getPlaces().couplings)
-            couplings.emplace_back(model, place, parameters);
+        // One at a time, so that each takes memory that another has left.
+        const auto& places = model.getPlaces().couplings;
+        for (size_t c = 0; c < places.size(); c++) {
+            typename Family::Weights coupling(model, places[c], parameters);
+            if (c < couplings.size())
+                couplings[c] = std::move(coupling);
+            else
+                couplings.push_back(std::move(coupling));
+        }
         scalings.clear();
         for (size_t place : model.getPlaces().scaling)
             scalings.emplace_back(parameters + place, parameters + place + 2 * model.getNumClouds() - 1);
     }
-    const EquivariantCouplingModel& model;
-    PointTransform transform;
-    std::vector<Coupling> couplings;
+    const Model& model;
+    typename Family::Transform transform;
+    std::vector<typename Family::Weights> couplings;
     /** For each layer, the logits of the factors of its scaling. */
     std::vector<std::vector<double>> scalings;
 };
@@ -26,9 +35,10 @@ struct CouplingFlow {
  * Samples on their way through a flow. Each thread has its own. Points are (3 a cloud, particles), in the
  * unit of length of the flow; in two dimensions every z is 0.
  */
+template <class Family>
 class CouplingFlowState {
 public:
-    explicit CouplingFlowState(const CouplingFlow& flow)
+    explicit CouplingFlowState(const CouplingFlow<Family>& flow)
         : flow(flow),
           numParticles(flow.model.getNumParticles()),
           numClouds(flow.model.getNumClouds()),
@@ -42,14 +52,14 @@ public:
     Items& getPoints() { return points; }
     /** Get the log density, in nm, of real h of an item. */
     const WideSum& getLogDensity(int h) const { return logDensity[h]; }
-    /** Get the sum of computeCollinearity() over all frames, for real h of an item, after backpropagate() if
-     * that was worth something. */
+    /** Get the sum of computeCollinearity() over all frames, if the family has any, for real h of an item,
+     * after backpropagate() if that was worth something. */
     const WideSum& getPenalty(int h) const { return penalty[h]; }
-    /** Get the number of frames that this is a sum over. */
-    int countFrames() const {
+    /** Get the number of transforms of points, each of which may have a frame. */
+    int countTransforms() const {
         int count = 0;
-        for (const auto& place : flow.model.getPlaces().couplings)
-            count += numParticles * (int)(place.transformed.size() * place.heads.size());
+        for (const auto& coupling : flow.couplings)
+            count += numParticles * (int)coupling.transformed.size() * coupling.getNumRepeats();
         return count;
     }
     /** Make the points a sample. normal(n, h) is the n-th standard normal number of real h. */
@@ -279,9 +289,9 @@ private:
                                 - real(slope * getScaledDimensions(index) / factor) * worth[h]);
     }
 
-    const CouplingFlow& flow;
+    const CouplingFlow<Family>& flow;
     int numParticles, numClouds, dimensions;
-    std::vector<CouplingState> states;
+    std::vector<typename Family::State> states;
     Items points, adjoint;
     std::vector<Items> kept;
     WideSum logDensity[STRIDE], penalty[STRIDE];

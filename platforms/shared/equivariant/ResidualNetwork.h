@@ -1,6 +1,6 @@
 // The residual network of two layers that the coupling flows are made of. Included inside a namespace that
-// has `real`, Scalar, STRIDE, Matrix, WeightGradient and the shared maths, after Items.h. No include guard:
-// each meaning of `real` includes it once.
+// has `real`, Scalar, STRIDE, Matrix, WeightGradient and the shared maths, after Normalization.h. No include
+// guard: each meaning of `real` includes it once.
 
 [[gnu::always_inline]] inline real siluDerivative(real x) {
     const real s = SIGMOID(x);
@@ -53,7 +53,7 @@ struct NormalizedLayer {
 /** y = silu(a), output = y + silu(second(normalize(y))); the argument a is what the first layer gives. */
 struct Residual {
     Residual() = default;
-    Residual(const EquivariantCouplingModel::ResidualPlace& place, const double* parameters)
+    Residual(const ResidualPlace& place, const double* parameters)
         : first(place.first, parameters), second(place.second, parameters) {}
     Layer first;
     NormalizedLayer second;
@@ -109,42 +109,18 @@ public:
     Items output, adjoint;
 
 private:
-    /** Add up visit(k, k % STRIDE) of all reals k of an item, for each of STRIDE; two sums for each, since an
-     * addition waits for the one before it. */
-    template <class Visit>
-    void sumUp(real* total, const Visit& visit) const {
-        real sums[2 * STRIDE];
-        for (real& sum : sums)
-            sum = real(0.0);
-        int k = 0;
-        for (; k + 2 * STRIDE <= width * STRIDE; k += 2 * STRIDE)
-            for (int h = 0; h < 2 * STRIDE; h++)
-                sums[h] = sums[h] + visit(k + h, h % STRIDE);
-        for (int h = 0; k < width * STRIDE; k++, h++)
-            sums[h] = sums[h] + visit(k, h);
-        for (int h = 0; h < STRIDE; h++)
-            total[h] = sums[h] + sums[STRIDE + h];
-    }
-    /** The silu of the argument, and what normalize() divides by. */
+    /** The silu of the argument, and what normalize() divides it by. */
     template <class Argument>
     void activate(int item, const Argument& argumentOf) {
-        const real inverseWidth = real(1.0 / width);
         real *a = argument.item(item), *y = output.item(item);
         real *inverse = inverseDeviation.item(item), mean[STRIDE];
-        sumUp(mean, [&](int k, int) {
+        sumRows(width, mean, [&](int k) {
             a[k] = argumentOf(k);
             return y[k] = SILU(a[k]);
         });
-        for (real& m : mean)
-            m = m * inverseWidth;
-        sumUp(inverse, [&](int k, int h) { return (y[k] - mean[h]) * (y[k] - mean[h]); });
-        for (int h = 0; h < STRIDE; h++)
-            inverse[h] = RSQRT(inverse[h] * inverseWidth + real(1e-5));
-        if (!isKept)
-            return;
-        real* result = normalized.item(item);
-        for (int k = 0; k < width * STRIDE; k++)
-            result[k] = (y[k] - mean[k % STRIDE]) * inverse[k % STRIDE];
+        measureRows(y, width, mean, inverse);
+        if (isKept)
+            normalizeRows(y, width, mean, inverse, normalized.item(item));
     }
     /** What the matrix of the second layer has given becomes what its silu is taken of. */
     void addSecond(const NormalizedLayer& weights, int item, Items& arguments) {
@@ -158,18 +134,13 @@ private:
                 y[k] = y[k] + SILU(a[k]);
             }
     }
-    /** What normalize(y) is worth, but for its mean, stands in `second`. */
+    /** What normalize(y) is worth stands in `second`. */
     void backpropagateNormalization(int item) {
-        const real *worth = second.item(item), *z = normalized.item(item), *a = argument.item(item);
-        real *given = adjoint.item(item), inverse[STRIDE], slope[STRIDE];
-        sumUp(slope, [&](int k, int) { return worth[k] * z[k]; });
-        for (int h = 0; h < STRIDE; h++) {
-            inverse[h] = inverseDeviation.at(0, item * STRIDE + h);
-            slope[h] = slope[h] * real(1.0 / width);
-        }
-        for (int k = 0; k < width * STRIDE; k++)
-            given[k] = (given[k] + inverse[k % STRIDE] * (worth[k] - slope[k % STRIDE] * z[k]))
-                       * siluDerivative(a[k]);
+        const real* a = argument.item(item);
+        real* given = adjoint.item(item);
+        normalizeRowsAdjoint(
+            normalized.item(item), second.item(item), inverseDeviation.item(item), width,
+            [&](int k, real worth) { given[k] = (given[k] + worth) * siluDerivative(a[k]); });
     }
     bool isKept = false;
     int width = 0;

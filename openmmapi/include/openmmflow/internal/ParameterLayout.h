@@ -18,6 +18,12 @@ struct LayerPlace {
     bool hasBias = true;
 };
 
+/** Where a residual network of two layers stands: u(x) = y + silu(second(normalize(y))), y = silu(first(x)),
+ * where normalize() subtracts the mean of the features and divides by their standard deviation. */
+struct ResidualPlace {
+    LayerPlace first, second;
+};
+
 /**
  * Names and places of the parameters of a flow, which are one flat array: a file stores them tensor by
  * tensor, an optimiser and a gradient deal with one array, and kernels find each layer at its place.
@@ -32,6 +38,7 @@ public:
     LayerPlace addLayer(const std::string& name, int inputs, int outputs, double bound, bool hasBias = true);
     /** The same, with the initial values that torch.nn.Linear has, whose bound is 1/sqrt(inputs). */
     LayerPlace addLayer(const std::string& name, int inputs, int outputs);
+    ResidualPlace addResidual(const std::string& name, int inputs, int width);
     /** Add an array whose initial values are uniform on (-bound, bound), and return its place. */
     size_t addTensor(const std::string& name, const std::vector<int64_t>& shape, double bound);
     size_t getNumParameters() const { return size; }

@@ -10,7 +10,9 @@
 #include "NoiseBlock.h"
 #include "Sigmoid.h"
 #include "WideSum.h"
+#include "openmmflow/internal/AugmentedCouplingModel.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
+#include "shared/JointLayout.h"
 #include "shared/SplineOffset.h"
 
 namespace OpenMMFlow {
@@ -19,7 +21,11 @@ namespace LANE_NAMESPACE {
 namespace {
 
 #include "shared/equivariant/Collinearity.h"
+#include "shared/equivariant/Worth.h"
+
 #include "shared/equivariant/Items.h"
+
+#include "shared/equivariant/Normalization.h"
 
 #include "shared/equivariant/ResidualNetwork.h"
 
@@ -28,22 +34,29 @@ namespace {
 #include "shared/equivariant/Edges.h"
 
 #include "shared/equivariant/NetworkState.h"
+
+#include "shared/equivariant/CoordinateFunction.h"
 #include "shared/equivariant/Transforms.h"
 
 #include "shared/equivariant/Coupling.h"
 
+#include "shared/augmented/Attention.h"
+
+#include "shared/augmented/Transformer.h"
+
+#include "shared/augmented/ElementwiseCoupling.h"
+
 #include "shared/equivariant/CouplingFlow.h"
 
-/** A tile of samples on their way through the equivariant coupling flow. */
+/** A tile of samples on their way through a coupling flow. */
+template <class Family>
 class CouplingFlowBlock : public CpuFlowBlock, public CpuGradientBlock {
 public:
-    explicit CouplingFlowBlock(const CouplingFlow& flow)
+    explicit CouplingFlowBlock(const CouplingFlow<Family>& flow)
         : flow(flow),
           state(flow),
-          numParticles(flow.model.getNumParticles()),
-          numNumbers(3 * numParticles * flow.model.getNumClouds()),
-          dimensions(flow.model.getParticles().dimensions),
-          unit(flow.model.getOptions().lengthUnit),
+          layout(flow.model, flow.model.getOptions().lengthUnit),
+          numNumbers(layout.getNumNumbers()),
           numNormals((state.getNumNormals() + 1) / 2 * 2),
           normals((size_t)numNormals * TILE) {}
     int getBlockSize() const override { return TILE; }
@@ -58,9 +71,9 @@ public:
         for (int s = 0; s < count; s++) {
             double* sample = positions + (size_t)s * numNumbers;
             logQ[s] = getLogDensity(s);
-            store(state.getPoints(), s, unit, sample);
-            center(sample);
-            if (std::isfinite(logQ[s]) && isFinite(sample))
+            store(state.getPoints(), s, layout.unit, sample);
+            layout.center(sample);
+            if (std::isfinite(logQ[s]) && layout.isFinite(sample))
                 continue;
             // A frame was degenerate.
             logQ[s] = std::numeric_limits<double>::infinity();
@@ -73,7 +86,7 @@ public:
         for (int s = 0; s < count; s++) {
             logQ[s] = getLogDensity(s);
             if (!std::isfinite(logQ[s]))
-                logQ[s] = isFinite(positions + (size_t)s * numNumbers)
+                logQ[s] = layout.isFinite(positions + (size_t)s * numNumbers)
                               ? -std::numeric_limits<double>::infinity()
                               : std::numeric_limits<double>::quiet_NaN();
         }
@@ -85,7 +98,7 @@ public:
         for (int s = 0; s < count; s++) {
             double* result = gradient + (size_t)s * numNumbers;
             if (std::isfinite(logQ[s]))
-                store(adjoint, s, 1 / unit, result);
+                store(adjoint, s, 1 / layout.unit, result);
             else
                 std::fill_n(result, numNumbers, std::numeric_limits<double>::quiet_NaN());
         }
@@ -104,17 +117,17 @@ public:
         load(count, positions);
         state.evaluate(true);
         // What stands in for samples that are missing is worth nothing.
-        const double numFrames = state.countFrames();
+        const double numTransforms = state.countTransforms();
         Lanes worths[STRIDE], penaltyWorths[STRIDE];
         for (int s = 0; s < TILE; s++) {
             worths[s / LANES].v[s % LANES] = s < count ? (Scalar)worth[s] : 0;
-            penaltyWorths[s / LANES].v[s % LANES] = s < count ? (Scalar)(penaltyWorth / numFrames) : 0;
+            penaltyWorths[s / LANES].v[s % LANES] = s < count ? (Scalar)(penaltyWorth / numTransforms) : 0;
         }
         for (int s = 0; s < count; s++)
             logQ[s] = getLogDensity(s);
         state.backpropagate({worths, penaltyWorth != 0 ? penaltyWorths : nullptr}, gradient.get());
         for (int s = 0; s < count; s++)
-            penalty[s] = state.getPenalty(s / LANES).get(s % LANES) / numFrames;
+            penalty[s] = state.getPenalty(s / LANES).get(s % LANES) / numTransforms;
     }
     void moveGradient(double* sum, size_t first, size_t last) override {
         if (gradient)
@@ -122,68 +135,56 @@ public:
     }
 
 private:
-    int getRow(int i) const { return 3 * (i / 3 / numParticles) + i % 3; }
-    int getVector(int i, int s) const { return i / 3 % numParticles * STRIDE + s / LANES; }
-    bool isUsed(int i) const { return i % 3 < dimensions; }
+    int getVector(int i, int s) const { return layout.getParticle(i) * STRIDE + s / LANES; }
     double getLogDensity(int s) const { return state.getLogDensity(s / LANES).get(s % LANES); }
-    bool isFinite(const double* sample) const {
-        for (int i = 0; i < numNumbers; i++)
-            if (isUsed(i) && !std::isfinite(sample[i]))
-                return false;
-        return true;
-    }
-    /** Move the centre of x to the origin. */
-    void center(double* sample) const {
-        double sum[3] = {0, 0, 0};
-        for (int i = 0; i < 3 * numParticles; i++)
-            sum[i % 3] += sample[i];
-        for (int i = 0; i < numNumbers; i++)
-            sample[i] -= sum[i % 3] / numParticles;
-    }
     /** In double precision, the centre is taken off before anything is rounded. Samples that are missing
      * repeat the last. */
     void load(int count, const double* positions) {
         std::vector<double> sample(numNumbers);
         for (int s = 0; s < TILE; s++) {
             std::copy_n(positions + (size_t)std::min(s, count - 1) * numNumbers, numNumbers, sample.begin());
-            center(sample.data());
+            layout.center(sample.data());
             for (int i = 0; i < numNumbers; i++)
-                state.getPoints().at(getRow(i), getVector(i, s)).v[s % LANES] =
-                    isUsed(i) ? (Scalar)(sample[i] / unit) : 0;
+                state.getPoints().at(layout.getRow(i), getVector(i, s)).v[s % LANES] =
+                    layout.isUsed(i) ? (Scalar)(sample[i] / layout.unit) : 0;
         }
     }
     void store(const Items& items, int s, double factor, double* result) const {
         for (int i = 0; i < numNumbers; i++)
-            result[i] = factor * items.at(getRow(i), getVector(i, s)).v[s % LANES];
+            result[i] = factor * items.at(layout.getRow(i), getVector(i, s)).v[s % LANES];
     }
-    const CouplingFlow& flow;
-    CouplingFlowState state;
+    const CouplingFlow<Family>& flow;
+    CouplingFlowState<Family> state;
     std::unique_ptr<WeightGradient> gradient;
-    int numParticles, numNumbers, dimensions;
-    double unit;
-    int numNormals;
+    JointLayout layout;
+    int numNumbers, numNormals;
     std::vector<double> normals;
 };
 
+template <class Family>
 class CpuCouplingFlow : public CpuFlow {
 public:
-    explicit CpuCouplingFlow(const EquivariantCouplingModel& model) : flow(model) {}
+    explicit CpuCouplingFlow(const typename Family::Model& model) : flow(model) {}
     std::unique_ptr<CpuFlowBlock> createBlock() const override {
-        return std::make_unique<CouplingFlowBlock>(flow);
+        return std::make_unique<CouplingFlowBlock<Family>>(flow);
     }
     std::unique_ptr<CpuGradientBlock> createGradientBlock() const override {
-        return std::make_unique<CouplingFlowBlock>(flow);
+        return std::make_unique<CouplingFlowBlock<Family>>(flow);
     }
     void setParameters(const double* parameters) override { flow.setParameters(parameters); }
 
 private:
-    CouplingFlow flow;
+    CouplingFlow<Family> flow;
 };
 
 }  // namespace
 
 CpuFlow* createCouplingFlow(const EquivariantCouplingModel& model) {
-    return new CpuCouplingFlow(model);
+    return new CpuCouplingFlow<EquivariantFamily>(model);
+}
+
+CpuFlow* createCouplingFlow(const AugmentedCouplingModel& model) {
+    return new CpuCouplingFlow<AugmentedFamily>(model);
 }
 
 }  // namespace LANE_NAMESPACE

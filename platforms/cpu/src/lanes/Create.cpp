@@ -1,5 +1,6 @@
 #include "CpuFlow.h"
 #include "CpuPotential.h"
+#include "openmmflow/internal/AugmentedCouplingModel.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
 #include "openmmflow/internal/InternalFlowModel.h"
 
@@ -8,11 +9,13 @@ namespace OpenMMFlow {
 namespace lanes_single {
 CpuFlow* createInternalFlow(const InternalFlowModel& model);
 CpuFlow* createCouplingFlow(const EquivariantCouplingModel& model);
+CpuFlow* createCouplingFlow(const AugmentedCouplingModel& model);
 CpuPotential* createPotential(const PotentialModel& model);
 }  // namespace lanes_single
 namespace lanes_double {
 CpuFlow* createInternalFlow(const InternalFlowModel& model);
 CpuFlow* createCouplingFlow(const EquivariantCouplingModel& model);
+CpuFlow* createCouplingFlow(const AugmentedCouplingModel& model);
 CpuPotential* createPotential(const PotentialModel& model);
 }  // namespace lanes_double
 
@@ -25,6 +28,9 @@ extern "C" CpuFlow* openmmflowCreateFlow(const FlowModel& model, bool doublePrec
         return doublePrecision ? lanes_double::createInternalFlow(*internal)
                                : lanes_single::createInternalFlow(*internal);
     if (auto* coupling = dynamic_cast<const EquivariantCouplingModel*>(&model))
+        return doublePrecision ? lanes_double::createCouplingFlow(*coupling)
+                               : lanes_single::createCouplingFlow(*coupling);
+    if (auto* coupling = dynamic_cast<const AugmentedCouplingModel*>(&model))
         return doublePrecision ? lanes_double::createCouplingFlow(*coupling)
                                : lanes_single::createCouplingFlow(*coupling);
     return nullptr;

@@ -68,6 +68,9 @@ inline Dual RSQRT(Dual x) {
 inline Dual SIGMOID(Dual x) {
     return RECIP(Dual(1) + EXP(-x));
 }
+inline Dual SILU(Dual x) {
+    return x * SIGMOID(x);
+}
 inline Dual SIN(Dual x) {
     return chain(std::sin(x.value), std::cos(x.value), x);
 }

@@ -236,9 +236,14 @@ TEST(AugmentedParticles, BadArgumentsAreExplained) {
     expectError(add(flow, {0, 1, 2, 3}, 0), "mass");
     expectError([&] { AugmentedParticles::drawPositions(flow, {1, 2, 3}); }, "12 numbers, not 3");
     EXPECT_EQ(system.getNumParticles(), 4);
+    auto* nonbonded = new NonbondedForce();
+    for (int i = 0; i < 4; i++)
+        nonbonded->addParticle(0, 1, 0);
+    system.addForce(nonbonded);
     system.addForce(new CustomGBForce());
     expectError(add(flow, {0, 1, 2, 3}), "CustomGBForce");
     EXPECT_EQ(system.getNumParticles(), 4);
+    EXPECT_EQ(nonbonded->getNumParticles(), 4) << "an error leaves every Force as it was";
     System bare;
     for (int i = 0; i < 4; i++)
         bare.addParticle(1);

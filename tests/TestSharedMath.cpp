@@ -110,6 +110,37 @@ TEST_P(Splines, AdjointOfTheInverseAgreesWithFiniteDifferences) {
     EXPECT_GT(checked, 0.998 * total);
 }
 
+TEST_P(Splines, EndsHaveTheDerivativesOfTheirTails) {
+    if (ends != SPLINE_FREE_ENDS)
+        GTEST_SKIP() << "only free ends have derivatives of their own";
+    const std::vector<double> parameters = randomParameters();
+    for (auto [end, beyond] : {std::pair{shape.lower, shape.lower - 1}, {shape.upper, shape.upper + 1}}) {
+        const SplineResult forward = splineForward(end, parameters.data(), 1, shape, ends);
+        EXPECT_EQ(forward.value, end);
+        EXPECT_EQ(forward.logDerivative,
+                  splineForward(beyond, parameters.data(), 1, shape, ends).logDerivative);
+        EXPECT_EQ(splineInverse(end, parameters.data(), 1, shape, ends).logDerivative,
+                  splineInverse(beyond, parameters.data(), 1, shape, ends).logDerivative);
+        std::vector<double> atEnd(parameters.size()), outside(parameters.size());
+        splineInverseAdjoint(end, parameters.data(), 1, shape, ends, 0, 1, 1, atEnd.data());
+        splineInverseAdjoint(beyond, parameters.data(), 1, shape, ends, 0, 1, 1, outside.data());
+        EXPECT_EQ(atEnd, outside);
+    }
+}
+
+TEST(SharedMath, SoftplusHasDigitsWhereItIsSmall) {
+    for (double u : {-36.0, -30.0, -20.0, -3.0, 0.0, 2.0, 30.0})
+        EXPECT_NEAR(softplus(u) / (std::max(u, 0.0) + std::log1p(std::exp(-std::fabs(u)))), 1, 1e-14) << u;
+}
+
+TEST(SharedMath, VolumeOfSphericalCoordinatesIsThatOfTheMapBeyondPi) {
+    const double single = (float)M_PI;
+    ASSERT_GT(single, M_PI);
+    const real3 s = make_real3(1.7, single, 0.4);
+    EXPECT_NEAR(logVolumeOfSpherical(s), 2 * std::log(1.7) + std::log(single - M_PI), 1e-6);
+    EXPECT_NEAR(logVolumeOfSpherical(s), logVolumeOfPoint(fromSpherical(s)), 1e-6);
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, Splines,
                          testing::Combine(testing::Values(2, 8, 32),
                                           testing::Values(SPLINE_IDENTITY_TAILS, SPLINE_CIRCULAR,

@@ -31,6 +31,15 @@ const AugmentedFlowModel& getAugmentedModel(const Flow& flow) {
     return *model;
 }
 
+void checkAllowsIdleParticles(const Force& force) {
+    if (dynamic_cast<const GBSAOBCForce*>(&force) != nullptr
+        || dynamic_cast<const CustomGBForce*>(&force) != nullptr
+        || dynamic_cast<const CustomManyParticleForce*>(&force) != nullptr)
+        throw OpenMMException("Augmented particles cannot be left out of a " + force.getName()
+                              + ": use a MonteCarloFlowMove, which needs none in the System, or another force "
+                                "field.");
+}
+
 /** Add particles that a Force has nothing to do with. */
 void addIdleParticles(Force& force, int existing, int added) {
     if (auto* nonbonded = dynamic_cast<NonbondedForce*>(&force))
@@ -45,12 +54,7 @@ void addIdleParticles(Force& force, int existing, int added) {
         }
         for (int i = 0; i < added; i++)
             custom->addParticle(vector<double>(custom->getNumPerParticleParameters(), 0.0));
-    } else if (dynamic_cast<GBSAOBCForce*>(&force) != nullptr
-               || dynamic_cast<CustomGBForce*>(&force) != nullptr
-               || dynamic_cast<CustomManyParticleForce*>(&force) != nullptr)
-        throw OpenMMException("Augmented particles cannot be left out of a " + force.getName()
-                              + ": use a MonteCarloFlowMove, which needs none in the System, or another force "
-                                "field.");
+    }
 }
 
 }  // namespace
@@ -63,6 +67,9 @@ vector<int> AugmentedParticles::addTo(System& system, const Flow& flow, const ve
     checkTemperature(temperature);
     if (!(mass > 0))
         throw OpenMMException("The mass of augmented particles must be positive.");
+    // All of them before the first is changed.
+    for (int f = 0; f < system.getNumForces(); f++)
+        checkAllowsIdleParticles(system.getForce(f));
     for (int f = 0; f < system.getNumForces(); f++)
         addIdleParticles(system.getForce(f), existing, added);
     const int dimensions = model.getParticles().dimensions;

@@ -37,6 +37,9 @@ inline real RSQRT(real x) {
 inline real SIGMOID(real x) {
     return 1 / (1 + std::exp(-x));
 }
+inline real SILU(real x) {
+    return x / (1 + std::exp(-x));
+}
 inline real SIN(real x) {
     return std::sin(x);
 }

@@ -88,14 +88,15 @@ DEVICE real3 fromSpherical(real3 s) {
     return make_real3(planar * COS(s.z), planar * SIN(s.z), s.x * COS(s.y));
 }
 
-/* log(r^2 sin(theta)), from Cartesian coordinates and from spherical ones. */
+/* log(r^2 |sin(theta)|), from Cartesian coordinates and from spherical ones. The pi of single precision lies
+ * beyond pi: an angle there is as good as any, and fromSpherical() has this volume there too. */
 DEVICE real logVolumeOfPoint(real3 c) {
     real planar = c.x * c.x + c.y * c.y + (real)TINY_SQUARE;
     return (real)0.5 * (LOG(planar) + LOG(planar + c.z * c.z));
 }
 
 DEVICE real logVolumeOfSpherical(real3 s) {
-    return (real)2 * LOG(s.x) + LOG(SIN(s.y));
+    return (real)2 * LOG(s.x) + LOG(FABS(SIN(s.y)));
 }
 
 /* What c is worth, given what toSpherical(c) and logVolumeOfPoint(c) are worth. */

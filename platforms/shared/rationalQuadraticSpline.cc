@@ -27,8 +27,13 @@ typedef struct {
     real left, width, bottom, height, derivativeLeft, derivativeRight;
 } SplineBin;
 
+/* log(1 + e^u). Of 1 + e^-|u|, the logarithm is taken of what it is rounded to; what rounding takes off is
+ * added, or a small result would have no correct digit. */
 DEVICE real softplus(real u) {
-    return SELECT(u > (real)0, u, (real)0) + LOG((real)1 + EXP(-FABS(u)));
+    real power = EXP(-FABS(u));
+    real sum = (real)1 + power;
+    real rest = power - (sum - (real)1);
+    return SELECT(u > (real)0, u, (real)0) + (LOG(sum) + rest / sum);
 }
 
 DEVICE real sigmoid(real u) {
@@ -121,7 +126,7 @@ DEVICE real isInsideSpline(real x, SplineShape shape) {
 
 /* The derivative on the tail of free ends that x lies on, given the outermost bin there. */
 DEVICE real getTailDerivative(real x, SplineBin bin, SplineShape shape) {
-    return SELECT(x > shape.upper, bin.derivativeRight, bin.derivativeLeft);
+    return SELECT(x >= shape.upper, bin.derivativeRight, bin.derivativeLeft);
 }
 
 /* y and log(dy/dx) at the fraction t of a bin; equations 4 and 5 of Durkan et al. */

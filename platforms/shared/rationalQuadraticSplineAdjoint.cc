@@ -81,8 +81,8 @@ DEVICE real splineInverseAdjoint(real y, const real* parameters, int stride, Spl
         real tail = ends == SPLINE_FREE_ENDS ? getTailDerivative(y, bin, shape) : (real)1;
         real zero = (real)0;
         real tailAdjoint = -(valueAdjoint * (y - inside) / tail + logAdjoint) / tail;
-        real leftTail = ends == SPLINE_FREE_ENDS ? SELECT(y > shape.upper, zero, tailAdjoint) : zero;
-        real rightTail = ends == SPLINE_FREE_ENDS ? SELECT(y > shape.upper, tailAdjoint, zero) : zero;
+        real leftTail = ends == SPLINE_FREE_ENDS ? SELECT(y >= shape.upper, zero, tailAdjoint) : zero;
+        real rightTail = ends == SPLINE_FREE_ENDS ? SELECT(y >= shape.upper, tailAdjoint, zero) : zero;
         yAdjoint = SELECT(isInside > zero, yAdjoint, valueAdjoint / tail);
         adjoint.bin.left = SELECT(isInside > zero, adjoint.bin.left, zero);
         adjoint.bin.width = SELECT(isInside > zero, adjoint.bin.width, zero);

@@ -29,6 +29,10 @@ namespace {
 
 #include "shared/equivariant/Network.h"
 
+#include "shared/equivariant/Edges.h"
+
+#include "shared/equivariant/NetworkState.h"
+
 #include "shared/equivariant/CoordinateFunction.h"
 #include "shared/equivariant/Transforms.h"
 

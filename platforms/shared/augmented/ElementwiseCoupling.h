@@ -132,26 +132,21 @@ private:
         });
         network.evaluate(coupling.network, isKept);
         head.keep(isKept);
-        coupling.head.first.weight.multiply(network.getFeatures().begin(), numParticles,
-                                            [&](int row, int v, real y) { head.setArgument(row, v, y); });
+        coupling.head.first.weight.multiply(network.getFeatures().begin(), numParticles, head.getArgument());
         head.evaluate(coupling.head.second, numParticles);
-        coupling.output.weight.multiply(head.output.begin(), numParticles,
-                                        [&](int row, int v, real y) { parameters.at(row, v) = y; });
+        coupling.output.weight.multiply(head.output.begin(), numParticles, parameters.begin());
     }
 
     void backpropagateHead(const ElementwiseCoupling& coupling, WeightGradient* gradient) {
         if (gradient != nullptr)
             gradient->add(coupling.output.place, parametersAdjoint.begin(), head.output.begin(),
                           numParticles);
-        coupling.output.transposed.multiply(parametersAdjoint.begin(), numParticles,
-                                            [&](int row, int v, real y) { head.adjoint.at(row, v) = y; });
+        coupling.output.transposed.multiply(parametersAdjoint.begin(), numParticles, head.adjoint.begin());
         head.backpropagate(coupling.head.second, numParticles, gradient);
         if (gradient != nullptr)
             gradient->add(coupling.head.first.place, head.adjoint.begin(), network.getFeatures().begin(),
                           numParticles);
-        coupling.head.first.transposed.multiply(
-            head.adjoint.begin(), numParticles,
-            [&](int row, int v, real y) { featuresAdjoint.at(row, v) = y; });
+        coupling.head.first.transposed.multiply(head.adjoint.begin(), numParticles, featuresAdjoint.begin());
     }
 
     const ElementwiseTransform& transform;

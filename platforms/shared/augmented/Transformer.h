@@ -46,8 +46,7 @@ public:
         feedForward.keep(isKept);
         first.evaluate(features);
         auto project = [&](const Layer& layer, Items& result) {
-            layer.weight.multiply(first.output.begin(), numParticles,
-                                  [&](int row, int v, real y) { result.at(row, v) = y; });
+            layer.weight.multiply(first.output.begin(), numParticles, result.begin());
         };
         auto addTo = [&](int row, int v, real y) { features.at(row, v) = features.at(row, v) + y; };
         project(block.query, attention.query);
@@ -56,9 +55,8 @@ public:
         attention.evaluate();
         block.attention.weight.multiply(attention.output.begin(), numParticles, addTo);
         second.evaluate(features);
-        block.feedForward.first.weight.multiply(
-            second.output.begin(), numParticles,
-            [&](int row, int v, real y) { feedForward.setArgument(row, v, y); });
+        block.feedForward.first.weight.multiply(second.output.begin(), numParticles,
+                                                feedForward.getArgument());
         feedForward.evaluate(block.feedForward.second, numParticles);
         block.output.weight.multiply(feedForward.output.begin(), numParticles, addTo);
     }
@@ -66,8 +64,7 @@ public:
     void backpropagate(const TransformerBlock& block, Items& featuresAdjoint, WeightGradient* gradient) {
         attention.prepareAdjoints();
         addGradient(gradient, block.output, featuresAdjoint, feedForward.output);
-        block.output.transposed.multiply(featuresAdjoint.begin(), numParticles,
-                                         [&](int row, int v, real y) { feedForward.adjoint.at(row, v) = y; });
+        block.output.transposed.multiply(featuresAdjoint.begin(), numParticles, feedForward.adjoint.begin());
         feedForward.backpropagate(block.feedForward.second, numParticles, gradient);
         addGradient(gradient, block.feedForward.first, feedForward.adjoint, second.output);
         second.clearAdjoint();
@@ -75,9 +72,8 @@ public:
         second.backpropagate(featuresAdjoint);
 
         addGradient(gradient, block.attention, featuresAdjoint, attention.output);
-        block.attention.transposed.multiply(
-            featuresAdjoint.begin(), numParticles,
-            [&](int row, int v, real y) { attention.outputAdjoint.at(row, v) = y; });
+        block.attention.transposed.multiply(featuresAdjoint.begin(), numParticles,
+                                            attention.outputAdjoint.begin());
         attention.backpropagate();
         first.clearAdjoint();
         for (const auto& [layer, adjoint] : {std::pair{&block.query, &attention.queryAdjoint},
@@ -124,12 +120,17 @@ public:
     void evaluate(const Transformer& network, bool isKept) {
         if (isKept && argument.getNumRows() == 0)
             argument = features;
-        network.input.weight.multiply(input.begin(), numParticles, [&](int row, int v, real y) {
-            const real a = y + real(network.embeddings[getEmbedding(network, v / STRIDE) + row]);
-            if (isKept)
-                argument.at(row, v) = a;
-            features.at(row, v) = silu(a);
-        });
+        network.input.weight.multiply(input.begin(), numParticles, features.begin());
+        for (int i = 0; i < numParticles; i++) {
+            const Scalar* embedding = &network.embeddings[getEmbedding(network, i)];
+            real* y = features.item(i);
+            for (int k = 0; k < numFeatures * STRIDE; k++) {
+                const real a = y[k] + real(embedding[k / STRIDE]);
+                if (isKept)
+                    argument.item(i)[k] = a;
+                y[k] = SILU(a);
+            }
+        }
         for (size_t b = 0; b < network.blocks.size(); b++)
             getState(isKept ? b : 0).evaluate(network.blocks[b], features, isKept);
     }
@@ -147,8 +148,7 @@ public:
         }
         if (inputAdjoint.getNumRows() == 0)
             inputAdjoint = input;
-        network.input.transposed.multiply(featuresAdjoint.begin(), numParticles,
-                                          [&](int row, int v, real y) { inputAdjoint.at(row, v) = y; });
+        network.input.transposed.multiply(featuresAdjoint.begin(), numParticles, inputAdjoint.begin());
         return inputAdjoint;
     }
 

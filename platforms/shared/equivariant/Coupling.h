@@ -1,4 +1,4 @@
-// A coupling of an EquivariantCouplingModel. Included inside a namespace after Worth.h, Network.h and
+// A coupling of an EquivariantCouplingModel. Included inside a namespace after Worth.h, NetworkState.h and
 // Transforms.h. No include guard: each meaning of `real` includes it once.
 
 /** The weights of a coupling. Shared by all threads. */
@@ -41,25 +41,14 @@ public:
         evaluateNetwork(coupling, points);
         head.keep(false);
         const int repeats = (int)coupling.heads.size();
-        for (int r = 0; r < repeats; r++) {
-            const int repeat = INVERSE ? repeats - 1 - r : r;
-            evaluateHead(coupling.heads[repeat]);
-            forEachPoint(coupling, repeat, [&](int t, int v, int firstVector) {
-                const int row = 3 * coupling.transformed[t];
-                real3 origin, first, second;
-                const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
-                const MappedPoint mapped =
-                    transform.map<INVERSE>(frame, points.point(row, v) - origin, getParameters(t, v));
-                points.setPoint(row, v, origin + mapped.point);
-                logDensity[v % STRIDE].add(INVERSE ? mapped.logVolume : -mapped.logVolume);
-            });
-        }
+        for (int r = 0; r < repeats; r++)
+            applyRepeat<INVERSE>(coupling, INVERSE ? repeats - 1 - r : r, points, logDensity);
     }
     /**
      * From what the points that apply<true>() has made are worth to what those that it was given are worth,
      * in `adjoint`.
      *
-     * @param points   what it was given; on exit, what it made
+     * @param points   what it was given; they are changed
      * @param worth    what the log volume and the penalty are worth
      * @param penalty   to which the penalty on frames is added, for each real of an item
      */
@@ -72,19 +61,11 @@ public:
         evaluateNetwork(coupling, points);
         const int repeats = (int)coupling.heads.size();
         given.resize(repeats);
-        for (int repeat = repeats - 1; repeat >= 0; repeat--) {
-            given[repeat] = points;
-            evaluateHead(coupling.heads[repeat]);
-            forEachPoint(coupling, repeat, [&](int t, int v, int firstVector) {
-                const int row = 3 * coupling.transformed[t];
-                real3 origin, first, second;
-                const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
-                points.setPoint(
-                    row, v,
-                    origin
-                        + transform.map<true>(frame, points.point(row, v) - origin, getParameters(t, v))
-                              .point);
-            });
+        given[repeats - 1] = points;
+        WideSum unused[STRIDE];
+        for (int repeat = repeats - 1; repeat > 0; repeat--) {
+            applyRepeat<true>(coupling, repeat, points, unused);
+            given[repeat - 1] = points;
         }
         network.clearAdjoints();
         head.keep(true);
@@ -114,11 +95,23 @@ private:
     }
 
     void evaluateHead(const Coupling::Head& weights) {
-        weights.hidden.first.weight.multiply(headInput.begin(), numParticles,
-                                             [&](int row, int v, real y) { head.setArgument(row, v, y); });
+        weights.hidden.first.weight.multiply(headInput.begin(), numParticles, head.getArgument());
         head.evaluate(weights.hidden.second, numParticles);
-        weights.output.weight.multiply(head.output.begin(), numParticles,
-                                       [&](int row, int v, real y) { parameters.at(row, v) = y; });
+        weights.output.weight.multiply(head.output.begin(), numParticles, parameters.begin());
+    }
+
+    template <bool INVERSE>
+    void applyRepeat(const Coupling& coupling, int repeat, Items& points, WideSum* logDensity) {
+        evaluateHead(coupling.heads[repeat]);
+        forEachPoint(coupling, repeat, [&](int t, int v, int firstVector) {
+            const int row = 3 * coupling.transformed[t];
+            real3 origin, first, second;
+            const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
+            const MappedPoint mapped =
+                transform.map<INVERSE>(frame, points.point(row, v) - origin, getParameters(t, v));
+            points.setPoint(row, v, origin + mapped.point);
+            logDensity[v % STRIDE].add(INVERSE ? mapped.logVolume : -mapped.logVolume);
+        });
     }
 
     const real* getParameters(int t, int v) const {
@@ -182,8 +175,7 @@ private:
         });
         if (gradient != nullptr)
             gradient->add(weights.output.place, parametersAdjoint.begin(), head.output.begin(), numParticles);
-        weights.output.transposed.multiply(parametersAdjoint.begin(), numParticles,
-                                           [&](int row, int v, real y) { head.adjoint.at(row, v) = y; });
+        weights.output.transposed.multiply(parametersAdjoint.begin(), numParticles, head.adjoint.begin());
         head.backpropagate(weights.hidden.second, numParticles, gradient);
         if (gradient != nullptr)
             gradient->add(weights.hidden.first.place, head.adjoint.begin(), headInput.begin(), numParticles);

@@ -30,6 +30,10 @@ public:
                 store(i, v, sum);
             }
     }
+    /** The same into an array of as many rows as there are outputs. */
+    void multiply(const real* x, int items, real* y) const {
+        multiply(x, items, [&](int i, int v, real sum) { y[(size_t)v * outputs + i] = sum; });
+    }
 
 private:
     int outputs, inputs;

@@ -11,7 +11,11 @@ public:
     Items(int rows, int items) : rows(rows), items(items), data((size_t)rows * items * STRIDE, real(0.0)) {}
     real& at(int row, int v) { return data[index(row, v)]; }
     const real& at(int row, int v) const { return data[index(row, v)]; }
+    real* begin() { return data.data(); }
     const real* begin() const { return data.data(); }
+    /** All numbers of an item, row by row. */
+    real* item(int i) { return &data[(size_t)i * rows * STRIDE]; }
+    const real* item(int i) const { return &data[(size_t)i * rows * STRIDE]; }
     void fill(double value) { std::fill(data.begin(), data.end(), real(value)); }
     int getNumRows() const { return rows; }
     int getNumItems() const { return items; }

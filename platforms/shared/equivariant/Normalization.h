@@ -2,38 +2,53 @@
 // layer that follows has. Included inside a namespace that has `real`, STRIDE and the shared maths, after
 // Items.h. No include guard: each meaning of `real` includes it once.
 
-/** Subtract their mean from the rows of a vector, which lie STRIDE apart, and divide by their standard
- * deviation, whose inverse is returned. */
-inline real normalizeRows(const real* x, real* y, int rows) {
-    const real inverseRows = real(1.0 / rows);
-    real sum = real(0.0);
-    for (int i = 0; i < rows; i++)
-        sum = sum + x[i * STRIDE];
-    const real mean = sum * inverseRows;
-    real squares = real(0.0);
-    for (int i = 0; i < rows; i++) {
-        y[i * STRIDE] = x[i * STRIDE] - mean;
-        squares = squares + y[i * STRIDE] * y[i * STRIDE];
-    }
-    const real inverse = RSQRT(squares * inverseRows + real(1e-5));
-    for (int i = 0; i < rows; i++)
-        y[i * STRIDE] = y[i * STRIDE] * inverse;
-    return inverse;
+/** Add up visit(k) of all reals k of an item, for each of STRIDE; two sums for each, since an addition waits
+ * for the one before it. */
+template <class Visit>
+[[gnu::always_inline]] inline void sumRows(int rows, real* total, const Visit& visit) {
+    real sums[2 * STRIDE];
+    for (real& sum : sums)
+        sum = real(0.0);
+    int k = 0;
+    for (; k + 2 * STRIDE <= rows * STRIDE; k += 2 * STRIDE)
+        for (int h = 0; h < 2 * STRIDE; h++)
+            sums[h] = sums[h] + visit(k + h);
+    for (int h = 0; k < rows * STRIDE; k++, h++)
+        sums[h] = sums[h] + visit(k);
+    for (int h = 0; h < STRIDE; h++)
+        total[h] = sums[h] + sums[STRIDE + h];
 }
 
-/** Call add(i, worth) with what row i of x is worth, given what y is worth and the inverse that
- * normalizeRows() returned. */
-template <class Add>
-void normalizeRowsAdjoint(const real* y, const real* yAdjoint, real inverse, int rows, const Add& add) {
+/** Find the mean of the rows of an item, given their sum in the same place, and the inverse of their standard
+ * deviation. */
+inline void measureRows(const real* x, int rows, real* mean, real* inverse) {
     const real inverseRows = real(1.0 / rows);
-    real sum = real(0.0), product = real(0.0);
-    for (int i = 0; i < rows; i++) {
-        sum = sum + yAdjoint[i * STRIDE];
-        product = product + yAdjoint[i * STRIDE] * y[i * STRIDE];
+    for (int h = 0; h < STRIDE; h++)
+        mean[h] = mean[h] * inverseRows;
+    sumRows(rows, inverse, [&](int k) { return (x[k] - mean[k % STRIDE]) * (x[k] - mean[k % STRIDE]); });
+    for (int h = 0; h < STRIDE; h++)
+        inverse[h] = RSQRT(inverse[h] * inverseRows + real(1e-5));
+}
+
+inline void normalizeRows(const real* x, int rows, const real* mean, const real* inverse, real* y) {
+    for (int k = 0; k < rows * STRIDE; k++)
+        y[k] = (x[k] - mean[k % STRIDE]) * inverse[k % STRIDE];
+}
+
+/** Call add(k, worth) with what real k of the rows was worth before normalizeRows(), given what y is
+ * worth after it. */
+template <class Add>
+void normalizeRowsAdjoint(const real* y, const real* yAdjoint, const real* inverse, int rows,
+                          const Add& add) {
+    real mean[STRIDE], slope[STRIDE];
+    sumRows(rows, mean, [&](int k) { return yAdjoint[k]; });
+    sumRows(rows, slope, [&](int k) { return yAdjoint[k] * y[k]; });
+    for (int h = 0; h < STRIDE; h++) {
+        mean[h] = mean[h] * real(1.0 / rows);
+        slope[h] = slope[h] * real(1.0 / rows);
     }
-    const real mean = sum * inverseRows, slope = product * inverseRows;
-    for (int i = 0; i < rows; i++)
-        add(i, inverse * (yAdjoint[i * STRIDE] - mean - slope * y[i * STRIDE]));
+    for (int k = 0; k < rows * STRIDE; k++)
+        add(k, inverse[k % STRIDE] * (yAdjoint[k] - mean[k % STRIDE] - slope[k % STRIDE] * y[k]));
 }
 
 /** The features of some particles, normalised. */
@@ -41,8 +56,14 @@ class NormalizedItems {
 public:
     NormalizedItems(int rows, int items) : output(rows, items), inverseDeviations(1, items) {}
     void evaluate(const Items& x) {
-        for (int v = 0; v < output.getNumItems() * STRIDE; v++)
-            inverseDeviations.at(0, v) = normalizeRows(&x.at(0, v), &output.at(0, v), output.getNumRows());
+        const int rows = output.getNumRows();
+        for (int item = 0; item < output.getNumItems(); item++) {
+            const real* from = x.item(item);
+            real *inverse = inverseDeviations.item(item), mean[STRIDE];
+            sumRows(rows, mean, [&](int k) { return from[k]; });
+            measureRows(from, rows, mean, inverse);
+            normalizeRows(from, rows, mean, inverse, output.item(item));
+        }
     }
     void clearAdjoint() {
         if (adjoint.getNumRows() == 0)
@@ -51,10 +72,12 @@ public:
     }
     /** Add what x is worth, given what `output` is worth, in `adjoint`. */
     void backpropagate(Items& xAdjoint) const {
-        for (int v = 0; v < output.getNumItems() * STRIDE; v++)
-            normalizeRowsAdjoint(
-                &output.at(0, v), &adjoint.at(0, v), inverseDeviations.at(0, v), output.getNumRows(),
-                [&](int row, real worth) { xAdjoint.at(row, v) = xAdjoint.at(row, v) + worth; });
+        for (int item = 0; item < output.getNumItems(); item++) {
+            real* result = xAdjoint.item(item);
+            normalizeRowsAdjoint(output.item(item), adjoint.item(item), inverseDeviations.item(item),
+                                 output.getNumRows(),
+                                 [&](int k, real worth) { result[k] = result[k] + worth; });
+        }
     }
     Items output, adjoint;
 

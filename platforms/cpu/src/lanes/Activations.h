@@ -1,7 +1,7 @@
 #ifndef OPENMMFLOW_ACTIVATIONS_H_
 #define OPENMMFLOW_ACTIVATIONS_H_
 
-#include "Lanes.h"
+#include "Sigmoid.h"
 #include "openmmflow/internal/InternalFlowModel.h"
 
 namespace OpenMMFlow {
@@ -10,13 +10,13 @@ namespace LANE_NAMESPACE {
 inline Lanes activate(InternalFlowModel::Activation activation, Lanes x) {
     if (activation == InternalFlowModel::Activation::ReLU)
         return SELECT(x > Lanes(0.0), x, Lanes(0.0));
-    return x * sigmoid(x);
+    return SILU(x);
 }
 
 inline Lanes activationDerivative(InternalFlowModel::Activation activation, Lanes x) {
     if (activation == InternalFlowModel::Activation::ReLU)
         return SELECT(x > Lanes(0.0), Lanes(1.0), Lanes(0.0));
-    const Lanes s = sigmoid(x);
+    const Lanes s = SIGMOID(x);
     return s * (Lanes(1.0) + x * (Lanes(1.0) - s));
 }
 

@@ -8,6 +8,7 @@
 #include "LaneMatrix.h"
 #include "LaneWeightGradient.h"
 #include "NoiseBlock.h"
+#include "Sigmoid.h"
 #include "WideSum.h"
 #include "openmmflow/internal/AugmentedCouplingModel.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
@@ -29,6 +30,10 @@ namespace {
 #include "shared/equivariant/ResidualNetwork.h"
 
 #include "shared/equivariant/Network.h"
+
+#include "shared/equivariant/Edges.h"
+
+#include "shared/equivariant/NetworkState.h"
 
 #include "shared/equivariant/CoordinateFunction.h"
 #include "shared/equivariant/Transforms.h"

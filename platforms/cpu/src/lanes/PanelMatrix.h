@@ -45,22 +45,31 @@ public:
      */
     template <class Store>
     void multiply(const Rows& x, int count, const Store& store) const {
-        multiplyTiles([&](int s) { return &x.at(0, s); }, count, store);
+        multiplyTiles([&](int tile) { return &x.at(0, tile * TILE); }, count / TILE,
+                      [&](int tile) {
+                          return
+                              [&store, tile](int i, int h, Lanes y) { store(i, tile * TILE + h * LANES, y); };
+                      });
     }
-    /** The same of tiles of inputs that tileAt(s) gives for the samples s ... s+TILE-1. */
-    template <class TileAt, class Store>
-    void multiplyTiles(const TileAt& tileAt, int count, const Store& store) const {
+    /**
+     * The same of tiles that tileAt(t) gives.
+     *
+     * @param storeOf   storeOf(t) is what is given the outputs of tile t: store(i, h, y) output i of its
+     *                  vector h
+     */
+    template <class TileAt, class StoreOf>
+    void multiplyTiles(const TileAt& tileAt, int count, const StoreOf& storeOf) const {
         // A few panels stay in the first cache for all samples, and the inputs of a tile for these panels.
         const size_t group = 4;
         for (size_t start = 0; start < panels.size(); start += group)
-            for (int s = 0; s < count; s += TILE)
-                for (size_t p = start; p < panels.size() && p < start + group; p++) {
-                    const Lanes* tile = tileAt(s);
+            for (int t = 0; t < count; t++) {
+                const auto store = storeOf(t);
+                for (size_t p = start; p < panels.size() && p < start + group; p++)
                     if (panels[p].rows == LARGE)
-                        multiplyPanel<LARGE>(tile, panels[p], s, store);
+                        multiplyPanel<LARGE>(tileAt(t), panels[p], store);
                     else
-                        multiplyPanel<SMALL>(tile, panels[p], s, store);
-                }
+                        multiplyPanel<SMALL>(tileAt(t), panels[p], store);
+            }
     }
 
 private:
@@ -85,13 +94,14 @@ private:
     }
 
     template <int ROWS, class Store>
-    void multiplyPanel(const Lanes* x, const Panel& panel, int s, const Store& store) const {
+    [[gnu::always_inline]] void multiplyPanel(const Lanes* x, const Panel& panel, const Store& store) const {
         static_assert(Rows::STRIDE == 2);
         const Scalar *w = &weights[panel.weight], *b = &biases[panel.bias];
         Vector low[ROWS], high[ROWS];
 #pragma GCC unroll 12
         for (int r = 0; r < ROWS; r++)
             low[r] = high[r] = broadcast(b[r]);
+#pragma GCC unroll 2
         for (int j = 0; j < inputs; j++, x += Rows::STRIDE, w += ROWS) {
             const Vector xLow = x[0].v, xHigh = x[1].v;
 #pragma GCC unroll 12
@@ -105,8 +115,8 @@ private:
 #pragma GCC unroll 12
         for (int r = 0; r < ROWS; r++) {
             if (r < rows) {
-                store(panel.first + r, s, Lanes(low[r]));
-                store(panel.first + r, s + LANES, Lanes(high[r]));
+                store(panel.first + r, 0, Lanes(low[r]));
+                store(panel.first + r, 1, Lanes(high[r]));
             }
         }
     }

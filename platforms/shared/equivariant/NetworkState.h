@@ -1,0 +1,276 @@
+// The network of a coupling at work, for as many samples at once as STRIDE reals hold. Included inside a
+// namespace after Edges.h. No include guard: each meaning of `real` includes it once.
+
+/** Networks of one size on their way through a few samples. Each thread has its own. */
+class NetworkState {
+public:
+    NetworkState(const EquivariantCouplingModel& model, int numVectors, int numClouds)
+        : numParticles(model.getNumParticles()),
+          numVectors(numVectors),
+          numFeatures(model.getOptions().features),
+          hidden(model.getOptions().hidden),
+          numPairs(numVectors * (numVectors - 1) / 2),
+          edges(model, numVectors, numClouds),
+          nodeInput(numFeatures + numPairs, numParticles),
+          firstNodeInput(numFeatures, numParticles),
+          senderTerms(hidden, numParticles),
+          receiverTerms(hidden, numParticles),
+          crossFactors(numVectors * (numVectors - 1), numParticles),
+          updateInput(hidden + numFeatures, numParticles),
+          cross(hidden, numParticles),
+          node(hidden, numParticles) {
+        for (int b = 0; b <= model.getOptions().blocks; b++) {
+            vectors.emplace_back(3 * numVectors, numParticles);
+            features.emplace_back(numFeatures, numParticles);
+            messages.emplace_back(hidden, numParticles);
+        }
+    }
+    /** Evaluate a network on the points (3 a cloud, particles). */
+    void evaluate(const Network& network, const Items& given) {
+        points = &given;
+        keep(false);
+        for (int i = 0; i < numParticles; i++) {
+            const Scalar* embedding = &network.embeddings[(size_t)network.types[i] * numFeatures];
+            for (int k = 0; k < numFeatures * STRIDE; k++)
+                features[0].item(i)[k] = real(embedding[k / STRIDE]);
+        }
+        for (int k = 0; k < numVectors; k++)
+            for (int v = 0; v < numParticles * STRIDE; v++)
+                vectors[0].setPoint(3 * k, v, given.point(3 * network.conditioning[network.sources[k]], v));
+        for (size_t b = 0; b < network.blocks.size(); b++)
+            evaluateBlock(network, b);
+    }
+    const Items& getFeatures() const { return features.back(); }
+    /** Get how far vector k has moved. */
+    real3 getMove(int k, int v) const {
+        return vectors.back().point(3 * k, v) - vectors.front().point(3 * k, v);
+    }
+
+    /** What the moves and the features are worth, to be set before backpropagate(). */
+    void clearAdjoints() {
+        if (vectorsAdjoint.getNumRows() == 0)
+            prepareAdjoints();
+        vectorsAdjoint.fill(0);
+        featuresAdjoint.fill(0);
+    }
+    void addMoveAdjoint(int k, int v, real3 worth) { vectorsAdjoint.addPoint(3 * k, v, worth); }
+    Items& getFeaturesAdjoint() { return featuresAdjoint; }
+    /** From there to what the points are worth, which is added to `pointsAdjoint`. The network must have been
+     * evaluated on these points, which must still be there. */
+    void backpropagate(const Network& network, Items& pointsAdjoint, WeightGradient* gradient) {
+        for (int k = 0; k < numVectors; k++)
+            for (int v = 0; v < numParticles * STRIDE; v++)
+                pointsAdjoint.addPoint(3 * network.conditioning[network.sources[k]], v,
+                                       real(-1.0) * vectorsAdjoint.point(3 * k, v));
+        keep(true);
+        for (int b = (int)network.blocks.size() - 1; b >= 0; b--)
+            backpropagateBlock(network, b, pointsAdjoint, gradient);
+        for (int k = 0; k < numVectors; k++)
+            for (int v = 0; v < numParticles * STRIDE; v++)
+                pointsAdjoint.addPoint(3 * network.conditioning[network.sources[k]], v,
+                                       vectorsAdjoint.point(3 * k, v));
+        if (gradient != nullptr)
+            for (int i = 0; i < numParticles; i++)
+                gradient->addRows(network.embedding + (size_t)network.types[i] * numFeatures, featuresAdjoint,
+                                  i);
+    }
+
+private:
+    void keep(bool isKept) {
+        edges.keep(isKept);
+        cross.keep(isKept);
+        node.keep(isKept);
+    }
+
+    const Items& makeNodeInput(const Block& block, size_t b) {
+        Items& input = block.hasCross ? nodeInput : firstNodeInput;
+        for (int i = 0; i < numParticles; i++)
+            std::copy_n(features[b].item(i), (size_t)numFeatures * STRIDE, input.item(i));
+        if (block.hasCross)
+            for (int v = 0; v < numParticles * STRIDE; v++) {
+                int row = numFeatures;
+                for (int k = 0; k < numVectors; k++)
+                    for (int l = k + 1; l < numVectors; l++)
+                        input.at(row++, v) =
+                            featureOf(squareOf(vectors[b].point(3 * k, v) - vectors[b].point(3 * l, v)));
+            }
+        return input;
+    }
+
+    /** What the edges of a block start from: a term for each particle that sends or receives. */
+    void evaluateTerms(const Network& network, size_t b) {
+        const Block& block = network.blocks[b];
+        if (b > 0) {
+            const Items& input = makeNodeInput(block, b);
+            block.sender.weight.multiply(input.begin(), numParticles, senderTerms.begin());
+            block.receiver.weight.multiply(input.begin(), numParticles, receiverTerms.begin());
+            return;
+        }
+        // The features are those of the types.
+        for (int i = 0; i < numParticles; i++) {
+            const size_t first = (size_t)network.types[i] * hidden;
+            for (int k = 0; k < hidden * STRIDE; k++) {
+                senderTerms.item(i)[k] = real(network.firstSenderTerms[first + k / STRIDE]);
+                receiverTerms.item(i)[k] = real(network.firstReceiverTerms[first + k / STRIDE]);
+            }
+        }
+    }
+
+    void evaluateBlock(const Network& network, size_t b) {
+        const Block& block = network.blocks[b];
+        startEdges(network, b);
+        vectors[b + 1] = vectors[b];
+        messages[b].fill(0);
+        edges.evaluate(vectors[b + 1], messages[b]);
+        if (block.hasCross) {
+            evaluateCross(block, b);
+            for (int v = 0; v < numParticles * STRIDE; v++)
+                forEachCross(b, v, [&](int k, int, int row, real3 d, real weight) {
+                    vectors[b + 1].addPoint(3 * k, v, crossFactors.at(row, v) * weight * d);
+                });
+        }
+        if (b == 0) {
+            network.firstNode.multiply(messages[0].begin(), numParticles, node.getArgument());
+            node.evaluate(block.node.second, numParticles, [&](int i) {
+                const real* given = node.getArgument() + (size_t)i * hidden * STRIDE;
+                const Scalar* terms = &network.firstNodeTerms[(size_t)network.types[i] * hidden];
+                return [=](int k) { return given[k] + real(terms[k / STRIDE]); };
+            });
+        } else
+            evaluateUpdate(block, b);
+        block.nodeOutput.weight.multiply(node.output.begin(), numParticles, features[b + 1].begin());
+        for (int i = 0; i < numParticles; i++)
+            for (int k = 0; k < numFeatures * STRIDE; k++)
+                features[b + 1].item(i)[k] = features[b + 1].item(i)[k] + features[b].item(i)[k];
+    }
+
+    void startEdges(const Network& network, size_t b) {
+        evaluateTerms(network, b);
+        edges.start(network, b, b == 0 ? *points : vectors[b], senderTerms, receiverTerms);
+    }
+
+    void evaluateCross(const Block& block, size_t b) {
+        block.cross.first.weight.multiply(messages[b].begin(), numParticles, cross.getArgument());
+        cross.evaluate(block.cross.second, numParticles);
+        block.crossOutput.weight.multiply(cross.output.begin(), numParticles, crossFactors.begin());
+    }
+
+    /** Call visit(k, l, row, v_k - v_l, weight) for all pairs k != l of vectors of one particle. */
+    template <class Visit>
+    void forEachCross(size_t b, int v, const Visit& visit) const {
+        int row = 0;
+        for (int k = 0; k < numVectors; k++)
+            for (int l = 0; l < numVectors; l++)
+                if (l != k) {
+                    const real3 d = vectors[b].point(3 * k, v) - vectors[b].point(3 * l, v);
+                    visit(k, l, row++, d, real(1.0 / (numVectors - 1)) / (real(1.0) + squareOf(d)));
+                }
+    }
+
+    void evaluateUpdate(const Block& block, size_t b) {
+        for (int i = 0; i < numParticles; i++) {
+            real* input = updateInput.item(i);
+            std::copy_n(messages[b].item(i), (size_t)hidden * STRIDE, input);
+            std::copy_n(features[b].item(i), (size_t)numFeatures * STRIDE, input + (size_t)hidden * STRIDE);
+        }
+        block.node.first.weight.multiply(updateInput.begin(), numParticles, node.getArgument());
+        node.evaluate(block.node.second, numParticles);
+    }
+
+    void prepareAdjoints() {
+        vectorsAdjoint = previousAdjoint = Items(3 * numVectors, numParticles);
+        featuresAdjoint = Items(numFeatures, numParticles);
+        messageAdjoint = senderAdjoint = receiverAdjoint = Items(hidden, numParticles);
+        crossAdjoint = Items(numVectors * (numVectors - 1), numParticles);
+        nodeInputAdjoint = Items(numFeatures + numPairs, numParticles);
+    }
+
+    void backpropagateBlock(const Network& network, size_t b, Items& pointsAdjoint,
+                            WeightGradient* gradient) {
+        const Block& block = network.blocks[b];
+        previousAdjoint = vectorsAdjoint;
+        backpropagateUpdate(block, b, gradient);
+        if (block.hasCross)
+            backpropagateCross(block, b, gradient);
+        startEdges(network, b);
+        senderAdjoint.fill(0);
+        receiverAdjoint.fill(0);
+        edges.backpropagate(vectorsAdjoint, messageAdjoint, b == 0 ? pointsAdjoint : previousAdjoint,
+                            senderAdjoint, receiverAdjoint, gradient);
+        const Items& input = makeNodeInput(block, b);
+        if (gradient != nullptr) {
+            gradient->add(block.sender.place, senderAdjoint.begin(), input.begin(), numParticles);
+            gradient->add(block.receiver.place, receiverAdjoint.begin(), input.begin(), numParticles);
+        }
+        block.sender.transposed.multiply(senderAdjoint.begin(), numParticles,
+                                         [&](int row, int v, real y) { nodeInputAdjoint.at(row, v) = y; });
+        block.receiver.transposed.multiply(
+            receiverAdjoint.begin(), numParticles,
+            [&](int row, int v, real y) { nodeInputAdjoint.at(row, v) = nodeInputAdjoint.at(row, v) + y; });
+        for (int v = 0; v < numParticles * STRIDE; v++) {
+            for (int f = 0; f < numFeatures; f++)
+                featuresAdjoint.at(f, v) = featuresAdjoint.at(f, v) + nodeInputAdjoint.at(f, v);
+            if (!block.hasCross)
+                continue;
+            int row = numFeatures;
+            for (int k = 0; k < numVectors; k++)
+                for (int l = k + 1; l < numVectors; l++) {
+                    const real3 d = vectors[b].point(3 * k, v) - vectors[b].point(3 * l, v);
+                    const real3 worth =
+                        real(2.0) * nodeInputAdjoint.at(row++, v) * featureDerivative(squareOf(d)) * d;
+                    previousAdjoint.addPoint(3 * k, v, worth);
+                    previousAdjoint.addPoint(3 * l, v, real(-1.0) * worth);
+                }
+        }
+        std::swap(vectorsAdjoint, previousAdjoint);
+    }
+
+    void backpropagateUpdate(const Block& block, size_t b, WeightGradient* gradient) {
+        evaluateUpdate(block, b);
+        if (gradient != nullptr)
+            gradient->add(block.nodeOutput.place, featuresAdjoint.begin(), node.output.begin(), numParticles);
+        block.nodeOutput.transposed.multiply(featuresAdjoint.begin(), numParticles, node.adjoint.begin());
+        node.backpropagate(block.node.second, numParticles, gradient);
+        if (gradient != nullptr)
+            gradient->add(block.node.first.place, node.adjoint.begin(), updateInput.begin(), numParticles);
+        block.node.first.transposed.multiply(node.adjoint.begin(), numParticles, [&](int row, int v, real y) {
+            if (row < hidden)
+                messageAdjoint.at(row, v) = y;
+            else
+                featuresAdjoint.at(row - hidden, v) = featuresAdjoint.at(row - hidden, v) + y;
+        });
+    }
+
+    void backpropagateCross(const Block& block, size_t b, WeightGradient* gradient) {
+        evaluateCross(block, b);
+        for (int v = 0; v < numParticles * STRIDE; v++)
+            forEachCross(b, v, [&](int k, int l, int row, real3 d, real weight) {
+                const real3 given = vectorsAdjoint.point(3 * k, v);
+                const real along = dotProduct(given, d), factor = crossFactors.at(row, v);
+                crossAdjoint.at(row, v) = weight * along;
+                const real3 worth =
+                    factor * weight * (given - real(2.0 * (numVectors - 1)) * weight * along * d);
+                previousAdjoint.addPoint(3 * k, v, worth);
+                previousAdjoint.addPoint(3 * l, v, real(-1.0) * worth);
+            });
+        if (gradient != nullptr)
+            gradient->add(block.crossOutput.place, crossAdjoint.begin(), cross.output.begin(), numParticles);
+        block.crossOutput.transposed.multiply(crossAdjoint.begin(), numParticles, cross.adjoint.begin());
+        cross.backpropagate(block.cross.second, numParticles, gradient);
+        if (gradient != nullptr)
+            gradient->add(block.cross.first.place, cross.adjoint.begin(), messages[b].begin(), numParticles);
+        block.cross.first.transposed.multiply(
+            cross.adjoint.begin(), numParticles,
+            [&](int row, int v, real y) { messageAdjoint.at(row, v) = messageAdjoint.at(row, v) + y; });
+    }
+
+    int numParticles, numVectors, numFeatures, hidden, numPairs;
+    const Items* points = nullptr;
+    EdgeState edges;
+    /** Before each block, and after the last. */
+    std::vector<Items> vectors, features, messages;
+    Items nodeInput, firstNodeInput, senderTerms, receiverTerms, crossFactors, updateInput;
+    ResidualState cross, node;
+    Items vectorsAdjoint, previousAdjoint, featuresAdjoint, messageAdjoint, senderAdjoint, receiverAdjoint,
+        crossAdjoint, nodeInputAdjoint;
+};

@@ -153,7 +153,8 @@ TEST(AugmentedTraining, FlowsLearn) {
         // 400 frames are held out; their average strays by a few times sqrt(9/2/400).
         EXPECT_GT(best, entropy - 0.5);
         EXPECT_LT(best, entropy + 0.8);
-        EXPECT_GT(first, best + 0.5);
+        // The first report may be that of step 50.
+        EXPECT_GT(first, best + 0.2);
         EXPECT_LT(skipped, 30);
         // The flow that is returned has the likelihood that was reported, on new frames.
         const vector<double> frames = makeGaussianFrames(6000, dimensions);
@@ -191,7 +192,7 @@ TEST(AugmentedTraining, FlowsWithoutRotationalInvarianceLearnAllOrientations) {
                               best = progress.bestValidationNLL;
                               return true;
                           });
-    EXPECT_GT(first, best + 0.5);
+    EXPECT_GT(first, best + 0.2);
     FlowContext context(flow, Platform::getPlatformByName("CPU"));
     for (const vector<double>* frames : {&rods, &turned}) {
         double mean = 0;

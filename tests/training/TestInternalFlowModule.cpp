@@ -6,6 +6,7 @@
 
 #include "InternalFlowModule.h"
 #include "RandomFlow.h"
+#include "TrainableInternalFlow.h"
 #include "TrainingData.h"
 #include "openmmflow/FlowContext.h"
 
@@ -52,7 +53,8 @@ TEST_P(ModuleTest, EqualsReferencePlatform) {
         const vector<double> expected = context.computeLogDensity(inside);
         auto model = getModel(flow);
         InternalFlowModule module(model, at::kDouble, GetParam());
-        TrainingData data = prepareTrainingData(*model, inside, {}, {}, {0.2, 1000, 0});
+        TrainingData data =
+            prepareTrainingData(TrainableInternalFlow(*model, at::kDouble), inside, {}, {}, {0.2, 1000, 0});
         double sum = 0, expectedSum = 0;
         for (const auto* part : {&data.training, &data.validation}) {
             Tensor z = at::tensor(part->coordinates).view({part->numFrames, -1}).t().contiguous();
@@ -79,7 +81,8 @@ TEST_P(ModuleTest, EachFrameEqualsReferencePlatform) {
         // Two frames, of which either may be the one held out.
         vector<double> pair(&positions[21 * i], &positions[21 * (i + 2)]);
         const vector<double> expected = context.computeLogDensity(pair);
-        TrainingData data = prepareTrainingData(*model, pair, {}, {0, 1}, {0.5, 1, 0});
+        TrainingData data =
+            prepareTrainingData(TrainableInternalFlow(*model, at::kDouble), pair, {}, {0, 1}, {0.5, 1, 0});
         double found[2];
         int k = 0;
         for (const auto* part : {&data.training, &data.validation}) {

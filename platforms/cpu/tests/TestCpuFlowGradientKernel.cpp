@@ -124,7 +124,7 @@ TEST_P(FlowGradientKernelTest, EqualsReferencePlatform) {
     // Random flows have some samples in frames that are almost undefined.
     for (const auto& [values, median] :
          {pair{logErrors, 1e-11}, pair{penaltyErrors, 1e-11}, pair{errors, 1e-10}}) {
-        EXPECT_LT(tests::findMedian(values), isDouble ? median : 2e-3);
+        EXPECT_LT(tests::findMedian(values), isDouble ? median : 5e-3);
         EXPECT_LT(tests::findQuantile(values, 0.8), isDouble ? 1e3 * median : 0.1);
     }
 }

@@ -70,7 +70,7 @@ public:
                            real logAdjoint, real* parameterAdjoint) const {
         const real zero = real(0.0);
         real values[3] = {zero, zero, zero}, results[3] = {zero, zero, zero}, resultAdjoints[3],
-             valueAdjoints[3];
+             valueAdjoints[3] = {zero, zero, zero};
         const real3 c = measure(frame, u, values);
         for (size_t i = 0; i < functions.size(); i++)
             results[i] = functions[i].inverse(values[i], parameters + i * numParameters).value;

@@ -4,8 +4,9 @@
 
 Runs Langevin dynamics with a MonteCarloFlowMove every FREQUENCY steps, which draws the augmented particles by itself,
 and compares the mean energy with that of reweighted proposals. Then it simulates the flow alone as a
-BoltzmannGeneratorForce, whose augmented particles are particles of the System, and compares the mean square distance from the
-centre with that of the flow's own samples. Errors are from blocks of the trajectory.
+BoltzmannGeneratorForce, whose augmented particles are particles of the System, in short trajectories that start from its
+samples, and compares the mean square distance from the centre at their ends with that of other samples. Errors of the mean
+energy are from blocks of one trajectory, which are correlated where a flow is seldom accepted.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import openmmflow
 from make_system import EXAMPLES, TEMPERATURE
 
 FREQUENCY = 20
+TRAJECTORIES = 100  # of the flow as a Force
 STEP_SIZES = {"dw4": 0.02, "lj13": 0.01}  # ps
 FRICTION = 1.0  # 1/ps
 
@@ -61,8 +63,8 @@ def run_moves(name, steps, platform):
 
 
 def run_flow(name, steps, platform):
-    """Dynamics of the flow's own ensemble; print the mean square distance from the centre."""
-    _, positions, flow = load(name)
+    """Dynamics of the flow's own ensemble, from samples of it; print the mean square distance from the centre."""
+    _, _, flow = load(name)
     N = flow.num_particles
     system = openmm.System()
     for _ in range(N):
@@ -73,19 +75,19 @@ def run_flow(name, steps, platform):
     context, integrator = make_context(name, system, platform)
     # The flow binds the augmented particles to the others. The Force that does so otherwise is for when the flow fades out.
     context.setParameter(openmmflow.AugmentedParticles.Scale(), 0)
-    start = np.array(positions.value_in_unit(unit.nanometer))
-    start = np.concatenate([start, openmmflow.AugmentedParticles.drawPositions(flow, start, seed=1)])
-    context.setPositions(start)
-    openmm.LocalEnergyMinimizer.minimize(context, 10, 20)
-    context.setVelocitiesToTemperature(TEMPERATURE, 1)
-    integrator.step(steps // 5)
-    squares = []
-    for _ in range(steps // FREQUENCY):
-        integrator.step(FREQUENCY)
-        x = context.getState(positions=True).getPositions(asNumpy=True).value_in_unit(unit.nanometer)[:N]
-        squares.append(measure(x[None], flow)[0])
+    starts, _ = openmmflow.FlowContext(flow).sampleJoint(TRAJECTORIES, seed=1)
+    ends = []
+    for k, start in enumerate(starts):
+        context.setPositions(start)
+        context.setVelocitiesToTemperature(TEMPERATURE, k + 1)
+        integrator.step(steps)
+        ends.append(
+            context.getState(positions=True).getPositions(asNumpy=True).value_in_unit(unit.nanometer)[:N]
+        )
     samples, _ = openmmflow.FlowContext(flow).sample(4000, seed=2)
-    print(f"the flow as a Force: mean square distance from the centre {describe(squares)} nm^2")
+    print(
+        f"the flow as a Force: mean square distance from the centre {describe(measure(np.array(ends), flow))} nm^2"
+    )
     print(f"  of its samples   {describe(measure(samples, flow))} nm^2")
 
 
@@ -113,7 +115,7 @@ def main():
     mean, error = ensemble.expectation(kT * ensemble.reduced_potentials)
     print(f"  reweighted mean energy {mean:.4g} +- {error:.2g} kJ/mol")
     run_moves(arguments.name, arguments.steps, arguments.platform)
-    run_flow(arguments.name, arguments.steps // 10, arguments.platform)
+    run_flow(arguments.name, arguments.steps // 400, arguments.platform)
 
 
 if __name__ == "__main__":

@@ -84,13 +84,7 @@ inline std::vector<CouplingVariant> getCouplingVariants() {
 
 /** A model with the particles, base and options of another, and other parameters. */
 inline Flow makeCouplingFlow(const CouplingModel& model, const std::vector<double>& parameters) {
-    auto make = [&]<class Model>(const Model& model) {
-        return Flow(
-            std::make_shared<Model>(model.getParticles(), model.getBase(), model.getOptions(), parameters));
-    };
-    if (const auto* augmented = dynamic_cast<const AugmentedCouplingModel*>(&model))
-        return make(*augmented);
-    return make(dynamic_cast<const EquivariantCouplingModel&>(model));
+    return Flow(model.withParameters(parameters));
 }
 
 /** Adds normal random numbers to parameters. */

@@ -1,4 +1,4 @@
-"""Equivariant coupling flows on one core: openmm-flow's CPU platform against PyTorch, eager and compiled.
+"""Coupling flows on one core: openmm-flow's CPU platform against PyTorch, eager and compiled.
 
 Run by `make bench`. Prints, for the configurations of the paper (Midgley et al. 2023, arXiv 2308.10364), samples with
 joint log q per CPU-second in single precision at the best batch sizes, ratios, and the share of the core's peak that
@@ -17,7 +17,9 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
+# Of the equivariant flow, and of the baseline of the paper, which is not equivariant.
 TRANSFORMS = ["spherical", "cartesian-affine", "cartesian-spline", "vector"]
+BASELINES = ["affine", "spline"]
 CONFIGURATIONS = {
     "DW4": {"types": [0] * 4, "dimensions": 2},
     "LJ13": {"types": [0] * 13},
@@ -32,23 +34,42 @@ CONFIGURATIONS = {
         "length_unit": 0.1,
     },
 }
+# What differs in the baseline.
+BASELINE_CONFIGURATIONS = {
+    "DW4": {"key_size": 16},
+    "LJ13": {"key_size": 24},
+    "ALDP": {"attention_heads": 3, "key_size": 12, "hidden": 64},
+}
 # Few, since one batch of ALDP takes seconds; rates of PyTorch hardly depend on the batch around these.
 BATCHES = {
     "DW4": {"openmmflow": [1024], "eager": [128, 512], "compiled": [256]},
     "LJ13": {"openmmflow": [64], "eager": [16, 64], "compiled": [32]},
     "ALDP": {"openmmflow": [16], "eager": [2, 8], "compiled": [8]},
 }
+BASELINE_BATCHES = {"openmmflow": [256], "eager": [128, 512], "compiled": [128]}
 # Of the authors' JAX code, XLA-compiled, per CPU-second of one core of another machine. Not measured here.
 RECORDED = {
-    "DW4": {"spherical": "456", "cartesian": "310 to 460", "vector": "410"},
-    "LJ13": {"spherical": "39.6", "cartesian": "38", "vector": "38"},
-    "ALDP": {"spherical": "4.4", "cartesian": "4.4", "vector": "4.6"},
+    "DW4": {"spherical": "456", "cartesian": "310 to 460", "vector": "410", "baseline": "2900"},
+    "LJ13": {"spherical": "39.6", "cartesian": "38", "vector": "38", "baseline": "528"},
+    "ALDP": {"spherical": "4.4", "cartesian": "4.4", "vector": "4.6", "baseline": "351"},
 }
 RECORDED_PEAK = 170
 
 
+def count_baseline_multiply_adds(options):
+    """Multiply-adds of the dense layers and of attention for one sample of one copy; nothing else is counted."""
+    n, dim, hidden, head = (options[name] for name in ("particles", "dimensions", "hidden", "head_hidden"))
+    features = options["attention_heads"] * options["key_size"]
+    parameters = 2 if options["transform"] == "affine" else 3 * options["bins"] + 1
+    block = 4 * features**2 + 2 * n * features + hidden * (2 * features + hidden)
+    outer = dim * features + head * (features + head + dim * parameters)
+    return 2 * options["layers"] * n * (options["blocks"] * block + outer)
+
+
 def count_multiply_adds(options, types):
     """Multiply-adds of the dense layers for one sample of one copy; nothing else is counted."""
+    if options["transform"] in BASELINES:
+        return count_baseline_multiply_adds(options)
     n, dim = options["particles"], options["dimensions"]
     hidden, features, head = options["hidden"], options["features"], options["head_hidden"]
     is_vector, is_affine = options["transform"] == "vector", options["transform"] == "cartesian-affine"
@@ -77,7 +98,12 @@ def write_flow(name, transform, path):
     """An untrained flow, which takes as long as a trained one; return its configuration."""
     import openmmflow
 
-    openmmflow.createEquivariantCouplingFlow(transform=transform, **CONFIGURATIONS[name]).save(path)
+    if transform in BASELINES:
+        options = CONFIGURATIONS[name] | BASELINE_CONFIGURATIONS[name]
+        flow = openmmflow.createAugmentedCouplingFlow(transform=transform, **options)
+    else:
+        flow = openmmflow.createEquivariantCouplingFlow(transform=transform, **CONFIGURATIONS[name])
+    flow.save(path)
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     return json.loads(header["__metadata__"]["configuration"])
@@ -108,9 +134,9 @@ def measure_child(kind, path, batches, seconds):
 
         torch.set_num_threads(1)
         sys.path.insert(0, os.path.join(HERE, "peers"))
-        from torch_couplings import TorchCouplingFlow
+        from load_flow import load_flow
 
-        sample = TorchCouplingFlow(path, compiled=kind == "compiled").sample
+        sample = load_flow(path, compiled=kind == "compiled").sample
     rates = {batch: rate(sample, batch, seconds) for batch in batches}
     best = max(rates, key=rates.get)
     print(json.dumps({"batch": best, "rate": rates[best]}))
@@ -141,6 +167,7 @@ def spread(values):
 def compare(name, transform, arguments):
     results = {"openmmflow": [], "eager": [], "compiled": []}
     peaks = []
+    batches = BASELINE_BATCHES if transform in BASELINES else BATCHES[name]
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "flow.safetensors")
         options = write_flow(name, transform, path)
@@ -153,7 +180,7 @@ def compare(name, transform, arguments):
                 if runs and "error" in runs[0]:
                     continue
                 python = sys.executable if kind == "openmmflow" else arguments.torch_python
-                runs.append(measure(python, kind, path, BATCHES[name][kind], arguments.seconds))
+                runs.append(measure(python, kind, path, batches[kind], arguments.seconds))
 
     ours = [run["rate"] for run in results["openmmflow"]]
     print(f"\n{name}, {transform}, {arguments.rounds} interleaved rounds, one core")
@@ -170,7 +197,7 @@ def compare(name, transform, arguments):
         print(f"{labels[kind]:<38}{speed:10.1f} samples per CPU-second  (batch {batch})")
         if kind != "openmmflow":
             print(f"  ratio{'':31}{spread([a / run['rate'] for a, run in zip(ours, runs, strict=True)])}")
-    recorded = RECORDED[name][transform.split("-")[0]]
+    recorded = RECORDED[name]["baseline" if transform in BASELINES else transform.split("-")[0]]
     print(f"{'authors JAX code, RECORDED elsewhere':<38}{recorded:>10} samples per CPU-second")
     print(f"{'  peak of the core there, about':<38}{RECORDED_PEAK:10.1f} GFLOP/s")
     print(f"{'peak of the core here, measured':<38}{max(peaks):10.1f} GFLOP/s")
@@ -185,7 +212,9 @@ def main():
     parser.add_argument(
         "--torch-python", default=sys.executable, help="a Python that has torch and safetensors"
     )
-    parser.add_argument("--transforms", nargs="+", choices=TRANSFORMS, default=["spherical"])
+    parser.add_argument(
+        "--transforms", nargs="+", choices=TRANSFORMS + BASELINES, default=["spherical", "affine"]
+    )
     parser.add_argument("--flows", nargs="+", choices=list(CONFIGURATIONS), default=list(CONFIGURATIONS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="for each batch size")

@@ -1,4 +1,4 @@
-"""Equivariant coupling flows against the same flow in plain PyTorch, benchmarks/peers/torch_couplings.py."""
+"""Coupling flows against the same flow in plain PyTorch, benchmarks/peers/."""
 
 import sys
 
@@ -12,7 +12,7 @@ import openmmflow
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
 sys.path.insert(0, str(SOURCE / "benchmarks" / "peers"))
-from torch_couplings import TorchCouplingFlow  # noqa: E402
+from load_flow import load_flow  # noqa: E402
 
 # Threads that wait for each other cost more than such small tensors.
 torch.set_num_threads(1)
@@ -47,6 +47,21 @@ VARIANTS = [
 ]
 
 
+# Of the baseline.
+VARIANTS += [
+    {"transform": transform, "dimensions": dim} for transform in ("affine", "spline") for dim in (2, 3)
+]
+VARIANTS += [{"transform": "spline", "types": [0, 1, 2, 0, 1], "blocks": 3, "scaling": True}]
+
+
+def create(options):
+    """A flow of the family that has the transform."""
+    if options["transform"] in ("affine", "spline"):
+        options = {name: value for name, value in options.items() if name != "features"}
+        return openmmflow.createAugmentedCouplingFlow(attention_heads=2, key_size=3, **options, seed=1)
+    return openmmflow.createEquivariantCouplingFlow(**options, seed=1)
+
+
 def name_of(variant):
     return "-".join(str(value) for value in variant.values())
 
@@ -56,7 +71,7 @@ def path(request, tmp_path):
     """The file of a flow of random parameters: those that a new one has make every coupling the identity."""
     options = {"types": [0, 0, 0, 0]} | SMALL | request.param
     path = tmp_path / "flow.safetensors"
-    openmmflow.createEquivariantCouplingFlow(**options, seed=1).save(path)
+    create(options).save(path)
     with safe_open(path, "numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
         metadata = file.metadata()
@@ -79,7 +94,7 @@ def context(request, path):
 
 def test_log_density_agrees(path, context):
     positions, log_q = context.sampleJoint(50, seed=3)
-    peer = TorchCouplingFlow(path, torch.float64)
+    peer = load_flow(path, dtype=torch.float64)
     np.testing.assert_allclose(peer.log_density(torch.from_numpy(positions)), log_q, rtol=0, atol=1e-9)
     # Beyond the range of the splines too.
     wide = 2 * positions
@@ -89,14 +104,14 @@ def test_log_density_agrees(path, context):
 
 def test_log_q_of_samples_agrees(path, context):
     torch.manual_seed(4)
-    positions, log_q = TorchCouplingFlow(path, torch.float64).sample(50)
+    positions, log_q = load_flow(path, dtype=torch.float64).sample(50)
     np.testing.assert_allclose(log_q, context.jointLogDensity(positions.numpy()), rtol=0, atol=1e-9)
 
 
 def test_log_q_varies(path):
     """Else the comparisons would prove little: a flow that does nothing has log q of the base."""
     torch.manual_seed(4)
-    flow = TorchCouplingFlow(path, torch.float64)
+    flow = load_flow(path, dtype=torch.float64)
     positions, log_q = flow.sample(50)
     x, a = (positions[..., : flow.dim] / flow.unit).split(flow.n, 1)
     assert (log_q - flow._base_log_density(x, a)).std() > 0.1
@@ -104,16 +119,16 @@ def test_log_q_varies(path):
 
 def test_single_precision_is_close(path):
     torch.manual_seed(4)
-    positions, log_q = TorchCouplingFlow(path).sample(50)
-    expected = TorchCouplingFlow(path, torch.float64).log_density(positions.double())
+    positions, log_q = load_flow(path).sample(50)
+    expected = load_flow(path, dtype=torch.float64).log_density(positions.double())
     assert (log_q - expected).abs().median() < 1e-3
 
 
 @pytest.mark.parametrize("path", VARIANTS[1:2], ids=name_of, indirect=True)
 def test_torch_compiles_it(path):
     """Traced and split for compilation, but not made machine code, which takes a minute and a compiler."""
-    flow = TorchCouplingFlow(path, torch.float64)
+    flow = load_flow(path, dtype=torch.float64)
     flow.couple = torch.compile(flow.couple, fullgraph=True, backend="aot_eager")
     positions, log_q = flow.sample(50)
-    expected = TorchCouplingFlow(path, torch.float64).log_density(positions)
+    expected = load_flow(path, dtype=torch.float64).log_density(positions)
     np.testing.assert_allclose(log_q, expected, rtol=0, atol=1e-9)

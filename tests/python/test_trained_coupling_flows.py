@@ -1,6 +1,9 @@
 """The trained equivariant flows of the examples: what is exact for random parameters holds for trained ones too."""
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +107,16 @@ def test_the_density_is_normalised():
     log_z, error = ensemble.log_partition_function
     assert error < 0.03
     assert abs(log_z - LOG_Z_DW4) < 4 * error
+
+
+@pytest.mark.parametrize("example", ["dw4", "lj13", "alanine-dipeptide"])
+def test_example_in_a_simulation(example):
+    """As a Force, in trajectories too short to forget where they began, the flow keeps its ensemble."""
+    script = str(EXAMPLES / "particles" / "mix.py")
+    options = ["--steps", "400", "--flow-steps", "2", "--trajectories", "20", "--proposals", "500"]
+    run = subprocess.run(
+        [sys.executable, script, example, *options], capture_output=True, text=True, check=True
+    )
+    assert "dynamics and moves: mean energy" in run.stdout
+    (simulated, error), (sampled, other) = re.findall(r"(\S+) \+- (\S+) nm\^2", run.stdout)
+    assert abs(float(simulated) - float(sampled)) < 5 * np.hypot(float(error), float(other))

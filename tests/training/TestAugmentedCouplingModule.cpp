@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "AugmentedCouplingModule.h"
+#include "CouplingMap.h"
 #include "CouplingModuleFixture.h"
 
 using namespace OpenMMFlow;
@@ -75,6 +76,10 @@ TEST_P(AugmentedModuleTest, ParameterGradientEqualsReferencePlatform) {
         found.push_back(differentiate(module->logDensity(parameters, joint.narrow(0, k, 1)), parameters));
     }
     expectSameGradients(at::stack(found), at::stack(expected));
+}
+
+TEST_P(AugmentedModuleTest, LogDensityIsThatOfTheMap) {
+    expectDensityOfTheMap(*module, *model, parameters, drawBase(40));
 }
 
 TEST_P(AugmentedModuleTest, ModelOfParametersIsTheSameModel) {

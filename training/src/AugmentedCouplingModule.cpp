@@ -3,20 +3,17 @@
 #include <ATen/ATen.h>
 
 #include "AffineComposition.h"
+#include "Indices.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
-
-static Tensor indices(const std::vector<int>& values) {
-    return at::tensor(std::vector<int64_t>(values.begin(), values.end()), at::kLong);
-}
 
 AugmentedCouplingModule::AugmentedCouplingModule(std::shared_ptr<const AugmentedCouplingModel> model,
                                                  at::ScalarType type)
     : model(model), type(type), jointPoints(*model, model->getOptions()) {
     for (const auto& place : model->getPlaces().couplings)
         couplings.push_back(
-            {Transformer(*model, place), indices(place.transformed), indices(place.conditioning)});
+            {Transformer(*model, place), toIndices(place.transformed), toIndices(place.conditioning)});
 }
 
 Tensor AugmentedCouplingModule::getParameters() const {

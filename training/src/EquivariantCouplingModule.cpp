@@ -2,12 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include "Indices.h"
+
 using namespace OpenMMFlow;
 using at::Tensor;
-
-static Tensor indices(const std::vector<int>& values) {
-    return at::tensor(std::vector<int64_t>(values.begin(), values.end()), at::kLong);
-}
 
 EquivariantCouplingModule::EquivariantCouplingModule(std::shared_ptr<const EquivariantCouplingModel> model,
                                                      at::ScalarType type)
@@ -21,8 +19,8 @@ EquivariantCouplingModule::EquivariantCouplingModule(std::shared_ptr<const Equiv
         std::vector<int> sources;
         for (size_t t = 0; t < place.transformed.size(); t++)
             sources.push_back(place.conditioning[t % place.conditioning.size()]);
-        couplings.push_back({EquivariantNetwork(*model, place), indices(place.transformed),
-                             indices(place.conditioning), indices(sources)});
+        couplings.push_back({EquivariantNetwork(*model, place), toIndices(place.transformed),
+                             toIndices(place.conditioning), toIndices(sources)});
         numFrames += numParticles * (int64_t)(place.transformed.size() * place.heads.size());
     }
 }

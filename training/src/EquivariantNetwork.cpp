@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include "Indices.h"
+
 using namespace OpenMMFlow;
 using at::Tensor;
 
@@ -43,8 +45,7 @@ EquivariantNetwork::EquivariantNetwork(const EquivariantCouplingModel& model,
             if (j != i)
                 otherOf.push_back(j);
     others = at::tensor(otherOf, at::kLong);
-    const std::vector<int>& particleTypes = model.getParticles().types;
-    types = at::tensor(std::vector<int64_t>(particleTypes.begin(), particleTypes.end()), at::kLong);
+    types = toIndices(model.getParticles().types);
     sources = at::tensor(sourceOf, at::kLong);
     pairs = at::tensor(pairOf, at::kLong);
     crossOutputs = at::tensor(outputOf, at::kLong);

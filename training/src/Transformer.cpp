@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include "Indices.h"
+
 using namespace OpenMMFlow;
 using at::Tensor;
 
@@ -17,8 +19,7 @@ Transformer::Transformer(const AugmentedCouplingModel& model,
       numTypes(model.getNumTypes()),
       numHeads(model.getOptions().attentionHeads),
       keySize(model.getOptions().keySize) {
-    const std::vector<int>& values = model.getParticles().types;
-    types = at::tensor(std::vector<int64_t>(values.begin(), values.end()), at::kLong);
+    types = toIndices(model.getParticles().types);
 }
 
 Tensor Transformer::attend(const ParameterTensors& parameters,

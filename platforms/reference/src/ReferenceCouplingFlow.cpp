@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "openmmflow/internal/AugmentedCouplingModel.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"

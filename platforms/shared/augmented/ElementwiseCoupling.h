@@ -45,10 +45,12 @@ public:
           network(model, place.input.inputs),
           head(model.getOptions().headHidden, numParticles),
           parameters(place.output.outputs, numParticles) {}
+    /** Nothing that backpropagate() needs is kept: it evaluates the network again. */
+    struct Kept {};
     /** Transform the points (3 a cloud, particles), forwards or backwards, and subtract the log volume from,
      * or add it to, `logDensity`, one for each real of an item. */
     template <bool INVERSE>
-    void apply(const ElementwiseCoupling& coupling, Items& points, WideSum* logDensity) {
+    void apply(const ElementwiseCoupling& coupling, Items& points, WideSum* logDensity, Kept&) {
         evaluateNetwork(coupling, points, false);
         forEachCoordinate(coupling, [&](int row, int parameterRow, int v) {
             const real origin = origins[row % 3 * STRIDE + v % STRIDE];
@@ -67,7 +69,7 @@ public:
      * @param points   what it was given
      * @param worth    what the log volume is worth; there are no frames that could have a penalty
      */
-    void backpropagate(const ElementwiseCoupling& coupling, const Items& points, Items& adjoint,
+    void backpropagate(const ElementwiseCoupling& coupling, const Items& points, Kept&, Items& adjoint,
                        const Worth& worth, WideSum*, WeightGradient* gradient) {
         if (parametersAdjoint.getNumRows() == 0) {
             parametersAdjoint = parameters;

@@ -34,11 +34,14 @@ public:
           headInput(numFeatures, numParticles),
           head(model.getOptions().headHidden, numParticles),
           parameters(numParameters, numParticles) {}
+    /** What backpropagate() is spared by what apply() has done. */
+    using Kept = NetworkValues;
     /** Transform the points (3 a cloud, particles), forwards or backwards, and subtract the log volume from,
      * or add it to, `logDensity`, one for each real of an item. */
     template <bool INVERSE>
-    void apply(const Coupling& coupling, Items& points, WideSum* logDensity) {
-        evaluateNetwork(coupling, points);
+    void apply(const Coupling& coupling, Items& points, WideSum* logDensity, Kept& kept) {
+        network.evaluate(coupling.network, points, kept);
+        evaluateSoftmax();
         head.keep(false);
         const int repeats = (int)coupling.heads.size();
         for (int r = 0; r < repeats; r++)
@@ -49,16 +52,18 @@ public:
      * in `adjoint`.
      *
      * @param points   what it was given; they are changed
+     * @param kept     what it has kept
      * @param worth    what the log volume and the penalty are worth
      * @param penalty   to which the penalty on frames is added, for each real of an item
      */
-    void backpropagate(const Coupling& coupling, Items& points, Items& adjoint, const Worth& worth,
-                       WideSum* penalty, WeightGradient* gradient) {
+    void backpropagate(const Coupling& coupling, Items& points, Kept& kept, Items& adjoint,
+                       const Worth& worth, WideSum* penalty, WeightGradient* gradient) {
         if (parametersAdjoint.getNumRows() == 0) {
             parametersAdjoint = Items(numParameters, numParticles);
             headInputAdjoint = Items(numFeatures, numParticles);
         }
-        evaluateNetwork(coupling, points);
+        network.select(points, kept);
+        evaluateSoftmax();
         const int repeats = (int)coupling.heads.size();
         given.resize(repeats);
         given[repeats - 1] = points;
@@ -77,8 +82,8 @@ public:
     }
 
 private:
-    void evaluateNetwork(const Coupling& coupling, const Items& points) {
-        network.evaluate(coupling.network, points);
+    /** From the features of the network to what the heads are given. */
+    void evaluateSoftmax() {
         const Items& features = network.getFeatures();
         for (int v = 0; v < numParticles * STRIDE; v++) {
             real largest = features.at(0, v), sum = real(0.0);

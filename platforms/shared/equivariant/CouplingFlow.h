@@ -47,6 +47,7 @@ public:
         const auto& couplings = flow.model.getPlaces().couplings;
         for (int side = 0; side < 2; side++)
             states.emplace_back(flow.model, couplings[side], flow.transform);
+        passing.resize(2);
     }
     int getNumNormals() const { return dimensions * numParticles * numClouds; }
     Items& getPoints() { return points; }
@@ -75,22 +76,28 @@ public:
         for (int l = 0; l < flow.model.getOptions().layers; l++) {
             scale<false>(l);
             for (int side = 0; side < 2; side++)
-                states[side].template apply<false>(flow.couplings[2 * l + side], points, logDensity);
+                states[side].template apply<false>(flow.couplings[2 * l + side], points, logDensity,
+                                                   passing[side]);
         }
     }
     /** Compute the log density of the points, which become those of the base; what is before each step is
      * kept if `isKept`. */
     void evaluate(bool isKept) {
         clearLogDensity();
-        kept.clear();
+        if (isKept) {
+            kept.resize(flow.couplings.size());
+            keptBeforeScaling.resize(flow.model.getOptions().layers);
+        }
         for (int l = flow.model.getOptions().layers - 1; l >= 0; l--) {
             for (int side = 1; side >= 0; side--) {
+                const int c = 2 * l + side;
                 if (isKept)
-                    kept.push_back(points);
-                states[side].template apply<true>(flow.couplings[2 * l + side], points, logDensity);
+                    kept[c].points = points;
+                states[side].template apply<true>(flow.couplings[c], points, logDensity,
+                                                  isKept ? kept[c].values : passing[side]);
             }
             if (isKept)
-                kept.push_back(points);
+                keptBeforeScaling[l] = points;
             scale<true>(l);
         }
         addBaseLogDensity();
@@ -104,14 +111,12 @@ public:
         adjoint = Items(3 * numClouds, numParticles);
         backpropagateBase();
         for (int l = 0; l < flow.model.getOptions().layers; l++) {
-            points = kept.back();
-            kept.pop_back();
+            points = keptBeforeScaling[l];
             backpropagateScale(l, gradient);
             for (int side = 0; side < 2; side++) {
-                points = kept.back();
-                kept.pop_back();
-                states[side].backpropagate(flow.couplings[2 * l + side], points, adjoint, given, penalty,
-                                           gradient);
+                auto& [before, values] = kept[2 * l + side];
+                states[side].backpropagate(flow.couplings[2 * l + side], before, values, adjoint, given,
+                                           penalty, gradient);
             }
         }
         return adjoint;
@@ -293,7 +298,14 @@ private:
     int numParticles, numClouds, dimensions;
     std::vector<typename Family::State> states;
     Items points, adjoint;
-    std::vector<Items> kept;
+    /** Of each coupling, what it was given and what it has kept; what none keeps, of each side. */
+    struct Kept {
+        Items points;
+        typename Family::State::Kept values;
+    };
+    std::vector<Kept> kept;
+    std::vector<typename Family::State::Kept> passing;
+    std::vector<Items> keptBeforeScaling;
     WideSum logDensity[STRIDE], penalty[STRIDE];
     const real* worth = nullptr;
 };

@@ -1,6 +1,13 @@
 // The network of a coupling at work, for as many samples at once as STRIDE reals hold. Included inside a
 // namespace after Edges.h. No include guard: each meaning of `real` includes it once.
 
+/** What particles have in each block of a network: before it, and after the last. */
+struct NetworkValues {
+    std::vector<Items> vectors, features;
+    /** What each block adds up. */
+    std::vector<Items> messages;
+};
+
 /** Networks of one size on their way through a few samples. Each thread has its own. */
 class NetworkState {
 public:
@@ -10,6 +17,7 @@ public:
           numFeatures(model.getOptions().features),
           hidden(model.getOptions().hidden),
           numPairs(numVectors * (numVectors - 1) / 2),
+          numBlocks(model.getOptions().blocks),
           edges(model, numVectors, numClouds),
           nodeInput(numFeatures + numPairs, numParticles),
           firstNodeInput(numFeatures, numParticles),
@@ -18,16 +26,15 @@ public:
           crossFactors(numVectors * (numVectors - 1), numParticles),
           updateInput(hidden + numFeatures, numParticles),
           cross(hidden, numParticles),
-          node(hidden, numParticles) {
-        for (int b = 0; b <= model.getOptions().blocks; b++) {
-            vectors.emplace_back(3 * numVectors, numParticles);
-            features.emplace_back(numFeatures, numParticles);
-            messages.emplace_back(hidden, numParticles);
+          node(hidden, numParticles) {}
+    /** Evaluate a network on the points (3 a cloud, particles). What particles have is in `values`. */
+    void evaluate(const Network& network, const Items& given, NetworkValues& values) {
+        if (values.vectors.empty()) {
+            values.vectors.assign(numBlocks + 1, Items(3 * numVectors, numParticles));
+            values.features.assign(numBlocks + 1, Items(numFeatures, numParticles));
+            values.messages.assign(numBlocks, Items(hidden, numParticles));
         }
-    }
-    /** Evaluate a network on the points (3 a cloud, particles). */
-    void evaluate(const Network& network, const Items& given) {
-        points = &given;
+        select(given, values);
         keep(false);
         for (int i = 0; i < numParticles; i++) {
             const Scalar* embedding = &network.embeddings[(size_t)network.types[i] * numFeatures];
@@ -39,6 +46,13 @@ public:
                 vectors[0].setPoint(3 * k, v, given.point(3 * network.conditioning[network.sources[k]], v));
         for (size_t b = 0; b < network.blocks.size(); b++)
             evaluateBlock(network, b);
+    }
+    /** Go on from what evaluate() has made of points; both must stay where they are. */
+    void select(const Items& given, NetworkValues& values) {
+        points = &given;
+        vectors = values.vectors;
+        features = values.features;
+        messages = values.messages;
     }
     const Items& getFeatures() const { return features.back(); }
     /** Get how far vector k has moved. */
@@ -55,8 +69,7 @@ public:
     }
     void addMoveAdjoint(int k, int v, real3 worth) { vectorsAdjoint.addPoint(3 * k, v, worth); }
     Items& getFeaturesAdjoint() { return featuresAdjoint; }
-    /** From there to what the points are worth, which is added to `pointsAdjoint`. The network must have been
-     * evaluated on these points, which must still be there. */
+    /** From there to what the points are worth, which is added to `pointsAdjoint`. */
     void backpropagate(const Network& network, Items& pointsAdjoint, WeightGradient* gradient) {
         for (int k = 0; k < numVectors; k++)
             for (int v = 0; v < numParticles * STRIDE; v++)
@@ -264,11 +277,11 @@ private:
             [&](int row, int v, real y) { messageAdjoint.at(row, v) = messageAdjoint.at(row, v) + y; });
     }
 
-    int numParticles, numVectors, numFeatures, hidden, numPairs;
+    int numParticles, numVectors, numFeatures, hidden, numPairs, numBlocks;
     const Items* points = nullptr;
     EdgeState edges;
-    /** Before each block, and after the last. */
-    std::vector<Items> vectors, features, messages;
+    /** Those of the values that are selected. */
+    std::span<Items> vectors, features, messages;
     Items nodeInput, firstNodeInput, senderTerms, receiverTerms, crossFactors, updateInput;
     ResidualState cross, node;
     Items vectorsAdjoint, previousAdjoint, featuresAdjoint, messageAdjoint, senderAdjoint, receiverAdjoint,

@@ -128,7 +128,8 @@ def measure_child(kind, path, batches, seconds):
         import openmmflow
 
         platform = openmm.Platform.getPlatformByName("CPU")
-        sample = openmmflow.FlowContext(openmmflow.Flow.load(path), platform, {"Threads": "1"}).sampleJoint
+        context = openmmflow.FlowContext(openmmflow.Flow.load(path), platform, {"Threads": "1"})
+        sample = context.sampleJoint
     else:
         import torch
 
@@ -139,7 +140,11 @@ def measure_child(kind, path, batches, seconds):
         sample = load_flow(path, compiled=kind == "compiled").sample
     rates = {batch: rate(sample, batch, seconds) for batch in batches}
     best = max(rates, key=rates.get)
-    print(json.dumps({"batch": best, "rate": rates[best]}))
+    result = {"batch": best, "rate": rates[best]}
+    if kind == "openmmflow":
+        one, _ = context.sampleJoint(1, seed=1)
+        result["one"] = 1000 / rate(lambda _: context.jointLogDensityGradient(one), 1, seconds)
+    print(json.dumps(result))
 
 
 def measure(python, kind, path, batches, seconds):
@@ -202,6 +207,8 @@ def compare(name, transform, arguments):
     print(f"{'  peak of the core there, about':<38}{RECORDED_PEAK:10.1f} GFLOP/s")
     print(f"{'peak of the core here, measured':<38}{max(peaks):10.1f} GFLOP/s")
     print(f"{'matrix products':<38}{flops / 1e6:10.2f} MFLOP a sample")
+    ones = [run["one"] for run in results["openmmflow"]]
+    print(f"{'log q and gradient of one configuration':<38}{spread(ones)} ms")
     shares = [100 * a * flops / 1e9 / max(peaks) for a in ours]
     print(f"{'openmm-flow: share of the peak, %':<38}{spread(shares)}", flush=True)
 

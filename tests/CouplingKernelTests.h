@@ -102,6 +102,27 @@ TEST_P(CouplingKernelTest, ASampleIsTheSameInEveryBatch) {
     EXPECT_TRUE(part.empty());
 }
 
+/** A platform may have another way for one configuration than for many. */
+TEST_P(CouplingKernelTest, OneConfigurationHasTheGradientOfMany) {
+    const vector<double> positions = drawJoint(20, 4);
+    vector<double> logQ, gradient, oneLogQ, oneGradient, errors, gradientErrors;
+    context->computeJointLogDensityGradient(positions, logQ, gradient);
+    for (int k = 0; k < 20; k++) {
+        const vector<double> one(&positions[k * size], &positions[k * size] + size);
+        context->computeJointLogDensityGradient(one, oneLogQ, oneGradient);
+        errors.push_back(fabs(oneLogQ[0] - logQ[k]));
+        double difference = 0, square = 0;
+        for (int i = 0; i < size; i++) {
+            difference += pow(oneGradient[i] - gradient[k * size + i], 2);
+            square += pow(gradient[k * size + i], 2);
+        }
+        gradientErrors.push_back(sqrt(difference / square));
+        EXPECT_EQ(context->computeJointLogDensity(one), oneLogQ);
+    }
+    EXPECT_LT(findMedian(errors), isDouble() ? 1e-10 : 2e-3);
+    EXPECT_LT(findMedian(gradientErrors), isDouble() ? 1e-9 : 1e-2);
+}
+
 TEST_P(CouplingKernelTest, LogDensityOfASampleIsWhatItCameWith) {
     vector<double> positions, logQ;
     context->sampleJoint(200, positions, logQ, 1);

@@ -24,6 +24,8 @@ namespace {
 
 #include "shared/equivariant/Items.h"
 
+#include "shared/equivariant/ParticleLayout.h"
+
 #include "shared/equivariant/Normalization.h"
 
 #include "shared/equivariant/ResidualNetwork.h"

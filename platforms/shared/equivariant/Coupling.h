@@ -21,19 +21,21 @@ struct Coupling {
     std::vector<Head> heads;
 };
 
-/** Couplings of one size on their way through a few samples. Each thread has its own. */
+/** Couplings of one size on their way through a few samples, or one whose particles are side by side. Each
+ * thread has its own. */
 class CouplingState {
 public:
     CouplingState(const EquivariantCouplingModel& model, const EquivariantCouplingModel::CouplingPlace& place,
-                  const PointTransform& transform)
+                  const PointTransform& transform, bool isAcross = false)
         : transform(transform),
-          numParticles(model.getNumParticles()),
+          layout(model.getNumParticles(), isAcross),
+          numItems(layout.getNumItems()),
           numFeatures(model.getOptions().features),
           numParameters(transform.getNumParameters() * (int)place.transformed.size()),
-          network(model, model.getNumVectors(place), (int)place.conditioning.size()),
-          headInput(numFeatures, numParticles),
-          head(model.getOptions().headHidden, numParticles),
-          parameters(numParameters, numParticles) {}
+          network(model, layout, model.getNumVectors(place), (int)place.conditioning.size()),
+          headInput(numFeatures, numItems),
+          head(model.getOptions().headHidden, numItems),
+          parameters(numParameters, numItems) {}
     /** What backpropagate() is spared by what apply() has done. */
     using Kept = NetworkValues;
     /** Transform the points (3 a cloud, particles), forwards or backwards, and subtract the log volume from,
@@ -59,8 +61,8 @@ public:
     void backpropagate(const Coupling& coupling, Items& points, Kept& kept, Items& adjoint,
                        const Worth& worth, WideSum* penalty, WeightGradient* gradient) {
         if (parametersAdjoint.getNumRows() == 0) {
-            parametersAdjoint = Items(numParameters, numParticles);
-            headInputAdjoint = Items(numFeatures, numParticles);
+            parametersAdjoint = Items(numParameters, numItems);
+            headInputAdjoint = Items(numFeatures, numItems);
         }
         network.select(points, kept);
         evaluateSoftmax();
@@ -85,7 +87,7 @@ private:
     /** From the features of the network to what the heads are given. */
     void evaluateSoftmax() {
         const Items& features = network.getFeatures();
-        for (int v = 0; v < numParticles * STRIDE; v++) {
+        for (int v = 0; v < numItems * STRIDE; v++) {
             real largest = features.at(0, v), sum = real(0.0);
             for (int f = 1; f < numFeatures; f++)
                 largest = SELECT(features.at(f, v) > largest, features.at(f, v), largest);
@@ -100,9 +102,9 @@ private:
     }
 
     void evaluateHead(const Coupling::Head& weights) {
-        weights.hidden.first.weight.multiply(headInput.begin(), numParticles, head.getArgument());
-        head.evaluate(weights.hidden.second, numParticles);
-        weights.output.weight.multiply(head.output.begin(), numParticles, parameters.begin());
+        weights.hidden.first.weight.multiply(headInput.begin(), numItems, head.getArgument());
+        head.evaluate(weights.hidden.second, numItems);
+        weights.output.weight.multiply(head.output.begin(), numItems, parameters.begin());
     }
 
     template <bool INVERSE>
@@ -115,7 +117,8 @@ private:
             const MappedPoint mapped =
                 transform.map<INVERSE>(frame, points.point(row, v) - origin, getParameters(t, v));
             points.setPoint(row, v, origin + mapped.point);
-            logDensity[v % STRIDE].add(INVERSE ? mapped.logVolume : -mapped.logVolume);
+            logDensity[v % STRIDE].add(
+                layout.dropRepeated(INVERSE ? mapped.logVolume : -mapped.logVolume, v));
         });
     }
 
@@ -128,7 +131,7 @@ private:
     void forEachPoint(const Coupling& coupling, int repeat, const Visit& visit) const {
         const int repeats = (int)coupling.heads.size();
         for (int t = 0; t < (int)coupling.transformed.size(); t++)
-            for (int v = 0; v < numParticles * STRIDE; v++)
+            for (int v = 0; v < numItems * STRIDE; v++)
                 visit(t, v, (t * repeats + repeat) * transform.getNumVectors());
     }
 
@@ -179,19 +182,19 @@ private:
             }
         });
         if (gradient != nullptr)
-            gradient->add(weights.output.place, parametersAdjoint.begin(), head.output.begin(), numParticles);
-        weights.output.transposed.multiply(parametersAdjoint.begin(), numParticles, head.adjoint.begin());
-        head.backpropagate(weights.hidden.second, numParticles, gradient);
+            gradient->add(weights.output.place, parametersAdjoint.begin(), head.output.begin(), numItems);
+        weights.output.transposed.multiply(parametersAdjoint.begin(), numItems, head.adjoint.begin());
+        head.backpropagate(weights.hidden.second, numItems, gradient);
         if (gradient != nullptr)
-            gradient->add(weights.hidden.first.place, head.adjoint.begin(), headInput.begin(), numParticles);
-        weights.hidden.first.transposed.multiply(
-            head.adjoint.begin(), numParticles,
-            [&](int f, int v, real y) { headInputAdjoint.at(f, v) = headInputAdjoint.at(f, v) + y; });
+            gradient->add(weights.hidden.first.place, head.adjoint.begin(), headInput.begin(), numItems);
+        weights.hidden.first.transposed.multiply(head.adjoint.begin(), numItems, [&](int f, int v, real y) {
+            headInputAdjoint.at(f, v) = headInputAdjoint.at(f, v) + y;
+        });
     }
 
     void backpropagateSoftmax() {
         Items& featuresAdjoint = network.getFeaturesAdjoint();
-        for (int v = 0; v < numParticles * STRIDE; v++) {
+        for (int v = 0; v < numItems * STRIDE; v++) {
             real mean = real(0.0);
             for (int f = 0; f < numFeatures; f++)
                 mean = mean + headInput.at(f, v) * headInputAdjoint.at(f, v);
@@ -202,7 +205,8 @@ private:
     }
 
     const PointTransform& transform;
-    int numParticles, numFeatures, numParameters;
+    const ParticleLayout layout;
+    int numItems, numFeatures, numParameters;
     NetworkState network;
     Items headInput;
     ResidualState head;

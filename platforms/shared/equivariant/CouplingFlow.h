@@ -33,9 +33,9 @@ struct CouplingFlow {
 
 /**
  * Samples on their way through a flow. Each thread has its own. Points are (3 a cloud, particles), in the
- * unit of length of the flow; in two dimensions every z is 0.
+ * unit of length of the flow; in two dimensions every z is 0. `State` is what a coupling needs.
  */
-template <class Family>
+template <class Family, class State = typename Family::State>
 class CouplingFlowState {
 public:
     explicit CouplingFlowState(const CouplingFlow<Family>& flow)
@@ -296,15 +296,15 @@ private:
 
     const CouplingFlow<Family>& flow;
     int numParticles, numClouds, dimensions;
-    std::vector<typename Family::State> states;
+    std::vector<State> states;
     Items points, adjoint;
     /** Of each coupling, what it was given and what it has kept; what none keeps, of each side. */
     struct Kept {
         Items points;
-        typename Family::State::Kept values;
+        typename State::Kept values;
     };
     std::vector<Kept> kept;
-    std::vector<typename Family::State::Kept> passing;
+    std::vector<typename State::Kept> passing;
     std::vector<Items> keptBeforeScaling;
     WideSum logDensity[STRIDE], penalty[STRIDE];
     const real* worth = nullptr;

@@ -3,8 +3,9 @@
 
 using Scalar = double;
 
-/** How many reals an item has in each row. */
-constexpr int STRIDE = 1;
+/** How many reals an item has in each row, and what numbers a real holds. */
+constexpr int STRIDE = 1, WIDTH = 1;
+using Number = real;
 
 /** A matrix and a vector, y = W x + b, for items that stand one after the other. */
 class Matrix {

@@ -18,11 +18,14 @@
 /**
  * The N(N-1) edges between particles, a few at a time. In block 0 the message between two particles of one
  * type is the same both ways, as the features and the distance are, so that one edge stands for both.
+ *
+ * Where particles are side by side, so are the edges from those that are as many ahead, each way for itself.
  */
 class EdgeState {
 public:
-    EdgeState(const EquivariantCouplingModel& model, int numVectors, int numClouds)
-        : numParticles(model.getNumParticles()),
+    EdgeState(const EquivariantCouplingModel& model, const ParticleLayout& layout, int numVectors,
+              int numClouds)
+        : layout(layout),
           numVectors(numVectors),
           hidden(model.getOptions().hidden),
           displacements(3 * std::max(numVectors, numClouds), EDGES_AT_ONCE),
@@ -34,6 +37,16 @@ public:
           factors(numVectors, EDGES_AT_ONCE),
           edge(hidden, EDGES_AT_ONCE),
           shift(hidden, EDGES_AT_ONCE) {
+        const int numParticles = layout.getNumParticles();
+        if (layout.isAcross()) {
+            for (int ahead = 1; ahead < numParticles; ahead++)
+                for (int i = 0; i < layout.getNumItems(); i++)
+                    laterEdges.push_back({i, ahead, false});
+            firstEdges = laterEdges;
+            origins = displacements;
+            terms = Items(hidden, EDGES_AT_ONCE);
+            return;
+        }
         const std::vector<int>& types = model.getParticles().types;
         for (int i = 0; i < numParticles; i++)
             for (int j = 0; j < numParticles; j++) {
@@ -95,27 +108,32 @@ public:
             }
             backpropagateNetworks(gradient);
             for (int e = 0; e < numEdges; e++) {
-                const real* worth = edge.adjoint.item(e);
-                real* receiver = receiverAdjoint.item(selected[e].receiver);
-                real* sender = senderAdjoint.item(selected[e].sender);
-                for (int k = 0; k < hidden * STRIDE; k++) {
-                    receiver[k] = receiver[k] + worth[k];
-                    sender[k] = sender[k] + worth[k];
-                }
+                addRows(edge.adjoint.item(e), receiverAdjoint.item(selected[e].receiver));
+                if (layout.isAcross())
+                    addToSenders(e, originAdjoint, senderAdjoint);
+                else
+                    addRows(edge.adjoint.item(e), senderAdjoint.item(selected[e].sender));
             }
             for (int v = 0; v < numEdges * STRIDE; v++)
                 for (int d = 0; d < numDisplacements; d++) {
                     const real3 worth = displacementsAdjoint.point(3 * d, v);
                     originAdjoint.addPoint(getOriginRow(d), getReceiver(v), worth);
-                    originAdjoint.addPoint(getOriginRow(d), getSender(v), real(-1.0) * worth);
+                    if (!layout.isAcross())
+                        originAdjoint.addPoint(getOriginRow(d), getSender(v), real(-1.0) * worth);
                 }
         });
+        if (layout.isAcross()) {
+            layout.repeatParticles(originAdjoint);
+            layout.repeatParticles(senderAdjoint);
+        }
     }
 
 private:
     /** So few that what belongs to them stays in the nearest caches, so many that weights are read seldom. */
     static constexpr int EDGES_AT_ONCE = 6;
     struct Edge {
+        /** Particles; or, where those are side by side, the item of the receivers, and how many particles
+         * ahead of them the senders are. */
         int receiver, sender;
         /** Whether it stands for the edge from receiver to sender too. */
         bool isMutual;
@@ -137,17 +155,45 @@ private:
     int getDisplacement(int k) const { return isFirst ? network->sources[k] : k; }
     /** Where displacement d comes from. */
     int getOriginRow(int d) const { return 3 * (isFirst ? network->conditioning[d] : d); }
-    real normalizeShift() const { return real(1.0 / (numParticles - 1)); }
-    real normalizeMessage() const { return real(1 / std::sqrt(numParticles - 1.0)); }
+    real normalizeShift() const { return real(1.0 / (layout.getNumParticles() - 1)); }
+    real normalizeMessage() const { return real(1 / std::sqrt(layout.getNumParticles() - 1.0)); }
+    void addRows(const real* from, real* to) const {
+        for (int k = 0; k < hidden * STRIDE; k++)
+            to[k] = to[k] + from[k];
+    }
+
+    /** Where particles are side by side, bring what senders have next to the receivers. */
+    void loadSenders() {
+        for (int e = 0; e < numEdges; e++) {
+            const auto& [i, ahead, isMutual] = selected[e];
+            layout.copyAhead(*senderTerms, 0, hidden, i, ahead, terms, 0, e);
+            for (int d = 0; d < numDisplacements; d++)
+                layout.copyAhead(*origin, getOriginRow(d), 3, i, ahead, origins, 3 * d, e);
+        }
+    }
+    /** The way back. */
+    void addToSenders(int e, Items& originAdjoint, Items& senderAdjoint) const {
+        const auto& [i, ahead, isMutual] = selected[e];
+        layout.addAhead(edge.adjoint, 0, hidden, e, 1, senderAdjoint, 0, i, ahead);
+        for (int d = 0; d < numDisplacements; d++)
+            layout.addAhead(displacementsAdjoint, 3 * d, 3, e, -1, originAdjoint, getOriginRow(d), i, ahead);
+    }
+    real3 getSenderOrigin(int d, int v) const {
+        return layout.isAcross() ? origins.point(3 * d, v) : origin->point(getOriginRow(d), getSender(v));
+    }
+    const real* getSenderTerms(int e) const {
+        return layout.isAcross() ? terms.item(e) : senderTerms->item(selected[e].sender);
+    }
 
     /** The messages along the selected edges, their gates, and by what factors they move vectors. */
     void evaluateEdges() {
+        if (layout.isAcross())
+            loadSenders();
         Items& distance = isFirst ? cloudDistances : distances;
         for (int d = 0; d < numDisplacements; d++) {
             const int row = getOriginRow(d);
             for (int v = 0; v < numEdges * STRIDE; v++) {
-                const real3 displacement =
-                    origin->point(row, getReceiver(v)) - origin->point(row, getSender(v));
+                const real3 displacement = origin->point(row, getReceiver(v)) - getSenderOrigin(d, v);
                 displacements.setPoint(3 * d, v, displacement);
                 const real square = squareOf(displacement);
                 distance.at(d, v) = featureOf(square);
@@ -158,8 +204,7 @@ private:
         block->distances.weight.multiply(distance.begin(), numEdges, edge.getArgument());
         edge.evaluate(block->edge, numEdges, [&](int e) {
             const real* given = edge.getArgument() + (size_t)e * hidden * STRIDE;
-            const real *receiver = receiverTerms->item(selected[e].receiver),
-                       *sender = senderTerms->item(selected[e].sender);
+            const real *receiver = receiverTerms->item(selected[e].receiver), *sender = getSenderTerms(e);
             return [=](int k) { return given[k] + receiver[k] + sender[k]; };
         });
         block->shift.first.weight.multiply(edge.output.begin(), numEdges, shift.getArgument());
@@ -204,12 +249,13 @@ private:
     /** What the message of an edge and its gate are worth. */
     void backpropagateGate(int e, const Items& messagesAdjoint) {
         const real *given = messagesAdjoint.item(selected[e].receiver),
-                   *others = messagesAdjoint.item(selected[e].sender), *y = edge.output.item(e);
+                   *others = selected[e].isMutual ? messagesAdjoint.item(selected[e].sender) : nullptr,
+                   *y = edge.output.item(e);
         real *worth = messageAdjoint.item(e), sums[STRIDE];
         for (real& sum : sums)
             sum = real(0.0);
         for (int k = 0; k < hidden * STRIDE; k++) {
-            worth[k] = normalizeMessage() * (selected[e].isMutual ? given[k] + others[k] : given[k]);
+            worth[k] = normalizeMessage() * (others != nullptr ? given[k] + others[k] : given[k]);
             sums[k % STRIDE] = sums[k % STRIDE] + worth[k] * y[k];
         }
         for (int h = 0; h < STRIDE; h++) {
@@ -269,7 +315,8 @@ private:
         });
     }
 
-    int numParticles, numVectors, hidden;
+    const ParticleLayout layout;
+    int numVectors, hidden;
     const Network* network = nullptr;
     const Block* block = nullptr;
     bool isFirst = false;
@@ -282,5 +329,7 @@ private:
     int numEdges = 0;
     Items displacements, lengths, weights, distances, cloudDistances, gates, factors;
     ResidualState edge, shift;
+    /** Of the senders of the selected edges, where particles are side by side. */
+    Items origins, terms;
     Items factorsAdjoint, gatesAdjoint, messageAdjoint, displacementsAdjoint;
 };

@@ -11,38 +11,37 @@ struct NetworkValues {
 /** Networks of one size on their way through a few samples. Each thread has its own. */
 class NetworkState {
 public:
-    NetworkState(const EquivariantCouplingModel& model, int numVectors, int numClouds)
-        : numParticles(model.getNumParticles()),
+    NetworkState(const EquivariantCouplingModel& model, const ParticleLayout& layout, int numVectors,
+                 int numClouds)
+        : layout(layout),
+          numItems(layout.getNumItems()),
           numVectors(numVectors),
           numFeatures(model.getOptions().features),
           hidden(model.getOptions().hidden),
           numPairs(numVectors * (numVectors - 1) / 2),
           numBlocks(model.getOptions().blocks),
-          edges(model, numVectors, numClouds),
-          nodeInput(numFeatures + numPairs, numParticles),
-          firstNodeInput(numFeatures, numParticles),
-          senderTerms(hidden, numParticles),
-          receiverTerms(hidden, numParticles),
-          crossFactors(numVectors * (numVectors - 1), numParticles),
-          updateInput(hidden + numFeatures, numParticles),
-          cross(hidden, numParticles),
-          node(hidden, numParticles) {}
+          edges(model, layout, numVectors, numClouds),
+          nodeInput(numFeatures + numPairs, numItems),
+          firstNodeInput(numFeatures, numItems),
+          senderTerms(hidden, numItems),
+          receiverTerms(hidden, numItems),
+          nodeTerms(hidden, numItems),
+          crossFactors(numVectors * (numVectors - 1), numItems),
+          updateInput(hidden + numFeatures, numItems),
+          cross(hidden, numItems),
+          node(hidden, numItems) {}
     /** Evaluate a network on the points (3 a cloud, particles). What particles have is in `values`. */
     void evaluate(const Network& network, const Items& given, NetworkValues& values) {
         if (values.vectors.empty()) {
-            values.vectors.assign(numBlocks + 1, Items(3 * numVectors, numParticles));
-            values.features.assign(numBlocks + 1, Items(numFeatures, numParticles));
-            values.messages.assign(numBlocks, Items(hidden, numParticles));
+            values.vectors.assign(numBlocks + 1, Items(3 * numVectors, numItems));
+            values.features.assign(numBlocks + 1, Items(numFeatures, numItems));
+            values.messages.assign(numBlocks, Items(hidden, numItems));
         }
         select(given, values);
         keep(false);
-        for (int i = 0; i < numParticles; i++) {
-            const Scalar* embedding = &network.embeddings[(size_t)network.types[i] * numFeatures];
-            for (int k = 0; k < numFeatures * STRIDE; k++)
-                features[0].item(i)[k] = real(embedding[k / STRIDE]);
-        }
+        layout.fillByType(features[0], network.types, network.embeddings);
         for (int k = 0; k < numVectors; k++)
-            for (int v = 0; v < numParticles * STRIDE; v++)
+            for (int v = 0; v < numItems * STRIDE; v++)
                 vectors[0].setPoint(3 * k, v, given.point(3 * network.conditioning[network.sources[k]], v));
         for (size_t b = 0; b < network.blocks.size(); b++)
             evaluateBlock(network, b);
@@ -69,21 +68,22 @@ public:
     }
     void addMoveAdjoint(int k, int v, real3 worth) { vectorsAdjoint.addPoint(3 * k, v, worth); }
     Items& getFeaturesAdjoint() { return featuresAdjoint; }
-    /** From there to what the points are worth, which is added to `pointsAdjoint`. */
+    /** From there to what the points are worth, which is added to `pointsAdjoint`. There is no gradient of
+     * the parameters where particles are side by side. */
     void backpropagate(const Network& network, Items& pointsAdjoint, WeightGradient* gradient) {
         for (int k = 0; k < numVectors; k++)
-            for (int v = 0; v < numParticles * STRIDE; v++)
+            for (int v = 0; v < numItems * STRIDE; v++)
                 pointsAdjoint.addPoint(3 * network.conditioning[network.sources[k]], v,
                                        real(-1.0) * vectorsAdjoint.point(3 * k, v));
         keep(true);
         for (int b = (int)network.blocks.size() - 1; b >= 0; b--)
             backpropagateBlock(network, b, pointsAdjoint, gradient);
         for (int k = 0; k < numVectors; k++)
-            for (int v = 0; v < numParticles * STRIDE; v++)
+            for (int v = 0; v < numItems * STRIDE; v++)
                 pointsAdjoint.addPoint(3 * network.conditioning[network.sources[k]], v,
                                        vectorsAdjoint.point(3 * k, v));
         if (gradient != nullptr)
-            for (int i = 0; i < numParticles; i++)
+            for (int i = 0; i < layout.getNumParticles(); i++)
                 gradient->addRows(network.embedding + (size_t)network.types[i] * numFeatures, featuresAdjoint,
                                   i);
     }
@@ -97,10 +97,10 @@ private:
 
     const Items& makeNodeInput(const Block& block, size_t b) {
         Items& input = block.hasCross ? nodeInput : firstNodeInput;
-        for (int i = 0; i < numParticles; i++)
+        for (int i = 0; i < numItems; i++)
             std::copy_n(features[b].item(i), (size_t)numFeatures * STRIDE, input.item(i));
         if (block.hasCross)
-            for (int v = 0; v < numParticles * STRIDE; v++) {
+            for (int v = 0; v < numItems * STRIDE; v++) {
                 int row = numFeatures;
                 for (int k = 0; k < numVectors; k++)
                     for (int l = k + 1; l < numVectors; l++)
@@ -115,18 +115,13 @@ private:
         const Block& block = network.blocks[b];
         if (b > 0) {
             const Items& input = makeNodeInput(block, b);
-            block.sender.weight.multiply(input.begin(), numParticles, senderTerms.begin());
-            block.receiver.weight.multiply(input.begin(), numParticles, receiverTerms.begin());
+            block.sender.weight.multiply(input.begin(), numItems, senderTerms.begin());
+            block.receiver.weight.multiply(input.begin(), numItems, receiverTerms.begin());
             return;
         }
         // The features are those of the types.
-        for (int i = 0; i < numParticles; i++) {
-            const size_t first = (size_t)network.types[i] * hidden;
-            for (int k = 0; k < hidden * STRIDE; k++) {
-                senderTerms.item(i)[k] = real(network.firstSenderTerms[first + k / STRIDE]);
-                receiverTerms.item(i)[k] = real(network.firstReceiverTerms[first + k / STRIDE]);
-            }
-        }
+        layout.fillByType(senderTerms, network.types, network.firstSenderTerms);
+        layout.fillByType(receiverTerms, network.types, network.firstReceiverTerms);
     }
 
     void evaluateBlock(const Network& network, size_t b) {
@@ -137,22 +132,23 @@ private:
         edges.evaluate(vectors[b + 1], messages[b]);
         if (block.hasCross) {
             evaluateCross(block, b);
-            for (int v = 0; v < numParticles * STRIDE; v++)
+            for (int v = 0; v < numItems * STRIDE; v++)
                 forEachCross(b, v, [&](int k, int, int row, real3 d, real weight) {
                     vectors[b + 1].addPoint(3 * k, v, crossFactors.at(row, v) * weight * d);
                 });
         }
         if (b == 0) {
-            network.firstNode.multiply(messages[0].begin(), numParticles, node.getArgument());
-            node.evaluate(block.node.second, numParticles, [&](int i) {
-                const real* given = node.getArgument() + (size_t)i * hidden * STRIDE;
-                const Scalar* terms = &network.firstNodeTerms[(size_t)network.types[i] * hidden];
-                return [=](int k) { return given[k] + real(terms[k / STRIDE]); };
+            network.firstNode.multiply(messages[0].begin(), numItems, node.getArgument());
+            layout.fillByType(nodeTerms, network.types, network.firstNodeTerms);
+            node.evaluate(block.node.second, numItems, [&](int i) {
+                const real *given = node.getArgument() + (size_t)i * hidden * STRIDE,
+                           *terms = nodeTerms.item(i);
+                return [=](int k) { return given[k] + terms[k]; };
             });
         } else
             evaluateUpdate(block, b);
-        block.nodeOutput.weight.multiply(node.output.begin(), numParticles, features[b + 1].begin());
-        for (int i = 0; i < numParticles; i++)
+        block.nodeOutput.weight.multiply(node.output.begin(), numItems, features[b + 1].begin());
+        for (int i = 0; i < numItems; i++)
             for (int k = 0; k < numFeatures * STRIDE; k++)
                 features[b + 1].item(i)[k] = features[b + 1].item(i)[k] + features[b].item(i)[k];
     }
@@ -163,9 +159,9 @@ private:
     }
 
     void evaluateCross(const Block& block, size_t b) {
-        block.cross.first.weight.multiply(messages[b].begin(), numParticles, cross.getArgument());
-        cross.evaluate(block.cross.second, numParticles);
-        block.crossOutput.weight.multiply(cross.output.begin(), numParticles, crossFactors.begin());
+        block.cross.first.weight.multiply(messages[b].begin(), numItems, cross.getArgument());
+        cross.evaluate(block.cross.second, numItems);
+        block.crossOutput.weight.multiply(cross.output.begin(), numItems, crossFactors.begin());
     }
 
     /** Call visit(k, l, row, v_k - v_l, weight) for all pairs k != l of vectors of one particle. */
@@ -181,21 +177,21 @@ private:
     }
 
     void evaluateUpdate(const Block& block, size_t b) {
-        for (int i = 0; i < numParticles; i++) {
+        for (int i = 0; i < numItems; i++) {
             real* input = updateInput.item(i);
             std::copy_n(messages[b].item(i), (size_t)hidden * STRIDE, input);
             std::copy_n(features[b].item(i), (size_t)numFeatures * STRIDE, input + (size_t)hidden * STRIDE);
         }
-        block.node.first.weight.multiply(updateInput.begin(), numParticles, node.getArgument());
-        node.evaluate(block.node.second, numParticles);
+        block.node.first.weight.multiply(updateInput.begin(), numItems, node.getArgument());
+        node.evaluate(block.node.second, numItems);
     }
 
     void prepareAdjoints() {
-        vectorsAdjoint = previousAdjoint = Items(3 * numVectors, numParticles);
-        featuresAdjoint = Items(numFeatures, numParticles);
-        messageAdjoint = senderAdjoint = receiverAdjoint = Items(hidden, numParticles);
-        crossAdjoint = Items(numVectors * (numVectors - 1), numParticles);
-        nodeInputAdjoint = Items(numFeatures + numPairs, numParticles);
+        vectorsAdjoint = previousAdjoint = Items(3 * numVectors, numItems);
+        featuresAdjoint = Items(numFeatures, numItems);
+        messageAdjoint = senderAdjoint = receiverAdjoint = Items(hidden, numItems);
+        crossAdjoint = Items(numVectors * (numVectors - 1), numItems);
+        nodeInputAdjoint = Items(numFeatures + numPairs, numItems);
     }
 
     void backpropagateBlock(const Network& network, size_t b, Items& pointsAdjoint,
@@ -212,15 +208,15 @@ private:
                             senderAdjoint, receiverAdjoint, gradient);
         const Items& input = makeNodeInput(block, b);
         if (gradient != nullptr) {
-            gradient->add(block.sender.place, senderAdjoint.begin(), input.begin(), numParticles);
-            gradient->add(block.receiver.place, receiverAdjoint.begin(), input.begin(), numParticles);
+            gradient->add(block.sender.place, senderAdjoint.begin(), input.begin(), numItems);
+            gradient->add(block.receiver.place, receiverAdjoint.begin(), input.begin(), numItems);
         }
-        block.sender.transposed.multiply(senderAdjoint.begin(), numParticles,
+        block.sender.transposed.multiply(senderAdjoint.begin(), numItems,
                                          [&](int row, int v, real y) { nodeInputAdjoint.at(row, v) = y; });
-        block.receiver.transposed.multiply(
-            receiverAdjoint.begin(), numParticles,
-            [&](int row, int v, real y) { nodeInputAdjoint.at(row, v) = nodeInputAdjoint.at(row, v) + y; });
-        for (int v = 0; v < numParticles * STRIDE; v++) {
+        block.receiver.transposed.multiply(receiverAdjoint.begin(), numItems, [&](int row, int v, real y) {
+            nodeInputAdjoint.at(row, v) = nodeInputAdjoint.at(row, v) + y;
+        });
+        for (int v = 0; v < numItems * STRIDE; v++) {
             for (int f = 0; f < numFeatures; f++)
                 featuresAdjoint.at(f, v) = featuresAdjoint.at(f, v) + nodeInputAdjoint.at(f, v);
             if (!block.hasCross)
@@ -241,12 +237,12 @@ private:
     void backpropagateUpdate(const Block& block, size_t b, WeightGradient* gradient) {
         evaluateUpdate(block, b);
         if (gradient != nullptr)
-            gradient->add(block.nodeOutput.place, featuresAdjoint.begin(), node.output.begin(), numParticles);
-        block.nodeOutput.transposed.multiply(featuresAdjoint.begin(), numParticles, node.adjoint.begin());
-        node.backpropagate(block.node.second, numParticles, gradient);
+            gradient->add(block.nodeOutput.place, featuresAdjoint.begin(), node.output.begin(), numItems);
+        block.nodeOutput.transposed.multiply(featuresAdjoint.begin(), numItems, node.adjoint.begin());
+        node.backpropagate(block.node.second, numItems, gradient);
         if (gradient != nullptr)
-            gradient->add(block.node.first.place, node.adjoint.begin(), updateInput.begin(), numParticles);
-        block.node.first.transposed.multiply(node.adjoint.begin(), numParticles, [&](int row, int v, real y) {
+            gradient->add(block.node.first.place, node.adjoint.begin(), updateInput.begin(), numItems);
+        block.node.first.transposed.multiply(node.adjoint.begin(), numItems, [&](int row, int v, real y) {
             if (row < hidden)
                 messageAdjoint.at(row, v) = y;
             else
@@ -256,7 +252,7 @@ private:
 
     void backpropagateCross(const Block& block, size_t b, WeightGradient* gradient) {
         evaluateCross(block, b);
-        for (int v = 0; v < numParticles * STRIDE; v++)
+        for (int v = 0; v < numItems * STRIDE; v++)
             forEachCross(b, v, [&](int k, int l, int row, real3 d, real weight) {
                 const real3 given = vectorsAdjoint.point(3 * k, v);
                 const real along = dotProduct(given, d), factor = crossFactors.at(row, v);
@@ -267,22 +263,23 @@ private:
                 previousAdjoint.addPoint(3 * l, v, real(-1.0) * worth);
             });
         if (gradient != nullptr)
-            gradient->add(block.crossOutput.place, crossAdjoint.begin(), cross.output.begin(), numParticles);
-        block.crossOutput.transposed.multiply(crossAdjoint.begin(), numParticles, cross.adjoint.begin());
-        cross.backpropagate(block.cross.second, numParticles, gradient);
+            gradient->add(block.crossOutput.place, crossAdjoint.begin(), cross.output.begin(), numItems);
+        block.crossOutput.transposed.multiply(crossAdjoint.begin(), numItems, cross.adjoint.begin());
+        cross.backpropagate(block.cross.second, numItems, gradient);
         if (gradient != nullptr)
-            gradient->add(block.cross.first.place, cross.adjoint.begin(), messages[b].begin(), numParticles);
-        block.cross.first.transposed.multiply(
-            cross.adjoint.begin(), numParticles,
-            [&](int row, int v, real y) { messageAdjoint.at(row, v) = messageAdjoint.at(row, v) + y; });
+            gradient->add(block.cross.first.place, cross.adjoint.begin(), messages[b].begin(), numItems);
+        block.cross.first.transposed.multiply(cross.adjoint.begin(), numItems, [&](int row, int v, real y) {
+            messageAdjoint.at(row, v) = messageAdjoint.at(row, v) + y;
+        });
     }
 
-    int numParticles, numVectors, numFeatures, hidden, numPairs, numBlocks;
+    const ParticleLayout layout;
+    int numItems, numVectors, numFeatures, hidden, numPairs, numBlocks;
     const Items* points = nullptr;
     EdgeState edges;
     /** Those of the values that are selected. */
     std::span<Items> vectors, features, messages;
-    Items nodeInput, firstNodeInput, senderTerms, receiverTerms, crossFactors, updateInput;
+    Items nodeInput, firstNodeInput, senderTerms, receiverTerms, nodeTerms, crossFactors, updateInput;
     ResidualState cross, node;
     Items vectorsAdjoint, previousAdjoint, featuresAdjoint, messageAdjoint, senderAdjoint, receiverAdjoint,
         crossAdjoint, nodeInputAdjoint;

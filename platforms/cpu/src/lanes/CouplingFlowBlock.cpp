@@ -26,6 +26,8 @@ namespace {
 
 #include "shared/equivariant/Items.h"
 
+#include "shared/equivariant/ParticleLayout.h"
+
 #include "shared/equivariant/Normalization.h"
 
 #include "shared/equivariant/ResidualNetwork.h"
@@ -41,6 +43,8 @@ namespace {
 
 #include "shared/equivariant/Coupling.h"
 
+#include "SingleCoupling.h"
+
 #include "shared/augmented/Attention.h"
 
 #include "shared/augmented/Transformer.h"
@@ -49,19 +53,29 @@ namespace {
 
 #include "shared/equivariant/CouplingFlow.h"
 
-/** A tile of samples on their way through a coupling flow. */
+/** What a family has for one sample, or what it has for many. */
 template <class Family>
-class CouplingFlowBlock : public CpuFlowBlock, public CpuGradientBlock {
+struct SingleStateOf {
+    using type = typename Family::State;
+    static constexpr bool exists = false;
+};
+template <>
+struct SingleStateOf<EquivariantFamily> {
+    using type = SingleCouplingState;
+    static constexpr bool exists = true;
+};
+
+/** A tile of samples on their way through a coupling flow, in the arrays of CpuFlowBlock. */
+template <class Family, class FlowState>
+class CouplingTile {
 public:
-    explicit CouplingFlowBlock(const CouplingFlow<Family>& flow)
-        : flow(flow),
-          state(flow),
+    explicit CouplingTile(const CouplingFlow<Family>& flow)
+        : state(flow),
           layout(flow.model, flow.model.getOptions().lengthUnit),
           numNumbers(layout.getNumNumbers()),
           numNormals((state.getNumNormals() + 1) / 2 * 2),
           normals((size_t)numNormals * TILE) {}
-    int getBlockSize() const override { return TILE; }
-    void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) override {
+    void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) {
         lanes_double::drawNoise(seed, first, TILE, TILE, numNormals, normals.data(), 0, nullptr);
         state.sample([&](int n, int h) {
             Lanes z;
@@ -81,7 +95,7 @@ public:
             std::fill_n(sample, numNumbers, 0.0);
         }
     }
-    void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) override {
+    void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) {
         load(count, positions);
         state.evaluate(gradient != nullptr);
         for (int s = 0; s < count; s++) {
@@ -104,17 +118,9 @@ public:
                 std::fill_n(result, numNumbers, std::numeric_limits<double>::quiet_NaN());
         }
     }
-    double computeLogDensityOfOne(const double* positions, double* gradient) override {
-        double logQ;
-        computeLogDensity(1, positions, &logQ, gradient);
-        return logQ;
-    }
-
-    int getGradientBlockSize() const override { return TILE; }
+    /** As for CpuGradientBlock. */
     void addGradient(int count, const double* positions, const double* worth, double penaltyWorth,
-                     double* logQ, double* penalty) override {
-        if (!gradient)
-            gradient = std::make_unique<WeightGradient>(flow.model.getParameters().size());
+                     double* logQ, double* penalty, WeightGradient* gradient) {
         load(count, positions);
         state.evaluate(true);
         // What stands in for samples that are missing is worth nothing.
@@ -126,14 +132,11 @@ public:
         }
         for (int s = 0; s < count; s++)
             logQ[s] = getLogDensity(s);
-        state.backpropagate({worths, penaltyWorth != 0 ? penaltyWorths : nullptr}, gradient.get());
+        state.backpropagate({worths, penaltyWorth != 0 ? penaltyWorths : nullptr}, gradient);
         for (int s = 0; s < count; s++)
             penalty[s] = state.getPenalty(s / LANES).get(s % LANES) / numTransforms;
     }
-    void moveGradient(double* sum, size_t first, size_t last) override {
-        if (gradient)
-            gradient->moveTo(sum, first, last);
-    }
+    int getNumNumbers() const { return numNumbers; }
 
 private:
     int getVector(int i, int s) const { return layout.getParticle(i) * STRIDE + s / LANES; }
@@ -154,12 +157,62 @@ private:
         for (int i = 0; i < numNumbers; i++)
             result[i] = factor * items.at(layout.getRow(i), getVector(i, s)).v[s % LANES];
     }
-    const CouplingFlow<Family>& flow;
-    CouplingFlowState<Family> state;
-    std::unique_ptr<WeightGradient> gradient;
+    FlowState state;
     JointLayout layout;
     int numNumbers, numNormals;
     std::vector<double> normals;
+};
+
+template <class Family>
+class CouplingFlowBlock : public CpuFlowBlock, public CpuGradientBlock {
+public:
+    explicit CouplingFlowBlock(const CouplingFlow<Family>& flow) : flow(flow), tile(flow) {}
+    int getBlockSize() const override { return TILE; }
+    void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) override {
+        if (!isFew(count))
+            return tile.sample(count, seed, first, positions, logQ);
+        for (int s = 0; s < count; s++)
+            getSingle().sample(1, seed, first + s, positions + (size_t)s * tile.getNumNumbers(), logQ + s);
+    }
+    void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) override {
+        if (!isFew(count))
+            return tile.computeLogDensity(count, positions, logQ, gradient);
+        for (int s = 0; s < count; s++) {
+            const size_t start = (size_t)s * tile.getNumNumbers();
+            getSingle().computeLogDensity(1, positions + start, logQ + s,
+                                          gradient != nullptr ? gradient + start : nullptr);
+        }
+    }
+    double computeLogDensityOfOne(const double* positions, double* gradient) override {
+        double logQ;
+        computeLogDensity(1, positions, &logQ, gradient);
+        return logQ;
+    }
+    int getGradientBlockSize() const override { return TILE; }
+    void addGradient(int count, const double* positions, const double* worth, double penaltyWorth,
+                     double* logQ, double* penalty) override {
+        if (!gradient)
+            gradient = std::make_unique<WeightGradient>(flow.model.getParameters().size());
+        tile.addGradient(count, positions, worth, penaltyWorth, logQ, penalty, gradient.get());
+    }
+    void moveGradient(double* sum, size_t first, size_t last) override {
+        if (gradient)
+            gradient->moveTo(sum, first, last);
+    }
+
+private:
+    using Single = CouplingTile<Family, CouplingFlowState<Family, typename SingleStateOf<Family>::type>>;
+    /** Whether samples one after the other take less time than a tile, most of which would be empty. */
+    static bool isFew(int count) { return SingleStateOf<Family>::exists && count <= TILE / 8; }
+    Single& getSingle() {
+        if (!single)
+            single = std::make_unique<Single>(flow);
+        return *single;
+    }
+    const CouplingFlow<Family>& flow;
+    CouplingTile<Family, CouplingFlowState<Family>> tile;
+    std::unique_ptr<Single> single;
+    std::unique_ptr<WeightGradient> gradient;
 };
 
 template <class Family>

@@ -6,8 +6,10 @@
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
 
-/** How many reals an item of the coupling flows has in each row: a tile of samples. */
-constexpr int STRIDE = Rows::STRIDE;
+/** How many reals an item of the coupling flows has in each row, and what numbers a real holds: together, a
+ * tile of samples. */
+constexpr int STRIDE = Rows::STRIDE, WIDTH = LANES;
+using Number = Scalar;
 
 /** A PanelMatrix for items of the coupling flows that stand one after the other. */
 class Matrix {

@@ -29,6 +29,7 @@ public:
             sums[PARTS - 1] += __builtin_convertvector(halves.high, Wide);
         }
     }
+    void add(int lane, double x) { sums[lane / WIDE_LANES][lane % WIDE_LANES] += x; }
     double get(int lane) const { return sums[lane / WIDE_LANES][lane % WIDE_LANES]; }
 
 private:

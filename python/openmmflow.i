@@ -27,9 +27,11 @@ import openmm
 
 from openmmflow.blocks import BLOCK, fill_in_blocks
 from openmmflow.quantities import (
+    boolean,
     configurations,
     conformation,
     integer,
+    integers,
     length,
     mask,
     per_sample,

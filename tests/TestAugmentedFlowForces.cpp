@@ -217,8 +217,30 @@ TEST(AugmentedParticles, TakeNoPartInNonbondedForces) {
         positions.push_back(positions[particle] + Vec3(0.02, 0.01, 0));
     context.setPositions(positions);
     context.setParameter(AugmentedParticles::Scale(), 0);
-    EXPECT_NEAR(context.getState(State::Energy).getPotentialEnergy(),
-                plainContext.getState(State::Energy).getPotentialEnergy(), 1e-9);
+    const double expected = plainContext.getState(State::Energy).getPotentialEnergy();
+    EXPECT_NEAR(context.getState(State::Energy).getPotentialEnergy(), expected, 1e-9);
+    // Where their density is largest.
+    for (int k = 0; k < 4; k++)
+        positions[5 + k] = positions[std::vector<int>{4, 0, 2, 1}[k]];
+    context.setPositions(positions);
+    const State state = context.getState(State::Energy | State::Forces);
+    EXPECT_NEAR(state.getPotentialEnergy(), expected, 1e-9);
+    for (const Vec3& force : state.getForces())
+        EXPECT_TRUE(std::isfinite(force.dot(force)));
+}
+
+TEST(AugmentedParticles, BelongToTheMolecule) {
+    const Flow flow = makeRandomCouplingFlow(getEquivariantVariants()[0], 2);
+    System system;
+    for (int i = 0; i < 5; i++)
+        system.addParticle(1);
+    std::vector<int> particles = {4, 0, 2, 1};
+    const std::vector<int> added = AugmentedParticles::addTo(system, flow, particles, temperature);
+    particles.insert(particles.end(), added.begin(), added.end());
+    system.addForce(new BoltzmannGeneratorForce(flow, particles, temperature));
+    VerletIntegrator integrator(0.001);
+    Context context(system, integrator, Platform::getPlatformByName("Reference"));
+    EXPECT_EQ(context.getMolecules(), (std::vector<std::vector<int>>{{0, 1, 2, 4, 5, 6, 7, 8}, {3}}));
 }
 
 TEST(AugmentedParticles, BadArgumentsAreExplained) {

@@ -40,12 +40,25 @@ void checkAllowsIdleParticles(const Force& force) {
                                 "field.");
 }
 
-/** Add particles that a Force has nothing to do with. */
-void addIdleParticles(Force& force, int existing, int added) {
-    if (auto* nonbonded = dynamic_cast<NonbondedForce*>(&force))
+/** Exclude interactions of particles that may be in one place: of nothing, but at no distance. */
+void exclude(NonbondedForce& nonbonded, const vector<int>& together) {
+    for (size_t i = 0; i < together.size(); i++)
+        for (size_t j = 0; j < i; j++)
+            nonbonded.addException(together[j], together[i], 0, 1, 0);
+}
+
+/** Add particles that a Force has nothing to do with: augmented ones, of these particles. */
+void addIdleParticles(Force& force, int existing, int added, const vector<int>& particles) {
+    if (auto* nonbonded = dynamic_cast<NonbondedForce*>(&force)) {
         for (int i = 0; i < added; i++)
             nonbonded->addParticle(0, 1, 0);
-    else if (auto* custom = dynamic_cast<CustomNonbondedForce*>(&force)) {
+        for (size_t i = 0; i < particles.size(); i++) {
+            vector<int> together = {particles[i]};
+            for (int k = (int)i; k < added; k += (int)particles.size())
+                together.push_back(existing + k);
+            exclude(*nonbonded, together);
+        }
+    } else if (auto* custom = dynamic_cast<CustomNonbondedForce*>(&force)) {
         if (custom->getNumInteractionGroups() == 0) {
             set<int> all;
             for (int i = 0; i < existing; i++)
@@ -65,13 +78,13 @@ vector<int> AugmentedParticles::addTo(System& system, const Flow& flow, const ve
     const int existing = system.getNumParticles(), added = model.getNumAugmentedParticles();
     checkFlowParticles(flow, particles, system, false, "list of particles");
     checkTemperature(temperature);
-    if (!(mass > 0))
-        throw OpenMMException("The mass of augmented particles must be positive.");
+    if (!(mass > 0 && isfinite(mass)))
+        throw OpenMMException("The mass of augmented particles must be a positive number.");
     // All of them before the first is changed.
     for (int f = 0; f < system.getNumForces(); f++)
         checkAllowsIdleParticles(system.getForce(f));
     for (int f = 0; f < system.getNumForces(); f++)
-        addIdleParticles(system.getForce(f), existing, added);
+        addIdleParticles(system.getForce(f), existing, added, particles);
     const int dimensions = model.getParticles().dimensions;
     const double kT = BOLTZ * temperature, scale = model.getParticles().augmentedScale;
     const string square = string("((x1-x2)^2+(y1-y2)^2") + (dimensions == 3 ? "+(z1-z2)^2)" : ")");

@@ -29,6 +29,14 @@ map<string, double> BoltzmannGeneratorForceImpl::getDefaultParameters() {
     return {{owner.getScaleParameterName(), owner.getDefaultScale()}};
 }
 
+vector<pair<int, int>> BoltzmannGeneratorForceImpl::getBondedParticles() const {
+    const vector<int>& particles = owner.getParticles();
+    vector<pair<int, int>> bonds;
+    for (size_t i = 1; i < particles.size(); i++)
+        bonds.emplace_back(particles[i - 1], particles[i]);
+    return bonds;
+}
+
 double BoltzmannGeneratorForceImpl::computeForce(ContextImpl& context, const vector<Vec3>& positions,
                                                  vector<Vec3>& forces) {
     const vector<int>& particles = owner.getParticles();

@@ -21,6 +21,7 @@
 #include "openmmflow/BatchedPotential.h"
 #include "openmmflow/FlowBuilder.h"
 #include "openmmflow/FlowContext.h"
+#include "openmmflow/internal/AugmentedFlowModel.h"
 #include "openmmflow/internal/ContextMutex.h"
 #include "openmmflow/internal/EnsembleWriter.h"
 #include "openmmflow/internal/KernelProperties.h"
@@ -116,7 +117,12 @@ struct FlowSampler::Implementation {
             if (isfinite(logQ[k]))
                 inside.insert(inside.end(), &positions[k * size], &positions[k * size] + size);
         const vector<double> energies = potential.computeEnergies(inside);
-        isInvariant = isInvariant || requireTranslationInvariance(potential, temperature, inside, energies);
+        if (!isInvariant) {
+            isInvariant = requireTranslationInvariance(potential, temperature, inside, energies);
+            const auto* model = dynamic_cast<const AugmentedFlowModel*>(&context.getFlow().getModel());
+            if (model != nullptr && model->getParticles().dimensions == 2)
+                requirePlanarEnergy(potential, temperature, inside, energies);
+        }
         if (verifier != nullptr)
             verifier->verify(inside, energies);
         vector<double> reduced(logQ.size(), numeric_limits<double>::infinity());

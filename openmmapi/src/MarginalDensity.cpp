@@ -28,8 +28,9 @@ void drawConditional(const AugmentedFlowModel& model, const double* x, uint64_t 
     shared::NormalPair pair{};
     for (int k = 0; k < numNormals; k++) {
         if (k % 2 == 0) {
-            const shared::UniformPair u = shared::uniformPair(
-                seed, configuration, shared::NoiseStream::Augmented, (uint32_t)(draw * numBlocks + k / 2));
+            const shared::UniformPair u =
+                shared::uniformPair(seed, configuration, shared::NoiseStream::Augmented,
+                                    (uint32_t)draw * (uint32_t)numBlocks + k / 2);
             pair = shared::boxMuller(u.first, u.second);
         }
         const int particle = k / dimensions, axis = k % dimensions;

@@ -38,8 +38,12 @@ bool isTranslationInvariant(const System& system) {
     return true;
 }
 
-bool requireTranslationInvariance(BatchedPotential& potential, double temperature,
-                                  const vector<double>& positions, const vector<double>& energies) {
+/** Move the particles of the configuration of lowest energy by displacement(i, axis), and refuse an energy
+ * that changes. */
+template <class Displacement>
+static bool requireSameEnergy(BatchedPotential& potential, double temperature,
+                              const vector<double>& positions, const vector<double>& energies,
+                              const Displacement& displacement, const string& reason) {
     if (energies.empty())
         return false;
     const size_t size = 3 * potential.getNumParticles();
@@ -50,15 +54,34 @@ bool requireTranslationInvariance(BatchedPotential& potential, double temperatur
     if (!isfinite(energies[lowest]))
         return false;
     vector<double> moved(&positions[lowest * size], &positions[lowest * size] + size);
-    const double translation[3] = {0.21, -0.34, 0.55};
     for (size_t i = 0; i < size; i++)
-        moved[i] += translation[i % 3];
+        moved[i] += displacement(i / 3, i % 3);
     const double change = potential.computeEnergies(moved)[0] - energies[lowest];
-    if (abs(change) > 0.02 * BOLTZ * temperature + 1e-6 * abs(energies[lowest]))
-        throw OpenMMException("The energy of the System changes by " + formatNumber(change)
-                              + " kJ/mol when the whole molecule is moved, while a flow knows positions modulo translation "
-                                "only: remove external fields and restraints to points in space (CustomExternalForce).");
+    // Not a number is no sameness either.
+    if (!(abs(change) <= 0.02 * BOLTZ * temperature + 1e-6 * abs(energies[lowest])))
+        throw OpenMMException("The energy of the System changes by " + formatNumber(change) + " kJ/mol "
+                              + reason);
     return true;
+}
+
+bool requireTranslationInvariance(BatchedPotential& potential, double temperature,
+                                  const vector<double>& positions, const vector<double>& energies) {
+    const double translation[3] = {0.21, -0.34, 0.55};
+    return requireSameEnergy(
+        potential, temperature, positions, energies, [&](size_t, size_t axis) { return translation[axis]; },
+        "when the whole molecule is moved, while a flow knows positions modulo translation only: remove "
+        "external "
+        "fields and restraints to points in space (CustomExternalForce).");
+}
+
+bool requirePlanarEnergy(BatchedPotential& potential, double temperature, const vector<double>& positions,
+                         const vector<double>& energies) {
+    return requireSameEnergy(
+        potential, temperature, positions, energies,
+        [](size_t i, size_t axis) { return axis == 2 ? 0.1 * cos(1.7 * (double)i) : 0.0; },
+        "when particles move along z, while the flow has x and y only, so that weights would be those of a "
+        "slice: "
+        "use a flow in three dimensions, or Forces that do not depend on z.");
 }
 
 }  // namespace OpenMMFlow

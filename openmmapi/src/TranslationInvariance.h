@@ -28,6 +28,13 @@ bool isTranslationInvariant(const OpenMM::System& system);
 bool requireTranslationInvariance(BatchedPotential& potential, double temperature,
                                   const std::vector<double>& positions, const std::vector<double>& energies);
 
+/**
+ * The same for a flow in two dimensions, whose samples have z = 0: refuse an energy that changes when
+ * particles move along z.
+ */
+bool requirePlanarEnergy(BatchedPotential& potential, double temperature,
+                         const std::vector<double>& positions, const std::vector<double>& energies);
+
 }  // namespace OpenMMFlow
 
 #endif /*OPENMMFLOW_TRANSLATIONINVARIANCE_H_*/

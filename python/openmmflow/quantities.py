@@ -71,6 +71,29 @@ def integer(value, minimum, maximum, name):
     return value
 
 
+def integers(values, name, width=None):
+    """Return numbers of any integer type as a contiguous int32 array: (count,), or (count, width) if that is given."""
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.zeros(0 if width is None else (0, width), np.intc)
+    shape = "(count,)" if width is None else f"(count, {width})"
+    if array.dtype.kind not in "iu":
+        raise OpenMMException(f"The {name} are of type {array.dtype}; whole numbers are needed.")
+    if array.ndim != (1 if width is None else 2) or width not in (None, array.shape[-1]):
+        raise OpenMMException(f"The {name} have shape {array.shape} where {shape} is needed.")
+    limit = np.iinfo(np.intc).max
+    if array.max() > limit or array.min() < -limit:
+        raise OpenMMException(f"The {name} must be smaller than {limit}, and not all are.")
+    return np.ascontiguousarray(array, dtype=np.intc)
+
+
+def boolean(value, name):
+    """Return True or False, and nothing else as one of them."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise OpenMMException(f"The option {name} must be True or False, not {value!r}.")
+    return bool(value)
+
+
 def length(value, name):
     """Return a length in nm as a float."""
     array = _numbers(value, unit.nanometer, f"The {name}")

@@ -116,18 +116,17 @@ private:
             -------
             Flow
             """
-            bonds = np.zeros((0, 2)) if bonds is None else np.asarray(bonds)
             limit = 2**31 - 1
             return FlowBuilder._createEquivariantCoupling(
-                np.asarray(types, dtype=np.intc).ravel(),
-                np.asarray(bonds, dtype=np.intc).ravel(),
+                integers(types, "types"),
+                integers([] if bonds is None else list(bonds), "bonds", 2).ravel(),
                 transform,
                 integer(dimensions, 0, limit, "number of dimensions"),
                 integer(copies, 0, limit, "number of copies"),
                 integer(layers, 0, limit, "number of layers"),
                 integer(repeats, 0, limit, "number of repeats"),
-                bool(reflections),
-                bool(scaling),
+                boolean(reflections, "reflections"),
+                boolean(scaling, "scaling"),
                 integer(blocks, 0, limit, "number of blocks"),
                 integer(hidden, 0, limit, "number of hidden units"),
                 integer(features, 0, limit, "number of features"),
@@ -198,16 +197,15 @@ private:
             -------
             Flow
             """
-            bonds = np.zeros((0, 2)) if bonds is None else np.asarray(bonds)
             limit = 2**31 - 1
             return FlowBuilder._createAugmentedCoupling(
-                np.asarray(types, dtype=np.intc).ravel(),
-                np.asarray(bonds, dtype=np.intc).ravel(),
+                integers(types, "types"),
+                integers([] if bonds is None else list(bonds), "bonds", 2).ravel(),
                 transform,
                 integer(dimensions, 0, limit, "number of dimensions"),
                 integer(copies, 0, limit, "number of copies"),
                 integer(layers, 0, limit, "number of layers"),
-                bool(scaling),
+                boolean(scaling, "scaling"),
                 integer(blocks, 0, limit, "number of blocks"),
                 integer(attention_heads, 0, limit, "number of attention heads"),
                 integer(key_size, 0, limit, "number of features of an attention head"),

@@ -119,7 +119,27 @@ def test_bad_arguments_are_explained(flow):
         openmmflow.createAugmentedCouplingFlow([0, 0, 0], attention_heads=0)
     with pytest.raises(openmm.OpenMMException, match="kelvin"):
         openmmflow.createEquivariantCouplingFlow([0, 0, 0], base_scale=1 * unit.kelvin)
-    with pytest.raises(openmm.OpenMMException, match="not pairs"):
-        openmmflow.createEquivariantCouplingFlow([0, 0, 0], bonds=[0, 1, 2])
+    for bonds in ([0, 1, 2], [(0, 1, 2), (1, 2, 0)]):
+        with pytest.raises(openmm.OpenMMException, match=r"bonds have shape .* \(count, 2\) is needed"):
+            openmmflow.createEquivariantCouplingFlow([0, 0, 0], bonds=bonds)
+    for types in ([0.5, 1.7, 0], ["a", "b", "c"]):
+        with pytest.raises(openmm.OpenMMException, match="types are of type .* whole numbers"):
+            openmmflow.createEquivariantCouplingFlow(types)
+    with pytest.raises(openmm.OpenMMException, match="reflections must be True or False"):
+        openmmflow.createEquivariantCouplingFlow([0, 0, 0], reflections="no")
     with pytest.raises(openmm.OpenMMException, match="span no frame"):
         openmmflow.createEquivariantCouplingFlow([0, 0])
+
+
+def test_a_flow_in_two_dimensions_needs_an_energy_without_z():
+    """Else its weights would be those of a slice, as good as they look."""
+    flow = openmmflow.createEquivariantCouplingFlow([0, 0, 0], dimensions=2, base_scale=0.2)
+    system = openmm.System()
+    for _ in range(3):
+        system.addParticle(1)
+    springs = openmm.HarmonicBondForce()
+    for i, j in ((0, 1), (1, 2), (0, 2)):
+        springs.addBond(i, j, 0, 20)
+    system.addForce(springs)
+    with pytest.raises(openmm.OpenMMException, match="along z"):
+        openmmflow.FlowSampler(system, flow, 300).sample(100)

@@ -149,6 +149,7 @@ public:
 };
 
 %extend FlowTrainer {
+    int _numParticles() const { return $self->getNumParticles(); }
     Flow _train(const std::vector<double>& positions, const std::vector<double>& weights,
                 const std::vector<long long>& blocks, const std::string& path, PyObject* progress,
                 const std::vector<long long>& heldOutBlocks) {
@@ -193,7 +194,7 @@ public:
             -------
             Flow
             """
-            positions = configurations(positions, None)
+            positions = configurations(positions, self._numParticles())
             return self._train(
                 positions,
                 np.zeros(0) if weights is None else per_sample(weights, len(positions), "Weights"),

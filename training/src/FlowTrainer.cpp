@@ -179,6 +179,10 @@ const FlowTrainerOptions& FlowTrainer::getOptions() const {
     return impl->options;
 }
 
+int FlowTrainer::getNumParticles() const {
+    return impl->trainable->getNumParticles();
+}
+
 void FlowTrainer::setTarget(const OpenMM::System& system, double temperature) {
     std::unique_ptr<OpenMM::System> copy = cloneSystem(system);
     // Creating a sampler checks that System, flow and temperature belong together.

@@ -28,7 +28,8 @@ public:
     }
     /**
      * Add the augmented particles of a flow to a System, and the Force. They take no part in NonbondedForces
-     * and CustomNonbondedForces of the System, which must have been added before.
+     * and CustomNonbondedForces of the System, which must have been added before. (Long-range corrections are
+     * averages over all particles, so that those of periodic Systems change by a little.)
      *
      * @param system        the System, to which A particles are added
      * @param flow          the flow

@@ -158,9 +158,10 @@ private:
             real3 origin, first, second;
             const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
             const real3 mappedAdjoint = adjoint.point(row, v);
-            const PointTransform::Adjoint result = transform.inverseAdjoint(
-                frame, points.point(row, v) - origin, getParameters(t, v), mappedAdjoint,
-                worth.logDensity[v % STRIDE], &parametersAdjoint.at(t * transform.getNumParameters(), v));
+            const PointTransform::Adjoint result =
+                transform.inverseAdjoint(frame, points.point(row, v) - origin, getParameters(t, v),
+                                         mappedAdjoint, layout.dropRepeated(worth.logDensity[v % STRIDE], v),
+                                         &parametersAdjoint.at(t * transform.getNumParameters(), v));
             adjoint.setPoint(row, v, result.point);
             const real3 originAdjoint = mappedAdjoint - result.point;
             adjoint.addPoint(3 * coupling.getSource(t), v, originAdjoint);
@@ -175,8 +176,8 @@ private:
             }
             if (axes == 2 && worth.penalty != nullptr) {
                 const Collinearity collinearity = computeCollinearity(first, second);
-                const real factor = worth.penalty[v % STRIDE];
-                penalty[v % STRIDE].add(collinearity.penalty);
+                const real factor = layout.dropRepeated(worth.penalty[v % STRIDE], v);
+                penalty[v % STRIDE].add(layout.dropRepeated(collinearity.penalty, v));
                 network.addMoveAdjoint(firstVector + 1, v, factor * collinearity.first);
                 network.addMoveAdjoint(firstVector + 2, v, factor * collinearity.second);
             }

@@ -63,6 +63,11 @@ public:
         for (int row = 0; row < adjoint.getNumRows(); row++)
             addNumber(place + row, adjoint.at(row, item));
     }
+    /** The same: an item has one column. */
+    template <class Array>
+    void addColumn(size_t place, const Array& adjoint, int item, int) {
+        addRows(place, adjoint, item);
+    }
     void addNumber(size_t place, real worth) { gradient[place] = gradient[place] + worth; }
 
 private:

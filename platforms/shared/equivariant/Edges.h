@@ -122,10 +122,6 @@ public:
                         originAdjoint.addPoint(getOriginRow(d), getSender(v), real(-1.0) * worth);
                 }
         });
-        if (layout.isAcross()) {
-            layout.repeatParticles(originAdjoint);
-            layout.repeatParticles(senderAdjoint);
-        }
     }
 
 private:

@@ -83,9 +83,14 @@ public:
                 pointsAdjoint.addPoint(3 * network.conditioning[network.sources[k]], v,
                                        vectorsAdjoint.point(3 * k, v));
         if (gradient != nullptr)
-            for (int i = 0; i < layout.getNumParticles(); i++)
-                gradient->addRows(network.embedding + (size_t)network.types[i] * numFeatures, featuresAdjoint,
-                                  i);
+            for (int i = 0; i < layout.getNumParticles(); i++) {
+                const size_t place = network.embedding + (size_t)network.types[i] * numFeatures;
+                if (layout.isAcross())
+                    gradient->addColumn(place, featuresAdjoint, i / ParticleLayout::COLUMNS,
+                                        i % ParticleLayout::COLUMNS);
+                else
+                    gradient->addRows(place, featuresAdjoint, i);
+            }
     }
 
 private:

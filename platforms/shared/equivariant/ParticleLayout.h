@@ -50,7 +50,7 @@ public:
         }
     }
     /** Add `factor` times rows of the particles of item i to those of the particles that are `offset` ahead.
-     * What is left over needs repeatParticles() afterwards. */
+     * Columns that are left over take no part. */
     void addAhead(const Items& from, int fromRow, int rows, int fromItem, double factor, Items& to, int toRow,
                   int i, int offset) const {
         for (int c = 0; c < countColumns(i); c++) {

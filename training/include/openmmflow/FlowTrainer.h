@@ -121,6 +121,8 @@ public:
     FlowTrainer(const FlowTrainer&) = delete;
     FlowTrainer& operator=(const FlowTrainer&) = delete;
     const FlowTrainerOptions& getOptions() const;
+    /** Get the number of particles, N. */
+    int getNumParticles() const;
     /**
      * Report the effective sample size of the flow against a System during training, and note that of the
      * trained flow in its metadata. This changes nothing else.

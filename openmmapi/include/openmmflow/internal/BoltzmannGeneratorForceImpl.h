@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "openmm/Kernel.h"
@@ -20,6 +21,8 @@ public:
     void initialize(OpenMM::ContextImpl& context) override;
     const BoltzmannGeneratorForce& getOwner() const override { return owner; }
     std::map<std::string, double> getDefaultParameters() override;
+    /** Its particles belong together, so that no periodic box may tear them apart. */
+    std::vector<std::pair<int, int>> getBondedParticles() const override;
     double computeForce(OpenMM::ContextImpl& context, const std::vector<OpenMM::Vec3>& positions,
                         std::vector<OpenMM::Vec3>& forces) override;
 

@@ -193,7 +193,11 @@ public:
                      double* logQ, double* penalty) override {
         if (!gradient)
             gradient = std::make_unique<WeightGradient>(flow.model.getParameters().size());
-        tile.addGradient(count, positions, worth, penaltyWorth, logQ, penalty, gradient.get());
+        if (!isFew(count))
+            return tile.addGradient(count, positions, worth, penaltyWorth, logQ, penalty, gradient.get());
+        for (int s = 0; s < count; s++)
+            getSingle().addGradient(1, positions + (size_t)s * tile.getNumNumbers(), worth + s, penaltyWorth,
+                                    logQ + s, penalty + s, gradient.get());
     }
     void moveGradient(double* sum, size_t first, size_t last) override {
         if (gradient)
@@ -202,8 +206,11 @@ public:
 
 private:
     using Single = CouplingTile<Family, CouplingFlowState<Family, typename SingleStateOf<Family>::type>>;
-    /** Whether samples one after the other take less time than a tile, most of which would be empty. */
-    static bool isFew(int count) { return SingleStateOf<Family>::exists && count <= TILE / 8; }
+    /** Whether samples one after the other take less time than a tile, part of which would be empty. */
+    bool isFew(int count) const {
+        const int n = flow.model.getNumParticles(), items = ParticleLayout(n, true).getNumItems();
+        return SingleStateOf<Family>::exists && 3 * count * items <= 2 * n && count < TILE;
+    }
     Single& getSingle() {
         if (!single)
             single = std::make_unique<Single>(flow);

@@ -43,6 +43,12 @@ public:
             for (int h = 0; h < Rows::STRIDE; h++)
                 addNumber(place + row, adjoint.at(row, item * Rows::STRIDE + h));
     }
+    /** The same of one column. */
+    template <class Array>
+    void addColumn(size_t place, const Array& adjoint, int item, int column) {
+        for (int row = 0; row < adjoint.getNumRows(); row++)
+            gradient[place + row] += adjoint.at(row, item * Rows::STRIDE + column / LANES).v[column % LANES];
+    }
     void addNumber(size_t place, Lanes worth) {
         Scalar sum = 0;
         for (int lane = 0; lane < LANES; lane++)

@@ -2,7 +2,7 @@
 
 /**
  * What CouplingState does, of one sample in the shortest time: the first column of its points counts, and its
- * particles are put side by side. There is no gradient of the parameters.
+ * particles are put side by side.
  */
 class SingleCouplingState {
 public:
@@ -16,18 +16,28 @@ public:
     template <bool INVERSE>
     void apply(const Coupling& coupling, Items& given, WideSum* logDensity, Kept& kept) {
         spread(given, points);
+        layout.repeatParticles(points);
         WideSum sums[STRIDE];
         state.apply<INVERSE>(coupling, points, sums, kept);
         collect(points, given);
-        for (const WideSum& sum : sums)
-            for (int lane = 0; lane < LANES; lane++)
-                logDensity[0].add(0, sum.get(lane));
+        addToFirst(sums, logDensity);
     }
     void backpropagate(const Coupling& coupling, const Items& given, Kept& kept, Items& givenAdjoint,
-                       const Worth& worth, WideSum* penalty, WeightGradient*) {
+                       const Worth& worth, WideSum* penalty, WeightGradient* gradient) {
         spread(given, points);
+        layout.repeatParticles(points);
+        // What is left over is worth nothing, and then nothing that comes of it is.
+        adjoint.fill(0);
         spread(givenAdjoint, adjoint);
-        state.backpropagate(coupling, points, kept, adjoint, worth, penalty, nullptr);
+        Lanes logDensityWorth[STRIDE], penaltyWorth[STRIDE];
+        std::fill_n(logDensityWorth, STRIDE, Lanes((double)worth.logDensity[0].v[0]));
+        if (worth.penalty != nullptr)
+            std::fill_n(penaltyWorth, STRIDE, Lanes((double)worth.penalty[0].v[0]));
+        WideSum sums[STRIDE];
+        state.backpropagate(coupling, points, kept, adjoint,
+                            {logDensityWorth, worth.penalty != nullptr ? penaltyWorth : nullptr}, sums,
+                            gradient);
+        addToFirst(sums, penalty);
         collect(adjoint, givenAdjoint);
     }
 
@@ -39,7 +49,11 @@ private:
             for (int i = 0; i < layout.getNumParticles(); i++)
                 ParticleLayout::numbers(to, i / COLUMNS, row)[i % COLUMNS] =
                     ParticleLayout::numbers(from, i, row)[0];
-        layout.repeatParticles(to);
+    }
+    static void addToFirst(const WideSum* sums, WideSum* total) {
+        for (int h = 0; h < STRIDE; h++)
+            for (int lane = 0; lane < LANES; lane++)
+                total[0].add(0, sums[h].get(lane));
     }
     void collect(const Items& from, Items& to) const {
         for (int row = 0; row < from.getNumRows(); row++)

@@ -109,7 +109,7 @@ def test_the_density_is_normalised():
     assert abs(log_z - LOG_Z_DW4) < 4 * error
 
 
-@pytest.mark.parametrize("example", ["dw4", "lj13"])
+@pytest.mark.parametrize("example", ["dw4", "lj13", "alanine-dipeptide"])
 def test_example_in_a_simulation(example):
     """As a Force, in trajectories too short to forget where they began, the flow keeps its ensemble."""
     script = str(EXAMPLES / "particles" / "mix.py")

@@ -55,8 +55,8 @@ AugmentedFlowModel::AugmentedFlowModel(const Particles& particles, const Base& b
                                   + to_string(particles.copies));
     for (int type : types) {
         if (type < 0 || type >= (int)types.size())
-            throwInvalidAugmentedFlow("the types of its " + to_string(types.size())
-                                      + " particles must lie in 0 to " + to_string(types.size() - 1));
+            throwInvalidAugmentedFlow("the types of particles must lie in 0 to "
+                                      + to_string(types.size() - 1));
         numTypes = std::max(numTypes, type + 1);
     }
     checkScale("scale of the augmented particles", particles.augmentedScale);

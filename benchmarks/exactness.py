@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from couplings import CONFIGURATIONS
 from scipy.stats import special_ortho_group
 
 import openmmflow
@@ -45,9 +46,7 @@ def describe(name, path, count):
     double, single = (openmmflow.FlowContext(flow, "CPU", {"Precision": p}) for p in ("double", "single"))
     random = np.random.default_rng(1)
     dimensions = int(json.loads(flow.configuration)["dimensions"])
-    # Alanine dipeptide has a type for each atom, the particle systems one.
-    n = flow.num_particles
-    types = np.arange(n) if name == "ALDP" else np.zeros(n, int)
+    n, types = flow.num_particles, np.array(CONFIGURATIONS[name]["types"])
     x, log_q = double.sampleJoint(count, seed=1)
     moves = np.array([0.4, -1.1, 0.7])
     changed = {

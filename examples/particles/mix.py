@@ -65,9 +65,8 @@ def describe(values):
     return f"{np.mean(values):.4g} +- {blocks.std(ddof=1) / np.sqrt(len(blocks)):.2g}"
 
 
-def run_moves(example, steps, platform):
+def run_moves(example, system, pdb, flow, steps, platform):
     """Dynamics with moves; print the mean energy and the statistics of moves."""
-    system, pdb, flow = load(example)
     move = openmmflow.MonteCarloFlowMove(flow, example.temperature, frequency=FREQUENCY)
     system.addForce(move)
     integrator = openmm.LangevinMiddleIntegrator(example.temperature, FRICTION, example.step)
@@ -85,9 +84,8 @@ def run_moves(example, steps, platform):
     print(move.getStatistics(simulation.context))
 
 
-def run_flow(example, trajectories, steps, platform):
+def run_flow(example, flow, trajectories, steps, platform):
     """Dynamics of the flow's own ensemble, from samples of it; print the mean square distance from the centre."""
-    _, _, flow = load(example)
     N = flow.num_particles
     system = openmm.System()
     for _ in range(N):
@@ -142,7 +140,7 @@ def main():
         )
     example = EXAMPLE[arguments.name]
     platform = openmm.Platform.getPlatform(arguments.platform)
-    system, _, flow = load(example)
+    system, pdb, flow = load(example)
     ensemble = openmmflow.FlowSampler(system, flow, example.temperature).sample(arguments.proposals, seed=3)
     print(
         f"proposals: {100 * ensemble.effective_sample_fraction:.2g} % effective, Pareto k {ensemble.pareto_k:.2f}"
@@ -152,8 +150,8 @@ def main():
     )
     mean, error = ensemble.expectation(kT * ensemble.reduced_potentials)
     print(f"  reweighted mean energy {mean:.4g} +- {error:.2g} kJ/mol")
-    run_moves(example, arguments.steps, platform)
-    run_flow(example, arguments.trajectories, arguments.flow_steps, platform)
+    run_moves(example, system, pdb, flow, arguments.steps, platform)
+    run_flow(example, flow, arguments.trajectories, arguments.flow_steps, platform)
 
 
 if __name__ == "__main__":

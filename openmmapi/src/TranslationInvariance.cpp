@@ -70,8 +70,7 @@ bool requireTranslationInvariance(BatchedPotential& potential, double temperatur
     return requireSameEnergy(
         potential, temperature, positions, energies, [&](size_t, size_t axis) { return translation[axis]; },
         "when the whole molecule is moved, while a flow knows positions modulo translation only: remove "
-        "external "
-        "fields and restraints to points in space (CustomExternalForce).");
+        "external fields and restraints to points in space (CustomExternalForce).");
 }
 
 bool requirePlanarEnergy(BatchedPotential& potential, double temperature, const vector<double>& positions,
@@ -80,8 +79,7 @@ bool requirePlanarEnergy(BatchedPotential& potential, double temperature, const 
         potential, temperature, positions, energies,
         [](size_t i, size_t axis) { return axis == 2 ? 0.1 * cos(1.7 * (double)i) : 0.0; },
         "when particles move along z, while the flow has x and y only, so that weights would be those of a "
-        "slice: "
-        "use a flow in three dimensions, or Forces that do not depend on z.");
+        "slice: use a flow in three dimensions, or Forces that do not depend on z.");
 }
 
 }  // namespace OpenMMFlow

@@ -71,20 +71,20 @@ def integer(value, minimum, maximum, name):
     return value
 
 
-def integers(values, name, width=None):
-    """Return numbers of any integer type as a contiguous int32 array: (count,), or (count, width) if that is given."""
+def integers(values, name, shape=("any",), dtype=np.intc):
+    """Return numbers of any integer type as a contiguous array of dtype and shape, of which the first may be "any"."""
     array = np.asarray(values)
     if array.size == 0:
-        return np.zeros(0 if width is None else (0, width), np.intc)
-    shape = "(count,)" if width is None else f"(count, {width})"
+        array = np.zeros((0, *shape[1:]), dtype)
     if array.dtype.kind not in "iu":
         raise OpenMMException(f"The {name} are of type {array.dtype}; whole numbers are needed.")
-    if array.ndim != (1 if width is None else 2) or width not in (None, array.shape[-1]):
-        raise OpenMMException(f"The {name} have shape {array.shape} where {shape} is needed.")
-    limit = np.iinfo(np.intc).max
-    if array.max() > limit or array.min() < -limit:
-        raise OpenMMException(f"The {name} must be smaller than {limit}, and not all are.")
-    return np.ascontiguousarray(array, dtype=np.intc)
+    if array.ndim != len(shape) or any(n not in ("any", m) for n, m in zip(shape, array.shape, strict=True)):
+        needed = str(shape).replace("'", "")
+        raise OpenMMException(f"The {name} have shape {array.shape} where {needed} is needed.")
+    limits = np.iinfo(dtype)
+    if array.max() > limits.max or array.min() < limits.min:
+        raise OpenMMException(f"The {name} must lie in {limits.min} to {limits.max}, and not all do.")
+    return np.ascontiguousarray(array, dtype=dtype)
 
 
 def boolean(value, name):

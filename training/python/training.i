@@ -25,25 +25,8 @@ import openmm
 import openmmflow
 from openmm import OpenMMException
 
-from openmmflow.quantities import configurations, per_sample
+from openmmflow.quantities import configurations, integers, per_sample
 
-
-def _integers(values, name, count=None):
-    """Return values of any integer type as int64, (count,) if that is given; none for None."""
-    if values is None:
-        return np.zeros(0, np.int64)
-    array = np.asarray(values)
-    if array.size == 0:
-        array = array.astype(np.int64)
-    if array.dtype.kind not in "iu":
-        raise OpenMMException(f"{name} are of type {array.dtype}; whole numbers are needed.")
-    if array.ndim != 1 or count not in (None, len(array)):
-        raise OpenMMException(
-            f"{name} have shape {array.shape} where ({'any' if count is None else count},) is needed."
-        )
-    if array.dtype.kind == "u" and array.size > 0 and array.max() > np.iinfo(np.int64).max:
-        raise OpenMMException(f"{name} must be smaller than 2^63, and {array.max()} is not.")
-    return array.astype(np.int64)
 %}
 
 %include <stdint.i>
@@ -198,10 +181,10 @@ public:
             return self._train(
                 positions,
                 np.zeros(0) if weights is None else per_sample(weights, len(positions), "Weights"),
-                _integers(blocks, "Blocks", len(positions)),
+                np.zeros(0, np.int64) if blocks is None else integers(blocks, "blocks", (len(positions),), np.int64),
                 "" if checkpoint is None else checkpoint,
                 progress,
-                _integers(heldOutBlocks, "Blocks to hold out"),
+                integers([] if heldOutBlocks is None else heldOutBlocks, "blocks to hold out", dtype=np.int64),
             )
     %}
 }

@@ -96,7 +96,7 @@ public:
                 states[side].template apply<true>(flow.couplings[c], points, logDensity,
                                                   isKept ? kept[c].values : passing[side]);
             }
-            if (isKept)
+            if (isKept && flow.model.getOptions().scaling)
                 keptBeforeScaling[l] = points;
             scale<true>(l);
         }
@@ -111,8 +111,10 @@ public:
         adjoint = Items(3 * numClouds, numParticles);
         backpropagateBase();
         for (int l = 0; l < flow.model.getOptions().layers; l++) {
-            points = keptBeforeScaling[l];
-            backpropagateScale(l, gradient);
+            if (flow.model.getOptions().scaling) {
+                points = keptBeforeScaling[l];
+                backpropagateScale(l, gradient);
+            }
             for (int side = 0; side < 2; side++) {
                 auto& [before, values] = kept[2 * l + side];
                 states[side].backpropagate(flow.couplings[2 * l + side], before, values, adjoint, given,
@@ -254,8 +256,6 @@ private:
 
     /** The points are what the scaling was given, backwards. */
     void backpropagateScale(int layer, WeightGradient* gradient) {
-        if (!flow.model.getOptions().scaling)
-            return;
         for (int h = 0; h < STRIDE; h++) {
             const real3 origin = centerOf(points, 0, h);
             real3 originAdjoint = make_real3(real(0.0), real(0.0), real(0.0));

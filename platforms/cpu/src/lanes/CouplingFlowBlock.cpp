@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "../CpuFlow.h"
@@ -57,12 +58,10 @@ namespace {
 template <class Family>
 struct SingleStateOf {
     using type = typename Family::State;
-    static constexpr bool exists = false;
 };
 template <>
 struct SingleStateOf<EquivariantFamily> {
     using type = SingleCouplingState;
-    static constexpr bool exists = true;
 };
 
 /** A tile of samples on their way through a coupling flow, in the arrays of CpuFlowBlock. */
@@ -76,7 +75,9 @@ public:
           numNormals((state.getNumNormals() + 1) / 2 * 2),
           normals((size_t)numNormals * TILE) {}
     void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) {
-        lanes_double::drawNoise(seed, first, TILE, TILE, numNormals, normals.data(), 0, nullptr);
+        // Samples that are missing have the noise of others.
+        const int drawn = (count + LANES - 1) / LANES * LANES;
+        lanes_double::drawNoise(seed, first, drawn, TILE, numNormals, normals.data(), 0, nullptr);
         state.sample([&](int n, int h) {
             Lanes z;
             for (int lane = 0; lane < LANES; lane++)
@@ -205,11 +206,13 @@ public:
     }
 
 private:
-    using Single = CouplingTile<Family, CouplingFlowState<Family, typename SingleStateOf<Family>::type>>;
+    using SingleState = typename SingleStateOf<Family>::type;
+    using Single = CouplingTile<Family, CouplingFlowState<Family, SingleState>>;
+    static constexpr bool hasSingle = !std::is_same_v<SingleState, typename Family::State>;
     /** Whether samples one after the other take less time than a tile, part of which would be empty. */
     bool isFew(int count) const {
         const int n = flow.model.getNumParticles(), items = ParticleLayout(n, true).getNumItems();
-        return SingleStateOf<Family>::exists && 3 * count * items <= 2 * n && count < TILE;
+        return hasSingle && 3 * count * items <= 2 * n && count < TILE;
     }
     Single& getSingle() {
         if (!single)

@@ -82,7 +82,7 @@ def integers(values, name, shape=("any",), dtype=np.intc):
         needed = str(shape).replace("'", "")
         raise OpenMMException(f"The {name} have shape {array.shape} where {needed} is needed.")
     limits = np.iinfo(dtype)
-    if array.max() > limits.max or array.min() < limits.min:
+    if array.size > 0 and (array.max() > limits.max or array.min() < limits.min):
         raise OpenMMException(f"The {name} must lie in {limits.min} to {limits.max}, and not all do.")
     return np.ascontiguousarray(array, dtype=dtype)
 

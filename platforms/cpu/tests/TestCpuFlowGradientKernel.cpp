@@ -145,15 +145,15 @@ TEST_P(FlowGradientKernelTest, OfManySamplesIsTheSum) {
                 sum[i] += one.gradient[i];
             size += normOf(one.gradient);
         }
-        // One sample goes another way than many.
+        // One sample goes another way than many, which a few random ones are ill-conditioned for.
         EXPECT_LT(tests::findMedian(errors), isDouble ? 1e-11 : 5e-3);
-        EXPECT_LT(distanceOf(sum, together.gradient), (isDouble ? 1e-9 : 1e-2) * size);
+        EXPECT_LT(distanceOf(sum, together.gradient), (isDouble ? 1e-7 : 1e-2) * size);
     }
 }
 
 TEST_P(FlowGradientKernelTest, OfManySamplesIsTheSumOfItsParts) {
     // No part, and no rest of one beside whole blocks, is so small that its samples go one by one.
-    const int count = 63, part = 21;
+    const int count = 60, part = 20;
     const auto samples = draw(flow, count);
     const vector<double> worth = makeWorth(count);
     const Results together = kernel.compute(join(samples), worth, penaltyWorth);

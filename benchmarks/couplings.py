@@ -44,7 +44,7 @@ BASELINE_CONFIGURATIONS = {
 BATCHES = {
     "DW4": {"openmmflow": [1024], "eager": [128, 512], "compiled": [256]},
     "LJ13": {"openmmflow": [64], "eager": [16, 64], "compiled": [32]},
-    "ALDP": {"openmmflow": [16], "eager": [2, 8], "compiled": [8]},
+    "ALDP": {"openmmflow": [32], "eager": [2, 8], "compiled": [8]},
 }
 BASELINE_BATCHES = {"openmmflow": [256], "eager": [128, 512], "compiled": [128]}
 # Of the authors' JAX code, XLA-compiled, per CPU-second of one core of another machine. Not measured here.

@@ -210,6 +210,33 @@ TEST_P(Choice, DoesNotDependOnThermalVibration) {
         }
 }
 
+TEST_P(Choice, GradientByTheValuesIsHadFromThatByPositions) {
+    const InternalCoordinates coordinates = InternalCoordinates::choose(molecule);
+    mt19937 generator(17);
+    normal_distribution<double> normal;
+    vector<double> r = positions, expected(coordinates.getNumCoordinates()), gradient;
+    for (double& x : r)
+        x += 0.003 * normal(generator);
+    for (double& e : expected)
+        e = normal(generator);
+    // Of the sum of expected[j] * values[j].
+    const double h = 1e-6;
+    for (size_t i = 0; i < r.size(); i++) {
+        vector<double> up = r, down = r;
+        up[i] += h;
+        down[i] -= h;
+        const vector<double> high = coordinates.measure(up.data()), low = coordinates.measure(down.data());
+        double sum = 0;
+        for (size_t j = 0; j < expected.size(); j++)
+            sum += expected[j] * (high[j] - low[j]) / (2 * h);
+        gradient.push_back(sum);
+    }
+    const vector<double> found = coordinates.toCoordinateGradient(r, gradient);
+    ASSERT_EQ(found.size(), expected.size());
+    for (size_t j = 0; j < expected.size(); j++)
+        EXPECT_NEAR(found[j], expected[j], 1e-4) << coordinates.describeCoordinate(j);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Molecules, Choice,
     testing::Values(Expected{"water", 0, 0, false}, Expected{"ammonia", 1, 0, false},

@@ -11,6 +11,7 @@ from registry import BYTES, c_name
 NOT_WRAPPED = {
     "FlowKernel": "for Platforms, which are written in C++",
     "FlowGradientKernel": "for Platforms, which are written in C++",
+    "CoordinateTrainingKernel": "for Platforms, which are written in C++",
     "BatchedPotentialKernel": "for Platforms, which are written in C++",
     "ParameterDerivativeKernel": "for Platforms, which are written in C++",
     "Flow::Flow": "models are made by FlowBuilder and by training",

@@ -71,14 +71,16 @@ def integer(value, minimum, maximum, name):
     return value
 
 
-def integers(values, name, shape=("any",), dtype=np.intc):
-    """Return numbers of any integer type as a contiguous array of dtype and shape, of which the first may be "any"."""
+def integers(values, name, shape=("count",), dtype=np.intc):
+    """Return numbers of any integer type as a contiguous array of dtype and shape, of which the first may be "count"."""
     array = np.asarray(values)
     if array.size == 0:
         array = np.zeros((0, *shape[1:]), dtype)
     if array.dtype.kind not in "iu":
         raise OpenMMException(f"The {name} are of type {array.dtype}; whole numbers are needed.")
-    if array.ndim != len(shape) or any(n not in ("any", m) for n, m in zip(shape, array.shape, strict=True)):
+    if array.ndim != len(shape) or any(
+        n not in ("count", m) for n, m in zip(shape, array.shape, strict=True)
+    ):
         needed = str(shape).replace("'", "")
         raise OpenMMException(f"The {name} have shape {array.shape} where {needed} is needed.")
     limits = np.iinfo(dtype)

@@ -119,7 +119,7 @@ private:
             limit = 2**31 - 1
             return FlowBuilder._createEquivariantCoupling(
                 integers(types, "types"),
-                integers([] if bonds is None else list(bonds), "bonds", ("any", 2)).ravel(),
+                integers([] if bonds is None else list(bonds), "bonds", ("count", 2)).ravel(),
                 transform,
                 integer(dimensions, 0, limit, "number of dimensions"),
                 integer(copies, 0, limit, "number of copies"),
@@ -200,7 +200,7 @@ private:
             limit = 2**31 - 1
             return FlowBuilder._createAugmentedCoupling(
                 integers(types, "types"),
-                integers([] if bonds is None else list(bonds), "bonds", ("any", 2)).ravel(),
+                integers([] if bonds is None else list(bonds), "bonds", ("count", 2)).ravel(),
                 transform,
                 integer(dimensions, 0, limit, "number of dimensions"),
                 integer(copies, 0, limit, "number of copies"),

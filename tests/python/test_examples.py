@@ -43,7 +43,8 @@ def test_summary_is_a_reference(environment):
 
 
 def test_scripts_of_the_readme(tmp_path):
-    first, simulation, coupling = re.findall(
+    # What trains is run where the package for training is.
+    first, simulation, _, coupling = re.findall(
         r"```python\n(.*?)```", (SOURCE / "README.md").read_text(), re.DOTALL
     )
     assert len(first.strip().splitlines()) <= 10

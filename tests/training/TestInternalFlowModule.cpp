@@ -14,7 +14,6 @@ using namespace OpenMM;
 using namespace OpenMMFlow;
 using namespace std;
 using at::Tensor;
-using Splines = InternalFlowModule::Splines;
 using Activation = InternalFlowModel::Activation;
 
 namespace {
@@ -22,8 +21,6 @@ namespace {
 shared_ptr<const InternalFlowModel> getModel(const Flow& flow) {
     return make_shared<InternalFlowModel>(dynamic_cast<const InternalFlowModel&>(flow.getModel()));
 }
-
-class ModuleTest : public testing::TestWithParam<Splines> {};
 
 Tensor drawCoordinates(const InternalFlowModel& model, int64_t count) {
     at::manual_seed(5);
@@ -37,7 +34,7 @@ Tensor drawCoordinates(const InternalFlowModel& model, int64_t count) {
 
 }  // namespace
 
-TEST_P(ModuleTest, EqualsReferencePlatform) {
+TEST(InternalFlowModule, EqualsReferencePlatform) {
     for (int numParticles : {3, 4, 9}) {
         Flow flow = makeRandomFlow(numParticles, numParticles == 4 ? Activation::ReLU : Activation::SiLU, 11);
         FlowContext context(flow, Platform::getPlatformByName("Reference"));
@@ -52,9 +49,9 @@ TEST_P(ModuleTest, EqualsReferencePlatform) {
                               &positions[3 * numParticles * (i + 1)]);
         const vector<double> expected = context.computeLogDensity(inside);
         auto model = getModel(flow);
-        InternalFlowModule module(model, at::kDouble, GetParam());
+        InternalFlowModule module(model, at::kDouble);
         TrainingData data =
-            prepareTrainingData(TrainableInternalFlow(*model, at::kDouble), inside, {}, {}, {0.2, 1000, 0});
+            prepareTrainingData(TrainableInternalFlow(flow, {}), inside, {}, {}, {0.2, 1000, 0});
         double sum = 0, expectedSum = 0;
         for (const auto* part : {&data.training, &data.validation}) {
             Tensor z = at::tensor(part->coordinates).view({part->numFrames, -1}).t().contiguous();
@@ -67,13 +64,13 @@ TEST_P(ModuleTest, EqualsReferencePlatform) {
     }
 }
 
-TEST_P(ModuleTest, EachFrameEqualsReferencePlatform) {
+TEST(InternalFlowModule, EachFrameEqualsReferencePlatform) {
     Flow flow = makeRandomFlow(7, Activation::SiLU, 12);
     FlowContext context(flow, Platform::getPlatformByName("Reference"));
     vector<double> positions, logQ;
     context.sample(60, positions, logQ, 4);
     auto model = getModel(flow);
-    InternalFlowModule module(model, at::kDouble, GetParam());
+    InternalFlowModule module(model, at::kDouble);
     int checked = 0;
     for (size_t i = 0; i + 1 < logQ.size(); i += 2) {
         if (!isfinite(logQ[i]) || !isfinite(logQ[i + 1]))
@@ -82,7 +79,7 @@ TEST_P(ModuleTest, EachFrameEqualsReferencePlatform) {
         vector<double> pair(&positions[21 * i], &positions[21 * (i + 2)]);
         const vector<double> expected = context.computeLogDensity(pair);
         TrainingData data =
-            prepareTrainingData(TrainableInternalFlow(*model, at::kDouble), pair, {}, {0, 1}, {0.5, 1, 0});
+            prepareTrainingData(TrainableInternalFlow(flow, {}), pair, {}, {0, 1}, {0.5, 1, 0});
         double found[2];
         int k = 0;
         for (const auto* part : {&data.training, &data.validation}) {
@@ -97,10 +94,10 @@ TEST_P(ModuleTest, EachFrameEqualsReferencePlatform) {
     EXPECT_GT(checked, 10);
 }
 
-TEST_P(ModuleTest, GradientEqualsFiniteDifferences) {
+TEST(InternalFlowModule, GradientEqualsFiniteDifferences) {
     Flow flow = makeRandomFlow(8, Activation::SiLU, 13);
     auto model = getModel(flow);
-    InternalFlowModule module(model, at::kDouble, GetParam());
+    InternalFlowModule module(model, at::kDouble);
     const Tensor z = drawCoordinates(*model, 33);
     Tensor parameters = module.getParameters().set_requires_grad(true);
     module.logDensity(parameters, z).mean().backward();
@@ -116,38 +113,12 @@ TEST_P(ModuleTest, GradientEqualsFiniteDifferences) {
     }
 }
 
-TEST_P(ModuleTest, ModelOfParametersIsTheSameModel) {
+TEST(InternalFlowModule, ModelOfParametersIsTheSameModel) {
     Flow flow = makeRandomFlow(6, Activation::SiLU, 14);
-    InternalFlowModule module(getModel(flow), at::kDouble, GetParam());
+    InternalFlowModule module(getModel(flow), at::kDouble);
     EXPECT_EQ(flow.getHash(), Flow(module.createModel(module.getParameters())).getHash());
     Tensor changed = module.getParameters() * 1.5;
-    InternalFlowModule other(module.createModel(changed), at::kDouble, GetParam());
+    InternalFlowModule other(module.createModel(changed), at::kDouble);
     const Tensor z = drawCoordinates(*getModel(flow), 10);
     EXPECT_TRUE(at::equal(module.logDensity(changed, z), other.logDensity(other.getParameters(), z)));
-}
-
-INSTANTIATE_TEST_SUITE_P(Splines, ModuleTest, testing::Values(Splines::Composed, Splines::Shared),
-                         [](const auto& info) {
-                             return info.param == Splines::Composed ? "Composed" : "Shared";
-                         });
-
-TEST(InternalFlowModule, SharedSplinesHaveTheDerivativesOfComposedOnes) {
-    Flow flow = makeRandomFlow(9, Activation::SiLU, 15);
-    auto model = getModel(flow);
-    for (auto [type, tolerance] : {pair(at::kDouble, 1e-11), pair(at::kFloat, 2e-3)}) {
-        const Tensor z = drawCoordinates(*model, 50).to(type);
-        vector<Tensor> values, gradients;
-        for (Splines splines : {Splines::Composed, Splines::Shared}) {
-            InternalFlowModule module(model, type, splines);
-            Tensor parameters = module.getParameters().set_requires_grad(true);
-            Tensor value = module.logDensity(parameters, z);
-            value.mean().backward();
-            values.push_back(value);
-            gradients.push_back(parameters.grad());
-        }
-        EXPECT_LT((values[0] - values[1]).abs().max().item<double>(),
-                  tolerance * values[0].abs().max().item<double>());
-        EXPECT_LT((gradients[0] - gradients[1]).norm().item<double>(),
-                  tolerance * gradients[0].norm().item<double>());
-    }
 }

@@ -68,11 +68,11 @@ FlowTrainerOptions makeOptions() {
 }
 
 /** Weights and moments after the last step, from the checkpoint that it leaves. */
-struct State {
+struct OptimizerState {
     vector<double> parameters, average, firstMoment, secondMoment;
 };
 
-State train(const Data& data, const FlowTrainerOptions& options) {
+OptimizerState train(const Data& data, const FlowTrainerOptions& options) {
     const TemporaryFile checkpoint;
     FlowTrainer(makeStart(), options).train(data.positions, data.weights, {}, checkpoint);
     const TensorFile file = TensorFile::load(checkpoint);
@@ -110,19 +110,19 @@ double getLargestDifference(const vector<double>& a, const vector<double>& b) {
 TEST(Optimizer, IsAdamWithClippingAveragingAndASchedule) {
     const Data data = drawWeighted(300);
     const FlowTrainerOptions options = makeOptions();
-    const State found = train(data, options);
+    const OptimizerState found = train(data, options);
 
     const Flow start = makeStart();
     const auto model =
         make_shared<InternalFlowModel>(dynamic_cast<const InternalFlowModel&>(start.getModel()));
-    const InternalFlowModule module(model, at::kDouble, InternalFlowModule::Splines::Composed);
+    const InternalFlowModule module(model, at::kDouble);
     const TrainingData prepared =
-        prepareTrainingData(TrainableInternalFlow(*model, at::kDouble), data.positions, data.weights, {},
+        prepareTrainingData(TrainableInternalFlow(start, options), data.positions, data.weights, {},
                             {options.validationFraction, options.maxValidationFrames, options.seed});
     BatchOrder order(prepared.training.numFrames, options.batchSize, options.seed);
     const Tensor initial = module.getParameters();
     const size_t size = initial.numel();
-    State state;
+    OptimizerState state;
     state.parameters.assign(initial.data_ptr<double>(), initial.data_ptr<double>() + size);
     state.average = state.parameters;
     state.firstMoment.resize(size);
@@ -157,6 +157,12 @@ TEST(Optimizer, IsAdamWithClippingAveragingAndASchedule) {
     }
     EXPECT_GT(clipped, 1);
     EXPECT_LT(clipped, steps - 1);
+    // The module has its parameters in another order than the model.
+    for (vector<double>* values :
+         {&state.firstMoment, &state.secondMoment, &state.parameters, &state.average})
+        *values =
+            dynamic_cast<const InternalFlowModel&>(*module.createModel(at::tensor(*values, at::kDouble)))
+                .getParameters();
     EXPECT_LT(getLargestDifference(state.firstMoment, found.firstMoment), 1e-7);
     EXPECT_LT(getLargestDifference(state.secondMoment, found.secondMoment), 1e-7);
     // Adam divides by the gradient, so that where this is almost zero round-off shows.

@@ -17,13 +17,13 @@ using namespace std;
 
 namespace {
 
-const InternalFlowModel& getModel() {
+const Flow& getSource() {
     static const Flow flow = makeRandomFlow(3, InternalFlowModel::Activation::SiLU, 31);
-    return dynamic_cast<const InternalFlowModel&>(flow.getModel());
+    return flow;
 }
 
 const TrainableFlow& getFlow() {
-    static const TrainableInternalFlow flow(getModel(), at::kDouble);
+    static const TrainableInternalFlow flow(getSource(), {});
     return flow;
 }
 
@@ -36,7 +36,8 @@ vector<double> makeFrames(int count) {
 }
 
 set<int> getFrames(const TrainingData::Part& part) {
-    const InternalCoordinates& coordinates = getModel().getCoordinates();
+    const InternalCoordinates& coordinates =
+        dynamic_cast<const InternalFlowModel&>(getSource().getModel()).getCoordinates();
     set<int> frames;
     for (int64_t i = 0; i < part.numFrames; i++) {
         const double bond = coordinates.center[0] + coordinates.scale[0] * part.coordinates[3 * i];

@@ -66,6 +66,23 @@ public:
 private:
     PyObject* function;
 };
+
+/** Other Python threads run meanwhile. */
+template <class Run>
+Flow runWithoutLock(const Run& run) {
+    PyThreadState* state = PyEval_SaveThread();
+    struct Restore {
+        PyThreadState* state;
+        ~Restore() { PyEval_RestoreThread(state); }
+    };
+    Flow flow = [&] {
+        Restore restore{state};
+        return run();
+    }();
+    if (PyErr_Occurred())
+        throw std::runtime_error("interrupted");
+    return flow;
+}
 %}
 
 namespace OpenMMFlow {
@@ -86,7 +103,8 @@ struct FlowTrainerOptions {
     int warmupSteps;
     long long maxSamples;
     double maxEpochs, timeBudget, maxGradientNorm, gradientClipFactor, gradientSkipFactor, frameLossWeight,
-        averagingDecay, validationFraction;
+        averagingDecay, validationFraction, initialTemperature, annealingFraction, massCovering, forceClipFactor,
+        targetEffectiveSampleFraction;
     int maxValidationFrames, validationInterval, patience;
     double checkpointInterval;
     int targetInterval, targetSamples;
@@ -113,16 +131,19 @@ struct FlowTrainerOptions {
     %}
 }
 
-/** How far training has come. Negative log likelihoods (NLL) are averages of -log q. */
+/** How far training has come. Negative log likelihoods (NLL) are averages of -log q; in training from the energy
+ * alone, averages over proposals of log q + U/kT. */
 struct FlowTrainerProgress {
     ~FlowTrainerProgress();
     long long step, totalSteps, samples;
     double epoch, learningRate, trainingNLL, validationNLL, bestValidationNLL, effectiveSampleFraction, paretoK;
+    long long energyEvaluations;
+    double temperature;
     long long skippedSteps;
     double samplesPerSecond, secondsLeft;
 };
 
-/** Fits a Flow to configurations by maximum likelihood. */
+/** Fits a Flow to configurations by maximum likelihood, or to the energy of a System without any. */
 class FlowTrainer {
 public:
     explicit FlowTrainer(const Flow& flow, const FlowTrainerOptions& options = {});
@@ -136,19 +157,13 @@ public:
     Flow _train(const std::vector<double>& positions, const std::vector<double>& weights,
                 const std::vector<long long>& blocks, const std::string& path, PyObject* progress,
                 const std::vector<long long>& heldOutBlocks) {
-        PyThreadState* state = PyEval_SaveThread();
-        struct Restore {
-            PyThreadState* state;
-            ~Restore() { PyEval_RestoreThread(state); }
-        };
-        Flow flow = [&] {
-            Restore restore{state};
+        return runWithoutLock([&] {
             return $self->train(positions, weights, {blocks.begin(), blocks.end()}, path,
                                 PythonTrainingProgress(progress), {heldOutBlocks.begin(), heldOutBlocks.end()});
-        }();
-        if (PyErr_Occurred())
-            throw std::runtime_error("interrupted");
-        return flow;
+        });
+    }
+    Flow _trainOnEnergy(const std::string& path, PyObject* progress) {
+        return runWithoutLock([&] { return $self->trainOnEnergy(path, PythonTrainingProgress(progress)); });
     }
 
     %pythoncode %{
@@ -186,6 +201,23 @@ public:
                 progress,
                 integers([] if heldOutBlocks is None else heldOutBlocks, "blocks to hold out", dtype=np.int64),
             )
+
+        def trainOnEnergy(self, progress=None, checkpoint=None):
+            """Train from the energy of the target alone, which setTarget() has set, without any data.
+
+            Parameters
+            ----------
+            progress : callable, optional
+                as for train()
+            checkpoint : path, optional
+                as for train()
+
+            Returns
+            -------
+            Flow
+                with the averaged weights at the end
+            """
+            return self._trainOnEnergy("" if checkpoint is None else checkpoint, progress)
     %}
 }
 

@@ -28,6 +28,16 @@ void OpenMMFlow::checkOptions(const FlowTrainerOptions& options) {
                 "The factors that clip and skip gradients must be at least 1, or 0 for never.");
     require(options.frameLossWeight >= 0 && std::isfinite(options.frameLossWeight),
             "The weight of the frame loss must not be negative.");
+    require(options.initialTemperature > 0 && std::isfinite(options.initialTemperature),
+            "The initial temperature must be positive.");
+    for (double fraction :
+         {options.annealingFraction, options.massCovering, options.targetEffectiveSampleFraction})
+        require(fraction >= 0 && fraction <= 1,
+                "The fraction of annealing, the share of the forward divergence and the effective sample "
+                "fraction to reach must lie in [0, 1].");
+    require(options.forceClipFactor == 0
+                || (options.forceClipFactor >= 1 && std::isfinite(options.forceClipFactor)),
+            "The factor that clips forces must be at least 1, or 0 for never.");
     require(options.averagingDecay >= 0 && options.averagingDecay < 1,
             "The decay of the average must be in [0, 1).");
     require(options.validationFraction > 0 && options.validationFraction < 1,

@@ -11,17 +11,16 @@
 #include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
 
-#include "BatchOrder.h"
 #include "CheckOptions.h"
+#include "EnergyObjective.h"
 #include "GradientFilter.h"
+#include "LikelihoodObjective.h"
 #include "Provenance.h"
 #include "ThreadCount.h"
 #include "TrainableFlow.h"
 #include "TrainingData.h"
 #include "TrainingState.h"
 #include "openmm/OpenMMException.h"
-#include "openmmflow/FlowSampler.h"
-#include "openmmflow/internal/ContextMutex.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
@@ -38,10 +37,6 @@ static std::string toClause(std::string message) {
     return message;
 }
 
-static Tensor toTensor(const std::vector<double>& values, at::IntArrayRef shape, at::ScalarType type) {
-    return at::from_blob(const_cast<double*>(values.data()), shape, at::kDouble).to(type, false, true);
-}
-
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -50,24 +45,13 @@ double secondsSince(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/** A part of the data as tensors, which take the place of its arrays: these are gone afterwards. */
-Frames makeFrames(TrainingData::Part& part, at::ScalarType type) {
-    const Frames frames = {
-        toTensor(part.coordinates, {part.numFrames, (int64_t)part.coordinates.size() / part.numFrames}, type),
-        toTensor(part.weights, {part.numFrames}, type), part.logJacobian};
-    part.coordinates = {};
-    part.weights = {};
-    return frames;
-}
-
 }  // namespace
 
 struct FlowTrainer::Implementation {
     Flow flow;
     FlowTrainerOptions options;
     std::unique_ptr<TrainableFlow> trainable;
-    std::unique_ptr<OpenMM::System> system;
-    double temperature = 0;
+    std::unique_ptr<Target> target;
 
     Implementation(const Flow& flow, const FlowTrainerOptions& options) : flow(flow), options(options) {
         checkOptions(options);
@@ -79,27 +63,12 @@ struct FlowTrainer::Implementation {
         const double warmup = std::min(1.0, (step + 1.0) / (options.warmupSteps + 1.0));
         return rate * std::lerp(options.initialLearningRate / options.learningRate, 1.0, warmup);
     }
-    double validate(const Tensor& parameters, const Frames& frames) const;
     void update(TrainingState& state, double learningRate) const;
-    void takeStep(TrainingState& state, const Frames& training, const std::vector<int64_t>& batch,
-                  double learningRate) const;
-    FlowTrainerProgress describeProgress(const TrainingState& state, int64_t totalSteps,
-                                         int64_t numFrames) const;
-    Flow train(const std::vector<double>& positions, const std::vector<double>& weights,
-               const std::vector<int64_t>& blocks, const std::string& checkpoint, const Progress& progress,
-               const std::vector<int64_t>& heldOutBlocks) const;
+    void takeStep(TrainingState& state, Objective& objective, double learningRate) const;
+    FlowTrainerProgress describeProgress(const TrainingState& state, const Objective& objective) const;
+    Flow train(Objective& objective, const std::string& checkpoint, const Progress& progress) const;
     TargetEstimate estimateTarget(const Tensor& parameters, int64_t step) const;
-    std::map<std::string, std::string> getSamplerProperties() const {
-        std::map<std::string, std::string> properties;
-        if (options.threads > 0)
-            properties["Threads"] = std::to_string(options.threads);
-        return properties;
-    }
 };
-
-double FlowTrainer::Implementation::validate(const Tensor& parameters, const Frames& frames) const {
-    return trainable->validate(parameters, frames) - frames.logJacobian;
-}
 
 /** One step of Adam on the gradient of the parameters, and of their average, unless the gradient is skipped.
  */
@@ -130,13 +99,14 @@ void FlowTrainer::Implementation::update(TrainingState& state, double learningRa
     state.average.lerp_(state.parameters, 1 - decay);
 }
 
-/** One step on the frames of a batch. */
-void FlowTrainer::Implementation::takeStep(TrainingState& state, const Frames& training,
-                                           const std::vector<int64_t>& batch, double learningRate) const {
-    const double nll = trainable->computeGradient(state.parameters, training, batch, state.step);
+/** One step on a batch. */
+void FlowTrainer::Implementation::takeStep(TrainingState& state, Objective& objective,
+                                           double learningRate) const {
+    const double value = objective.computeGradient(state.parameters, state.step);
+    state.energyEvaluations += objective.getEvaluationsPerStep();
     update(state, learningRate);
-    if (std::isfinite(nll)) {
-        state.trainingNLLSum += nll - training.logJacobian;
+    if (std::isfinite(value)) {
+        state.trainingNLLSum += value;
         state.trainingNLLCount++;
     }
     state.step++;
@@ -144,13 +114,15 @@ void FlowTrainer::Implementation::takeStep(TrainingState& state, const Frames& t
 
 /** What the state of a run tells of its progress. */
 FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const TrainingState& state,
-                                                                  int64_t totalSteps,
-                                                                  int64_t numFrames) const {
+                                                                  const Objective& objective) const {
     FlowTrainerProgress report;
     report.step = state.step;
-    report.totalSteps = totalSteps;
+    report.totalSteps = objective.countSteps();
     report.samples = state.step * options.batchSize;
-    report.epoch = (double)report.samples / (double)numFrames;
+    if (objective.getEpochSize() > 0)
+        report.epoch = (double)report.samples / (double)objective.getEpochSize();
+    report.energyEvaluations = state.energyEvaluations;
+    report.temperature = objective.getTemperature(state.step);
     report.validationNLL = state.validationNLL;
     report.bestValidationNLL = state.bestValidationNLL;
     report.effectiveSampleFraction = state.target.effectiveSampleFraction;
@@ -161,13 +133,7 @@ FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const Training
 
 /** Of these weights; nothing without a target. */
 TargetEstimate FlowTrainer::Implementation::estimateTarget(const Tensor& parameters, int64_t step) const {
-    if (!system)
-        return {};
-    FlowSampler sampler(*system, Flow(trainable->createModel(parameters)), temperature,
-                        getSamplerProperties());
-    WeightedEnsemble ensemble =
-        sampler.sample(options.targetSamples, options.seed, step * options.targetSamples);
-    return {options.targetSamples, ensemble.getEffectiveSampleFraction(), ensemble.getParetoK()};
+    return target ? target->estimate(Flow(trainable->createModel(parameters)), step) : TargetEstimate();
 }
 
 FlowTrainer::FlowTrainer(const Flow& flow, const FlowTrainerOptions& options)
@@ -184,75 +150,82 @@ int FlowTrainer::getNumParticles() const {
 }
 
 void FlowTrainer::setTarget(const OpenMM::System& system, double temperature) {
-    std::unique_ptr<OpenMM::System> copy = cloneSystem(system);
-    // Creating a sampler checks that System, flow and temperature belong together.
-    FlowSampler(*copy, impl->flow, temperature, impl->getSamplerProperties());
-    impl->system = std::move(copy);
-    impl->temperature = temperature;
+    impl->target = std::make_unique<Target>(system, temperature, impl->flow, impl->options);
 }
 
-Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<double>& weights,
-                        const std::vector<int64_t>& blocks, const std::string& checkpoint,
-                        const Progress& progress, const std::vector<int64_t>& heldOutBlocks) {
+/** Run training, and say what an error of Torch is about. */
+template <class Run>
+static Flow explainTorch(const Run& run) {
     try {
-        return impl->train(positions, weights, blocks, checkpoint, progress, heldOutBlocks);
+        return run();
     } catch (const c10::Error& error) {
         throw OpenMMException("Torch could not go on (" + toClause(error.what_without_backtrace())
                               + "); if memory is short, choose a smaller batch size or fewer frames.");
     }
 }
 
-Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
-                                        const std::vector<double>& weights,
-                                        const std::vector<int64_t>& blocks, const std::string& checkpoint,
-                                        const Progress& progress,
-                                        const std::vector<int64_t>& heldOutBlocks) const {
-    const Clock::time_point start = Clock::now();
-    const ThreadCount threads(options.threads);
-    TrainingData data = prepareTrainingData(
-        *trainable, positions, weights, blocks,
-        {options.validationFraction, options.maxValidationFrames, options.seed, heldOutBlocks});
-    const Frames training = makeFrames(data.training, trainable->getDataType()),
-                 validation = makeFrames(data.validation, trainable->getDataType());
-    BatchOrder order(data.training.numFrames, options.batchSize, options.seed);
-    double maxSamples = (double)options.maxSamples;
-    if (options.maxEpochs > 0)
-        maxSamples = std::min(maxSamples, options.maxEpochs * (double)data.training.numFrames);
-    const int64_t totalSteps = std::max<int64_t>(1, (int64_t)(maxSamples / options.batchSize));
+Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<double>& weights,
+                        const std::vector<int64_t>& blocks, const std::string& checkpoint,
+                        const Progress& progress, const std::vector<int64_t>& heldOutBlocks) {
+    const FlowTrainerOptions& options = impl->options;
+    return explainTorch([&] {
+        const ThreadCount threads(options.threads);
+        TrainingData data = prepareTrainingData(
+            *impl->trainable, positions, weights, blocks,
+            {options.validationFraction, options.maxValidationFrames, options.seed, heldOutBlocks});
+        LikelihoodObjective objective(*impl->trainable, options, data);
+        return impl->train(objective, checkpoint, progress);
+    });
+}
 
+Flow FlowTrainer::trainOnEnergy(const std::string& checkpoint, const Progress& progress) {
+    if (!impl->target)
+        throw OpenMMException(
+            "Training from the energy alone needs a System and a temperature: call setTarget() first.");
+    return explainTorch([&] {
+        const ThreadCount threads(impl->options.threads);
+        EnergyObjective objective(*impl->trainable, impl->options, *impl->target);
+        return impl->train(objective, checkpoint, progress);
+    });
+}
+
+Flow FlowTrainer::Implementation::train(Objective& objective, const std::string& checkpoint,
+                                        const Progress& progress) const {
+    const Clock::time_point start = Clock::now();
+    const int64_t totalSteps = objective.countSteps();
     std::map<std::string, std::string> identity = describeSchedule(options);
+    identity.merge(objective.getIdentity());
     identity["flow"] = flow.getHash();
-    identity["data"] = data.hash;
-    identity["choice of held-out blocks"] = describeHeldOutBlocks(data);
     TrainingState state =
         !checkpoint.empty() && std::filesystem::exists(checkpoint)
             ? TrainingState::load(checkpoint, identity, trainable->getParameters(), totalSteps)
             : TrainingState::begin(trainable->getParameters());
     if (state.step == 0)
-        state.recordValidation(validate(state.average, validation));
+        state.recordValidation(objective.validate(state), objective.hasBest());
     const int64_t firstStep = state.step;
     const double earlierSeconds = state.seconds;
     Clock::time_point lastCheckpoint = start, lastProgress = start;
     const char* stopped = nullptr;
     while (stopped == nullptr && !state.finished) {
         const double learningRate = getLearningRate(state.step, totalSteps);
-        takeStep(state, training, order.getBatch(state.step), learningRate);
+        takeStep(state, objective, learningRate);
         state.seconds = earlierSeconds + secondsSince(start);
 
         const double trainingNLL = state.getTrainingNLL();
         const bool last = state.step >= totalSteps;
         const bool validated = last || state.step % options.validationInterval == 0;
         if (validated) {
-            state.recordValidation(validate(state.average, validation));
-            state.finished = last || (options.patience > 0 && state.validationsSinceBest >= options.patience);
+            state.recordValidation(objective.validate(state), objective.hasBest());
+            state.finished = last || objective.isReached(state)
+                             || (options.patience > 0 && state.validationsSinceBest >= options.patience);
         }
-        if (!state.finished && state.step % options.targetInterval == 0)
+        if (!state.finished && objective.hasBest() && state.step % options.targetInterval == 0)
             state.target = estimateTarget(state.average, state.step);
         if (options.timeBudget > 0 && secondsSince(start) > options.timeBudget)
             stopped = "time budget";
         if (progress && (validated || stopped != nullptr || secondsSince(lastProgress) > 1)) {
             lastProgress = Clock::now();
-            FlowTrainerProgress report = describeProgress(state, totalSteps, data.training.numFrames);
+            FlowTrainerProgress report = describeProgress(state, objective);
             report.learningRate = learningRate;
             report.trainingNLL = trainingNLL;
             report.samplesPerSecond =
@@ -272,12 +245,19 @@ Flow FlowTrainer::Implementation::train(const std::vector<double>& positions,
             lastCheckpoint = Clock::now();
         }
     }
+    // A run that is stopped between validations goes on from its checkpoint as if it had not been.
+    if (!objective.hasBest() && state.bestStep < state.step)
+        state.recordValidation(objective.validate(state), false);
     TrainingOutcome outcome;
     outcome.initialFlow = flow.getHash();
     outcome.threads = at::get_num_threads();
     outcome.totalSteps = totalSteps;
-    outcome.ended = !state.finished ? stopped : state.step >= totalSteps ? "all samples used" : "patience";
-    outcome.target = estimateTarget(state.best, state.step);
+    outcome.ended = !state.finished              ? stopped
+                    : state.step >= totalSteps   ? "all samples used"
+                    : objective.isReached(state) ? "effective sample size reached"
+                                                 : "patience";
+    outcome.target = objective.hasBest() ? estimateTarget(state.best, state.step) : state.target;
+    outcome.energyEvaluations = state.energyEvaluations;
     return Flow(trainable->createModel(state.best), flow.getMetadata())
-        .withMetadata("training", describeTraining(options, data, state, outcome));
+        .withMetadata("training", describeTraining(options, objective.describe(), state, outcome));
 }

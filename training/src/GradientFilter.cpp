@@ -4,18 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include "Median.h"
+
 using namespace OpenMMFlow;
 
 namespace {
 
 /** The median is that of so many norms, and is used when there are at least so many. */
 const size_t window = 100, fewest = 20;
-
-double getMedian(std::vector<double> values) {
-    const auto middle = values.begin() + values.size() / 2;
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
 
 }  // namespace
 

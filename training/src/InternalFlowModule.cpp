@@ -5,9 +5,7 @@
 
 #include <ATen/ATen.h>
 
-#include "SharedSplines.h"
 #include "SplineComposition.h"
-#include "SplineKernels.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
@@ -61,9 +59,8 @@ static std::vector<int> featureColumns(const std::vector<int>& conditioning, con
     return columns;
 }
 
-InternalFlowModule::InternalFlowModule(std::shared_ptr<const InternalFlowModel> model, at::ScalarType type,
-                                       Splines splines)
-    : model(model), type(type), splines(splines) {
+InternalFlowModule::InternalFlowModule(std::shared_ptr<const InternalFlowModel> model, at::ScalarType type)
+    : model(model), type(type) {
     const auto& circular = model->getCoordinates().circular;
     const auto& options = model->getOptions();
     std::vector<int> present(circular.size());
@@ -199,26 +196,26 @@ Tensor InternalFlowModule::conditioner(const Coupling& coupling, const std::vect
     return dense(layer, h);
 }
 
-Tensor InternalFlowModule::logDensity(const Tensor& parameters, const Tensor& coordinates) const {
+std::pair<Tensor, Tensor> InternalFlowModule::toBase(const Tensor& parameters,
+                                                     const Tensor& coordinates) const {
     std::vector<Tensor> parts = parameters.split_with_sizes(partSizes);
-    const int64_t batch = coordinates.size(1);
     Tensor x = coordinates;
-    if (splines == Splines::Shared)
-        x = at::constant_pad_nd(
-            x, {0, (SPLINE_BATCH_MULTIPLE - batch % SPLINE_BATCH_MULTIPLE) % SPLINE_BATCH_MULTIPLE});
-    Tensor result = at::zeros({x.size(1)}, x.options());
+    Tensor logVolume = at::zeros({x.size(1)}, x.options());
     for (const Coupling& coupling : couplings) {
         x = x.index_select(0, coupling.order);
         const int64_t n = coupling.splines.numCoordinates();
         Tensor conditioning = x.narrow(0, n, x.size(0) - n);
         Tensor outputs = conditioner(coupling, parts, conditioning);
-        auto invert = splines == Splines::Shared ? invertSharedSplines : invertSplines;
-        auto [inverted, logDerivative] = invert(x.narrow(0, 0, n), outputs, coupling.splines);
-        result = result + logDerivative;
+        auto [inverted, logDerivative] = invertSplines(x.narrow(0, 0, n), outputs, coupling.splines);
+        logVolume = logVolume + logDerivative;
         x = at::cat({inverted, conditioning});
     }
-    const double numLinear = (double)linearRows.size(0), numCircular = (double)x.size(0) - numLinear;
+    return {x, logVolume};
+}
+
+Tensor InternalFlowModule::logDensity(const Tensor& parameters, const Tensor& coordinates) const {
+    const auto [z, logVolume] = toBase(parameters, coordinates);
+    const double numLinear = (double)linearRows.size(0), numCircular = (double)z.size(0) - numLinear;
     const double constant = -0.5 * numLinear * std::log(2 * M_PI) - numCircular * std::log(2 * M_PI);
-    result = result - 0.5 * x.index_select(0, linearRows).square().sum(0) + constant;
-    return result.narrow(0, 0, batch);
+    return logVolume - 0.5 * z.index_select(0, linearRows).square().sum(0) + constant;
 }

@@ -13,22 +13,29 @@
 namespace OpenMMFlow {
 
 /**
- * The density direction of an InternalFlowModel as a differentiable function of its parameters.
+ * The density direction of an InternalFlowModel as a differentiable function of its parameters, composed of
+ * Torch operations: what the kernels are tested against.
  *
  * The parameters of all couplings form one flat tensor, so that the optimiser, the moving average and a
  * checkpoint each deal with one array. Coordinates are arrays (coordinate, sample).
  */
 class InternalFlowModule {
 public:
-    /** How the splines are computed: composed of Torch operations, or by the maths that the platforms share.
-     */
-    enum class Splines { Composed, Shared };
-    InternalFlowModule(std::shared_ptr<const InternalFlowModel> model, at::ScalarType type,
-                       Splines splines = Splines::Composed);
+    InternalFlowModule(std::shared_ptr<const InternalFlowModel> model, at::ScalarType type);
     /** Get the parameters of the model, as one flat tensor. */
     at::Tensor getParameters() const;
     /** Create a model with the coordinates and masks of the original one and these parameters. */
     std::shared_ptr<const InternalFlowModel> createModel(const at::Tensor& parameters) const;
+    /**
+     * Take coordinates to the base.
+     *
+     * @param parameters    (P), as for logDensity()
+     * @param coordinates   (D, B), as for logDensity()
+     * @return the coordinates in the base (D, B), in an order of the module's own, and the log-determinant
+     * (B)
+     */
+    std::pair<at::Tensor, at::Tensor> toBase(const at::Tensor& parameters,
+                                             const at::Tensor& coordinates) const;
     /**
      * Compute the log density with respect to the standardised coordinates.
      *
@@ -60,7 +67,6 @@ private:
                            const at::Tensor& conditioning) const;
     std::shared_ptr<const InternalFlowModel> model;
     at::ScalarType type;
-    Splines splines;
     std::vector<Layer> layers;
     std::vector<int64_t> partSizes;
     std::vector<Coupling> couplings;

@@ -8,6 +8,7 @@
 #include <torch/headeronly/version.h>
 #include <nlohmann/json.hpp>
 
+#include "openmmflow/FlowBuilder.h"
 #include "openmmflow/Version.h"
 
 using namespace OpenMMFlow;
@@ -57,37 +58,63 @@ std::string OpenMMFlow::describeHeldOutBlocks(const TrainingData& data) {
     return Json(data.heldOutBlocks).dump();
 }
 
-std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, const TrainingData& data,
+static Objective::Facts toFacts(const Json& json) {
+    Objective::Facts facts;
+    for (const auto& [name, value] : json.items())
+        facts.emplace_back(name, value.dump());
+    return facts;
+}
+
+Objective::Facts OpenMMFlow::describeData(const TrainingData& data) {
+    return toFacts({{"objective", "maximum likelihood"},
+                    {"training_frames", data.training.numFrames},
+                    {"validation_frames", data.validation.numFrames},
+                    {"blocks", data.numBlocks},
+                    {"held_out_blocks", data.heldOutBlocks},
+                    {"data_hash", data.hash}});
+}
+
+Objective::Facts OpenMMFlow::describeEnergyTraining(const FlowTrainerOptions& options, const Target& target) {
+    return toFacts(
+        {{"objective", "energy alone: reverse and forward Kullback-Leibler divergence by path gradients"},
+         {"system", FlowBuilder::hashSystem(target.getSystem())},
+         {"temperature", target.getTemperature()},
+         {"initial_temperature", options.initialTemperature},
+         {"annealing_fraction", options.annealingFraction},
+         {"mass_covering", options.massCovering},
+         {"force_clip_factor", options.forceClipFactor},
+         {"target_effective_sample_fraction", options.targetEffectiveSampleFraction}});
+}
+
+std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, const Objective::Facts& facts,
                                          const TrainingState& state, const TrainingOutcome& outcome) {
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     std::tm utc;
     gmtime_r(&now, &utc);
     char date[32];
     std::strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &utc);
-    return Json{{"objective", "maximum likelihood"},
-                {"initial_flow", outcome.initialFlow},
-                {"training_frames", data.training.numFrames},
-                {"validation_frames", data.validation.numFrames},
-                {"blocks", data.numBlocks},
-                {"held_out_blocks", data.heldOutBlocks},
-                {"data_hash", data.hash},
-                {"options", scheduleToJson(options)},
-                {"steps", state.step},
-                {"total_steps", outcome.totalSteps},
-                {"ended", outcome.ended},
-                {"best_step", state.bestStep},
-                {"skipped_steps", state.skippedSteps},
-                {"training_nll", state.bestTrainingNLL},
-                {"validation_nll", state.bestValidationNLL},
-                {"effective_sample_fraction", outcome.target.effectiveSampleFraction},
-                {"pareto_k", outcome.target.paretoK},
-                {"target_proposals", outcome.target.proposals},
-                {"threads", outcome.threads},
-                {"time_budget", options.timeBudget},
-                {"seconds", state.seconds},
-                {"date", date},
-                {"version", OPENMMFLOW_VERSION},
-                {"torch_version", TORCH_VERSION},
-                {"machine", describeMachine()}}
-        .dump();
+    Json training;
+    for (const auto& [name, value] : facts)
+        training[name] = Json::parse(value);
+    training.update({{"initial_flow", outcome.initialFlow},
+                     {"options", scheduleToJson(options)},
+                     {"steps", state.step},
+                     {"total_steps", outcome.totalSteps},
+                     {"ended", outcome.ended},
+                     {"best_step", state.bestStep},
+                     {"skipped_steps", state.skippedSteps},
+                     {"training_nll", state.bestTrainingNLL},
+                     {"validation_nll", state.bestValidationNLL},
+                     {"effective_sample_fraction", outcome.target.effectiveSampleFraction},
+                     {"pareto_k", outcome.target.paretoK},
+                     {"target_proposals", outcome.target.proposals},
+                     {"energy_evaluations", outcome.energyEvaluations},
+                     {"threads", outcome.threads},
+                     {"time_budget", options.timeBudget},
+                     {"seconds", state.seconds},
+                     {"date", date},
+                     {"version", OPENMMFLOW_VERSION},
+                     {"torch_version", TORCH_VERSION},
+                     {"machine", describeMachine()}});
+    return training.dump();
 }

@@ -4,8 +4,11 @@
 
 #include <ATen/ATen.h>
 
+#include "KernelOptions.h"
 #include "MarginalDensity.h"
 #include "RandomOrientation.h"
+#include "TensorArrays.h"
+#include "openmm/OpenMMException.h"
 #include "openmmflow/FlowContext.h"
 #include "openmmflow/internal/KernelProperties.h"
 
@@ -18,33 +21,15 @@ namespace {
  * frames, and those what is above them. */
 const uint64_t firstTrainingDraw = uint64_t(1) << 62;
 
-/** A vector as a tensor, without a copy. */
-Tensor asTensor(std::vector<double>& values) {
-    return at::from_blob(values.data(), {(int64_t)values.size()}, at::kDouble);
-}
-
-std::vector<double> toVector(const Tensor& tensor) {
-    const Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
-    const double* values = flat.data_ptr<double>();
-    return std::vector<double>(values, values + flat.numel());
-}
-
 }  // namespace
 
 TrainableAugmentedFlow::TrainableAugmentedFlow(const Flow& flow, const FlowTrainerOptions& options)
     : flow(flow),
       model(dynamic_cast<const CouplingModel&>(this->flow.getModel())),
       options(options),
-      kernel(flow, getProperties()),
+      kernel(flow, getKernelProperties(options)),
       parameterValues(model.getParameters().size()),
       gradient(model.getParameters().size()) {}
-
-std::map<std::string, std::string> TrainableAugmentedFlow::getProperties() const {
-    std::map<std::string, std::string> properties = {{"Precision", options.precision}};
-    if (options.threads > 0)
-        properties["Threads"] = std::to_string(options.threads);
-    return properties;
-}
 
 double TrainableAugmentedFlow::measure(const double* frame, std::vector<double>& coordinates,
                                        std::string&) const {
@@ -76,7 +61,7 @@ double TrainableAugmentedFlow::validate(const Tensor& parameters, const Frames& 
     std::vector<double> positions = toVector(frames.coordinates);
     for (size_t i = 0; i < weights.size(); i++)
         orient(&positions[i * getNumCoordinates()], i);
-    FlowContext context(Flow(createModel(parameters)), *findCpuPlatform(), getProperties());
+    FlowContext context(Flow(createModel(parameters)), *findCpuPlatform(), getKernelProperties(options));
     // One draw for each frame: an estimate of one draw is what the objective is the average of.
     const std::vector<double> logQ = context.computeLogDensity(positions, 1, options.seed);
     double sum = 0;
@@ -111,4 +96,22 @@ double TrainableAugmentedFlow::computeGradient(Tensor& parameters, const Frames&
     for (size_t i = 0; i < count; i++)
         sum += worth[i] * (logQ[i] - model.computeLogConditional(&joint[i * jointSize]));
     return sum;
+}
+
+void TrainableAugmentedFlow::failWithoutData() const {
+    throw OpenMM::OpenMMException("Flows of the family \"" + flow.getFamily()
+                                  + "\" cannot be trained from the energy alone; train this one on data.");
+}
+
+PathSamples TrainableAugmentedFlow::samplePaths(const Tensor&, long long, uint64_t, uint64_t) const {
+    failWithoutData();
+}
+
+std::vector<double> TrainableAugmentedFlow::toCoordinateGradient(const double*, const double*) const {
+    failWithoutData();
+}
+
+void TrainableAugmentedFlow::computePathGradient(Tensor&, const std::vector<double>&,
+                                                 const std::vector<double>&) const {
+    failWithoutData();
 }

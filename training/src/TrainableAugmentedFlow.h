@@ -1,8 +1,8 @@
 #ifndef OPENMMFLOW_TRAINABLEAUGMENTEDFLOW_H_
 #define OPENMMFLOW_TRAINABLEAUGMENTEDFLOW_H_
 
-#include "GradientKernel.h"
 #include "TrainableFlow.h"
+#include "TrainingKernel.h"
 #include "openmmflow/internal/CouplingModel.h"
 
 namespace OpenMMFlow {
@@ -28,15 +28,20 @@ public:
     double validate(const at::Tensor& parameters, const Frames& frames) const override;
     double computeGradient(at::Tensor& parameters, const Frames& frames, const std::vector<int64_t>& batch,
                            int64_t step) const override;
+    PathSamples samplePaths(const at::Tensor& parameters, long long count, uint64_t seed,
+                            uint64_t first) const override;
+    std::vector<double> toCoordinateGradient(const double* positions, const double* gradient) const override;
+    void computePathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
+                             const std::vector<double>& difference) const override;
 
 private:
-    std::map<std::string, std::string> getProperties() const;
+    [[noreturn]] void failWithoutData() const;
     /** Turn a frame (N, 3), which is centred, if orientation matters to the flow. */
     void orient(double* frame, uint64_t draw) const;
     Flow flow;
     const CouplingModel& model;
     FlowTrainerOptions options;
-    mutable GradientKernel kernel;
+    mutable TrainingKernel<FlowGradientKernel> kernel;
     /** Kept from step to step, since new memory of this size comes from the operating system each time. */
     mutable std::vector<double> parameterValues, gradient;
 };

@@ -25,6 +25,14 @@ struct Frames {
     int64_t size() const { return weights.size(0); }
 };
 
+/** Samples of a flow, in the coordinates that it learns from. */
+struct PathSamples {
+    /** (samples, N, 3) in nm, (samples, D) and (samples); as for CoordinateTrainingKernel. */
+    std::vector<double> positions, coordinates, logQ;
+    /** (samples, D): of log q(x) by the coordinates. */
+    std::vector<double> gradient;
+};
+
 /** What FlowTrainer needs to know of a family of flows. */
 class TrainableFlow {
 public:
@@ -61,6 +69,20 @@ public:
      */
     virtual double computeGradient(at::Tensor& parameters, const Frames& frames,
                                    const std::vector<int64_t>& batch, int64_t step) const = 0;
+    /**
+     * Draw samples with the gradient of their log density.
+     *
+     * @throws OpenMM::OpenMMException if this family of flows cannot be trained on its own samples
+     */
+    virtual PathSamples samplePaths(const at::Tensor& parameters, long long count, uint64_t seed,
+                                    uint64_t first) const = 0;
+    /** Get the gradient by the coordinates (D) of an energy, from that by the positions (N, 3) of a sample.
+     */
+    virtual std::vector<double> toCoordinateGradient(const double* positions,
+                                                     const double* gradient) const = 0;
+    /** Set the gradient of the parameters to a path gradient; as CoordinateTrainingKernel has it. */
+    virtual void computePathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
+                                     const std::vector<double>& difference) const = 0;
 };
 
 }  // namespace OpenMMFlow

@@ -4,19 +4,24 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+
+#include "KernelOptions.h"
+#include "TensorArrays.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
 
-TrainableInternalFlow::TrainableInternalFlow(const InternalFlowModel& model, at::ScalarType type)
-    : model(std::make_shared<InternalFlowModel>(model)),
-      type(type),
-      module(this->model, type, InternalFlowModule::Splines::Shared) {}
+TrainableInternalFlow::TrainableInternalFlow(const Flow& flow, const FlowTrainerOptions& options)
+    : flow(flow),
+      model(dynamic_cast<const InternalFlowModel&>(this->flow.getModel())),
+      type(options.precision == "double" ? at::kDouble : at::kFloat),
+      kernel(flow, getKernelProperties(options)),
+      parameterValues(model.getParameters()),
+      gradient(parameterValues.size()) {}
 
 double TrainableInternalFlow::measure(const double* frame, std::vector<double>& coordinates,
                                       std::string& violation) const {
-    const InternalCoordinates& internal = model->getCoordinates();
+    const InternalCoordinates& internal = model.getCoordinates();
     const int N = internal.getNumParticles(), D = internal.getNumCoordinates();
     const std::vector<double> values = internal.measure(frame);
     if (!internal.isInSupport(values)) {
@@ -31,33 +36,95 @@ double TrainableInternalFlow::measure(const double* frame, std::vector<double>& 
         logJacobian -= 2 * std::log(values[j]);
     for (int j = N - 1; j < 2 * N - 3; j++)
         logJacobian -= std::log(std::sin(values[j]));
-    return logJacobian + model->getLogDensityConstant();
+    return logJacobian + model.getLogDensityConstant();
 }
 
-/** (D, batch) of (batch, D). */
-static Tensor arrange(const Tensor& coordinates) {
-    return coordinates.t().contiguous();
+Tensor TrainableInternalFlow::getParameters() const {
+    return at::tensor(model.getParameters()).to(type);
+}
+
+std::shared_ptr<const FlowModel> TrainableInternalFlow::createModel(const Tensor& parameters) const {
+    return model.withParameters(toVector(parameters));
+}
+
+CoordinateTrainingKernel& TrainableInternalFlow::getKernel(const Tensor& parameters) const {
+    const Tensor values = parameters.detach().to(at::kDouble);
+    // A step on own samples asks twice.
+    if (!at::equal(asTensor(parameterValues), values)) {
+        asTensor(parameterValues).copy_(values);
+        kernel.get().setParameters(parameterValues);
+    }
+    return kernel.get();
+}
+
+void TrainableInternalFlow::setGradient(Tensor& parameters) const {
+    if (!parameters.grad().defined())
+        parameters.mutable_grad() = at::empty_like(parameters);
+    parameters.mutable_grad().copy_(asTensor(gradient));
 }
 
 double TrainableInternalFlow::validate(const Tensor& parameters, const Frames& frames) const {
-    c10::NoGradGuard noGradient;
-    const int64_t count = frames.size(), block = 2048;
+    CoordinateTrainingKernel& kernel = getKernel(parameters);
+    const int64_t count = frames.size(), block = 16384;
     double sum = 0;
     for (int64_t start = 0; start < count; start += block) {
         const int64_t size = std::min(block, count - start);
-        const Tensor logQ = module.logDensity(parameters, arrange(frames.coordinates.narrow(0, start, size)));
-        sum += (logQ * frames.weights.narrow(0, start, size)).sum(at::kDouble).item<double>();
+        const std::vector<double> coordinates = toVector(frames.coordinates.narrow(0, start, size)),
+                                  weights = toVector(frames.weights.narrow(0, start, size));
+        std::vector<double> logQ(size);
+        kernel.computeLogDensity(size, coordinates.data(), logQ.data());
+        for (int64_t k = 0; k < size; k++)
+            sum -= weights[k] * logQ[k];
     }
-    return -sum / (double)count;
+    return sum / (double)count;
 }
 
 double TrainableInternalFlow::computeGradient(Tensor& parameters, const Frames& frames,
                                               const std::vector<int64_t>& batch, int64_t) const {
     const Tensor indices = at::tensor(batch, at::kLong);
-    parameters.set_requires_grad(true);
-    parameters.mutable_grad().reset();
-    const Tensor logQ = module.logDensity(parameters, arrange(frames.coordinates.index_select(0, indices)));
-    const Tensor loss = -(logQ * frames.weights.index_select(0, indices)).mean();
-    loss.backward();
-    return loss.item<double>();
+    const std::vector<double> coordinates = toVector(frames.coordinates.index_select(0, indices)),
+                              weights = toVector(frames.weights.index_select(0, indices));
+    const size_t count = batch.size();
+    std::vector<double> worth, logQ(count);
+    for (double weight : weights)
+        worth.push_back(-weight / (double)count);
+    getKernel(parameters)
+        .computeLikelihoodGradient((long long)count, coordinates.data(), worth.data(), logQ.data(),
+                                   gradient.data());
+    setGradient(parameters);
+    double sum = 0;
+    for (size_t k = 0; k < count; k++)
+        sum += worth[k] * logQ[k];
+    return sum;
+}
+
+PathSamples TrainableInternalFlow::samplePaths(const Tensor& parameters, long long count, uint64_t seed,
+                                               uint64_t first) const {
+    const size_t D = getNumCoordinates();
+    PathSamples samples{std::vector<double>(3 * getNumParticles() * count), std::vector<double>(D * count),
+                        std::vector<double>(count), std::vector<double>(D * count)};
+    getKernel(parameters)
+        .sample(count, seed, first, samples.positions.data(), samples.coordinates.data(), samples.logQ.data(),
+                samples.gradient.data());
+    return samples;
+}
+
+std::vector<double> TrainableInternalFlow::toCoordinateGradient(const double* positions,
+                                                                const double* byPositions) const {
+    const InternalCoordinates& internal = model.getCoordinates();
+    const size_t size = 3 * getNumParticles();
+    std::vector<double> result =
+        internal.toCoordinateGradient({positions, positions + size}, {byPositions, byPositions + size});
+    for (size_t j = 0; j < result.size(); j++)
+        if (!internal.circular[j])
+            result[j] *= internal.scale[j];
+    return result;
+}
+
+void TrainableInternalFlow::computePathGradient(Tensor& parameters, const std::vector<double>& coordinates,
+                                                const std::vector<double>& difference) const {
+    getKernel(parameters)
+        .computePathGradient((long long)(coordinates.size() / getNumCoordinates()), coordinates.data(),
+                             difference.data(), gradient.data());
+    setGradient(parameters);
 }

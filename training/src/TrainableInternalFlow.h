@@ -1,33 +1,43 @@
 #ifndef OPENMMFLOW_TRAINABLEINTERNALFLOW_H_
 #define OPENMMFLOW_TRAINABLEINTERNALFLOW_H_
 
-#include "InternalFlowModule.h"
 #include "TrainableFlow.h"
+#include "TrainingKernel.h"
+#include "openmmflow/internal/InternalFlowModel.h"
 
 namespace OpenMMFlow {
 
-/** An internal-coordinate flow, differentiated by Torch. Coordinates are standardised linear ones, and
- * circular ones in radians. */
+/** An internal-coordinate flow, differentiated by the kernels of the CPU platform. Coordinates are
+ * standardised linear ones, and circular ones in radians. */
 class TrainableInternalFlow : public TrainableFlow {
 public:
-    TrainableInternalFlow(const InternalFlowModel& model, at::ScalarType type);
-    int getNumParticles() const override { return model->getCoordinates().getNumParticles(); }
-    int getNumCoordinates() const override { return model->getCoordinates().getNumCoordinates(); }
+    /** @param flow   one whose model is an InternalFlowModel */
+    TrainableInternalFlow(const Flow& flow, const FlowTrainerOptions& options);
+    int getNumParticles() const override { return model.getNumParticles(); }
+    int getNumCoordinates() const override { return model.getCoordinates().getNumCoordinates(); }
     at::ScalarType getDataType() const override { return type; }
     double measure(const double* frame, std::vector<double>& coordinates,
                    std::string& violation) const override;
-    at::Tensor getParameters() const override { return module.getParameters(); }
-    std::shared_ptr<const FlowModel> createModel(const at::Tensor& parameters) const override {
-        return module.createModel(parameters);
-    }
+    at::Tensor getParameters() const override;
+    std::shared_ptr<const FlowModel> createModel(const at::Tensor& parameters) const override;
     double validate(const at::Tensor& parameters, const Frames& frames) const override;
     double computeGradient(at::Tensor& parameters, const Frames& frames, const std::vector<int64_t>& batch,
                            int64_t step) const override;
+    PathSamples samplePaths(const at::Tensor& parameters, long long count, uint64_t seed,
+                            uint64_t first) const override;
+    std::vector<double> toCoordinateGradient(const double* positions, const double* gradient) const override;
+    void computePathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
+                             const std::vector<double>& difference) const override;
 
 private:
-    std::shared_ptr<const InternalFlowModel> model;
+    CoordinateTrainingKernel& getKernel(const at::Tensor& parameters) const;
+    void setGradient(at::Tensor& parameters) const;
+    Flow flow;
+    const InternalFlowModel& model;
     at::ScalarType type;
-    InternalFlowModule module;
+    mutable TrainingKernel<CoordinateTrainingKernel> kernel;
+    /** Kept from step to step, since new memory of this size comes from the operating system each time. */
+    mutable std::vector<double> parameterValues, gradient;
 };
 
 }  // namespace OpenMMFlow

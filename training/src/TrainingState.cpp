@@ -14,7 +14,7 @@ using OpenMM::OpenMMException;
 
 namespace {
 
-const char* const FORMAT = "openmm-flow training checkpoint 3";
+const char* const FORMAT = "openmm-flow training checkpoint 4";
 
 /** Calls visit(name, member) for each tensor of a state. */
 template <typename State, typename Visit>
@@ -39,9 +39,11 @@ void forEachNumber(State& state, Visit visit) {
     visit(state.bestTrainingNLL);
     visit(state.trainingNLLSum);
     visit(state.trainingNLLCount);
+    visit(state.energyEvaluations);
     visit(state.target.proposals);
     visit(state.target.effectiveSampleFraction);
     visit(state.target.paretoK);
+    visit(state.target.reverseDivergence);
     visit(state.seconds);
     visit(state.finished);
 }
@@ -91,11 +93,11 @@ TrainingState TrainingState::begin(const Tensor& parameters) {
     return state;
 }
 
-void TrainingState::recordValidation(double nll) {
-    validationNLL = nll;
+void TrainingState::recordValidation(double objective, bool hasBest) {
+    validationNLL = objective;
     validationsSinceBest++;
-    if (std::isfinite(nll) && !(nll >= bestValidationNLL)) {
-        bestValidationNLL = nll;
+    if (!hasBest || (std::isfinite(objective) && !(objective >= bestValidationNLL))) {
+        bestValidationNLL = objective;
         bestTrainingNLL = getTrainingNLL();
         best.copy_(average);
         bestStep = step;

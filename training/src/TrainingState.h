@@ -9,14 +9,9 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace OpenMMFlow {
+#include "Target.h"
 
-/** How well proposals cover the target; without a target there are none, and the rest is NaN. */
-struct TargetEstimate {
-    int proposals = 0;
-    double effectiveSampleFraction = std::numeric_limits<double>::quiet_NaN();
-    double paretoK = std::numeric_limits<double>::quiet_NaN();
-};
+namespace OpenMMFlow {
 
 /** Everything that the rest of a training run depends on. */
 struct TrainingState {
@@ -32,6 +27,7 @@ struct TrainingState {
     /** Over the steps since the last validation. */
     double trainingNLLSum = 0;
     int64_t trainingNLLCount = 0;
+    int64_t energyEvaluations = 0;
     /** The latest, of the average at its time. */
     TargetEstimate target;
     double seconds = 0;
@@ -40,8 +36,9 @@ struct TrainingState {
     static TrainingState begin(const at::Tensor& parameters);
     /** The average over the steps since the last validation; NaN if there were none. */
     double getTrainingNLL() const { return trainingNLLSum / (double)trainingNLLCount; }
-    /** Note the likelihood of the averaged weights, and keep these if they are the best so far. */
-    void recordValidation(double nll);
+    /** Note the objective of the averaged weights, and keep these if they are the best so far, or
+     * if it does not tell what is best. */
+    void recordValidation(double objective, bool hasBest);
     /**
      * Write to a file, atomically.
      *

@@ -107,6 +107,59 @@ public:
                          double* logQ, double* penalty, double* gradient) = 0;
 };
 
+/**
+ * This kernel computes what the training of an internal-coordinate flow needs, in its coordinates (count, D):
+ * standardised linear ones, and circular ones in radians. A platform need not have it.
+ */
+class CoordinateTrainingKernel : public OpenMM::KernelImpl {
+public:
+    static std::string Name() { return "OpenMMFlowCoordinateTraining"; }
+    CoordinateTrainingKernel(const std::string& name, const OpenMM::Platform& platform)
+        : OpenMM::KernelImpl(name, platform) {}
+    /** Prepare to train a Flow; as FlowKernel::initialize(). */
+    virtual void initialize(const Flow& flow, const std::map<std::string, std::string>& properties) = 0;
+    /** Take other parameters from now on, in the order in which the flow's model has them. */
+    virtual void setParameters(const std::vector<double>& parameters) = 0;
+    /**
+     * Draw samples; as FlowKernel::sample().
+     *
+     * @param coordinates   (count, D): on exit, those of the samples
+     * @param gradient      (count, D): on exit, the gradient by the coordinates of log q(x), with respect to
+     * positions
+     */
+    virtual void sample(long long count, uint64_t seed, uint64_t first, double* positions,
+                        double* coordinates, double* logQ, double* gradient) = 0;
+    /**
+     * Compute log densities with respect to the coordinates.
+     *
+     * @param logQ   (count): on exit, the log density
+     */
+    virtual void computeLogDensity(long long count, const double* coordinates, double* logQ) = 0;
+    /**
+     * The same, and the gradient of sum_s worth[s] log q(s) with respect to the parameters. It is the same on
+     * each run, but for round-off if the number of threads is another.
+     *
+     * @param worth      (count)
+     * @param gradient   as many as there are parameters: on exit, the gradient
+     */
+    virtual void computeLikelihoodGradient(long long count, const double* coordinates, const double* worth,
+                                           double* logQ, double* gradient) = 0;
+    /**
+     * Compute the path gradient, by the parameters, of a divergence between the flow and another density p:
+     * minus the sum over samples of w . df/dtheta, where f takes coordinates to the base and w is the
+     * gradient by f(c) of log q - log p. For samples of the flow this is the gradient of the reverse
+     * Kullback-Leibler divergence (Roeder, Wu and Duvenaud 2017, arXiv 1703.09194), for samples of p that of
+     * the forward one (Vaitl et al. 2024, arXiv 2403.15881, whose recursion it uses). It vanishes for each
+     * sample, not only on average, where both densities are the same.
+     *
+     * @param difference   (count, D): the gradient of log q - log p by the coordinates, times the weight of
+     * each sample
+     * @param gradient     as many as there are parameters: on exit, the gradient
+     */
+    virtual void computePathGradient(long long count, const double* coordinates, const double* difference,
+                                     double* gradient) = 0;
+};
+
 /** This kernel evaluates a PotentialModel for batches of configurations on a Platform. */
 class BatchedPotentialKernel : public OpenMM::KernelImpl {
 public:

@@ -36,6 +36,22 @@ public:
     virtual void moveGradient(double* sum, size_t first, size_t last) = 0;
 };
 
+/** As CpuFlowBlock, for the training of a flow in its coordinates; arguments as for CoordinateTrainingKernel.
+ * Each thread sums up the gradient of the parameters by itself. */
+class CpuTrainingBlock {
+public:
+    virtual ~CpuTrainingBlock() = default;
+    virtual int getTrainingBlockSize() const = 0;
+    virtual void sample(int count, uint64_t seed, uint64_t first, double* positions, double* coordinates,
+                        double* logQ, double* gradient) = 0;
+    virtual void computeLogDensity(int count, const double* coordinates, double* logQ) = 0;
+    virtual void addLikelihoodGradient(int count, const double* coordinates, const double* worth,
+                                       double* logQ) = 0;
+    virtual void addPathGradient(int count, const double* coordinates, const double* difference) = 0;
+    /** As for CpuGradientBlock. */
+    virtual void moveGradient(double* sum, size_t first, size_t last) = 0;
+};
+
 /** A flow converted to one precision and one instruction set. Shared by all threads; the model outlives it.
  */
 class CpuFlow {
@@ -44,6 +60,8 @@ public:
     virtual std::unique_ptr<CpuFlowBlock> createBlock() const = 0;
     /** Null for a family whose parameters have no gradient here. */
     virtual std::unique_ptr<CpuGradientBlock> createGradientBlock() const { return nullptr; }
+    /** Null for a family that has no coordinates of its own. */
+    virtual std::unique_ptr<CpuTrainingBlock> createTrainingBlock() const { return nullptr; }
     /** Take other parameters; no block may be at work. */
     virtual void setParameters(const double*) {}
 };

@@ -1,9 +1,8 @@
 #include "CpuFlowGradientKernel.h"
 
-#include <algorithm>
-
 #include "CpuProperties.h"
 #include "InstructionSets.h"
+#include "StripedBlocks.h"
 #include "openmm/OpenMMException.h"
 
 using namespace OpenMM;
@@ -34,25 +33,11 @@ void CpuFlowGradientKernel::setParameters(const vector<double>& parameters) {
 
 void CpuFlowGradientKernel::compute(long long count, const double* positions, const double* worth,
                                     double penaltyWorth, double* logQ, double* penalty, double* gradient) {
-    const long long size = blocks[0]->getGradientBlockSize(), numTiles = (count + size - 1) / size,
-                    numThreads = blocks.size();
-    threads->execute([&](ThreadPool& pool, int thread) {
-        for (long long tile = thread; tile < numTiles; tile += numThreads) {
-            const long long start = tile * size;
-            blocks[thread]->addGradient((int)min(size, count - start), positions + 3 * numPositions * start,
-                                        worth + start, penaltyWorth, logQ + start, penalty + start);
-        }
-        pool.syncThreads();
-        // Every thread adds up a part of what all of them have.
-        const size_t first = numParameters * thread / numThreads,
-                     last = numParameters * (thread + 1) / numThreads;
-        fill(gradient + first, gradient + last, 0.0);
-        for (const auto& block : blocks)
-            block->moveGradient(gradient, first, last);
-    });
-    threads->waitForThreads();
-    threads->resumeThreads();
-    threads->waitForThreads();
+    runStriped(*threads, blocks, count, blocks[0]->getGradientBlockSize(), gradient, numParameters,
+               [&](CpuGradientBlock& block, long long start, int length) {
+                   block.addGradient(length, positions + 3 * numPositions * start, worth + start,
+                                     penaltyWorth, logQ + start, penalty + start);
+               });
 }
 
 }  // namespace OpenMMFlow

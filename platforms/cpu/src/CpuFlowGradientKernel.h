@@ -10,10 +10,7 @@
 
 namespace OpenMMFlow {
 
-/**
- * FlowGradientKernel on the CPU platform. Each thread sums up the gradient of samples that follow from their
- * number alone, so that the sum is the same on each run.
- */
+/** FlowGradientKernel on the CPU platform. */
 class CpuFlowGradientKernel : public FlowGradientKernel {
 public:
     using FlowGradientKernel::FlowGradientKernel;

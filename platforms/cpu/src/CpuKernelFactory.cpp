@@ -1,6 +1,7 @@
 #include "CpuBatchedPotentialKernel.h"
 #include "CpuFlowGradientKernel.h"
 #include "CpuFlowKernel.h"
+#include "CpuTrainingKernel.h"
 #include "openmm/KernelFactory.h"
 #include "openmm/OpenMMException.h"
 
@@ -17,6 +18,8 @@ public:
             return new CpuFlowKernel(name, platform);
         if (name == FlowGradientKernel::Name())
             return new CpuFlowGradientKernel(name, platform);
+        if (name == CoordinateTrainingKernel::Name())
+            return new CpuTrainingKernel(name, platform);
         if (name == BatchedPotentialKernel::Name())
             return new CpuBatchedPotentialKernel(name, platform);
         throw OpenMMException("Tried to create kernel with illegal kernel name '" + name + "'");
@@ -30,7 +33,7 @@ extern "C" void registerPlatforms() {}
 extern "C" void registerKernelFactories() {
     for (int i = 0; i < Platform::getNumPlatforms(); i++)
         if (Platform::getPlatform(i).getName() == "CPU")
-            for (const string& name :
-                 {FlowKernel::Name(), FlowGradientKernel::Name(), BatchedPotentialKernel::Name()})
+            for (const string& name : {FlowKernel::Name(), FlowGradientKernel::Name(),
+                                       CoordinateTrainingKernel::Name(), BatchedPotentialKernel::Name()})
                 Platform::getPlatform(i).registerKernelFactory(name, new CpuKernelFactory());
 }

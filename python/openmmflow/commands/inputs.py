@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import openmm
-from openmm import OpenMMException, app
+from openmm import OpenMMException, app, unit
+
+# No heavy atom is as light, and no hydrogen heavier where mass is moved to it.
+HEAVIEST_HYDROGEN = 6 * unit.dalton
 
 
 def load_system(path):
@@ -27,3 +30,21 @@ def load_topology(path):
     except Exception as error:  # the readers of OpenMM raise whatever their parsing meets
         raise OpenMMException(f"{path} is not a PDB or PDBx/mmCIF file: {error}") from error
     return file.topology, file.getPositions(asNumpy=True)
+
+
+def check_elements(system, topology):
+    """Raise OpenMMException if the masses of a System show that its particles are other atoms than a Topology's."""
+    if topology.getNumAtoms() != system.getNumParticles():
+        raise OpenMMException(
+            f"The topology file has {topology.getNumAtoms()} atoms, the System {system.getNumParticles()} particles: "
+            "they must be of the same molecule."
+        )
+    for atom in topology.atoms():
+        mass = system.getParticleMass(atom.index)
+        if atom.element is None or (mass < HEAVIEST_HYDROGEN) == (atom.element.mass < HEAVIEST_HYDROGEN):
+            continue
+        raise OpenMMException(
+            f"Atom {atom.name} of the topology file, number {atom.index} counted from 0, is {atom.element.symbol}, "
+            f"while that particle of the System has a mass of {mass.value_in_unit(unit.dalton):g} Da: the topology file "
+            "must list the atoms in the order of the System."
+        )

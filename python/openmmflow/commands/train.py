@@ -10,7 +10,7 @@ from openmmflow.commands.options import (
     temperature_option,
     threads_option,
 )
-from openmmflow.commands.training_settings import TABLES, check_settings, read_settings
+from openmmflow.commands.training_settings import ENERGY_DEFAULTS, TABLES, check_settings, read_settings
 
 
 @click.command()
@@ -22,7 +22,7 @@ from openmmflow.commands.training_settings import TABLES, check_settings, read_s
     "--data",
     type=EXISTING_FILE,
     multiple=True,
-    help="Configurations at the temperature to learn from: a trajectory (DCD, XTC, HDF5, ...) or an NPZ file "
+    help="Configurations at the temperature to learn from, if there are any: a trajectory (DCD, XTC, HDF5, ...) or an NPZ file "
     'with "positions" in nm and, optionally, "weights" and "blocks". Repeat it for several.',
 )
 @temperature_option(required=False)
@@ -30,12 +30,18 @@ from openmmflow.commands.training_settings import TABLES, check_settings, read_s
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
-    help="Frames to train on, each counted as often as it is used. [default: 1000000]",
+    help="Frames to train on, each counted as often as it is used, or proposals without data. "
+    f"[default: 1000000, or {ENERGY_DEFAULTS['max_samples']} without data]",
 )
 @click.option(
     "--time-budget",
     type=click.FloatRange(min=0),
     help="End each stage of training after so many minutes of this run; 0 for no limit.",
+)
+@click.option(
+    "--target-ess",
+    type=click.FloatRange(min=0, max=1),
+    help="Without data, end when this fraction of the proposals is effective; 0 for never. [default: 0]",
 )
 @click.option(
     "--refine",
@@ -48,13 +54,31 @@ from openmmflow.commands.training_settings import TABLES, check_settings, read_s
     help="Seed of the weights and of the order of frames.",
 )
 @threads_option()
-def train(system, topology, config, data, temperature, output, samples, time_budget, refine, seed, threads):
+def train(
+    system,
+    topology,
+    config,
+    data,
+    temperature,
+    output,
+    samples,
+    time_budget,
+    target_ess,
+    refine,
+    seed,
+    threads,
+):
     """Train a flow to propose configurations of the molecule in SYSTEM and TOPOLOGY.
 
     SYSTEM is an OpenMM System in XML without constraints, TOPOLOGY a PDB or mmCIF file of the same molecule,
     whose positions fix the hand of stereocentres.
 
-    The flow learns from data, by maximum likelihood: give as many uncorrelated configurations as you have,
+    Without data, the flow learns from the energy alone: proposals of its own are weighted and pushed along the
+    forces, while the temperature falls from 1200 K to the one you want. Coordinates take their centres and
+    scales from a few picoseconds of dynamics. The progress bar shows the effective sample size (ESS) of the
+    proposals at that temperature, Pareto k, and how many energies were evaluated.
+
+    With data, it learns from them by maximum likelihood: give as many uncorrelated configurations as you have,
     from simulations that have visited every state (what the data lack, the flow will lack). The progress bar
     shows the average negative log likelihood (NLL) of frames that were held out and, from time to time, the
     effective sample size (ESS) of the flow's proposals. When the data are few, --refine trains on with the
@@ -79,6 +103,7 @@ def train(system, topology, config, data, temperature, output, samples, time_bud
         ("flow", "seed", seed),
         ("training", "threads", threads),
         ("training", "time_budget", None if time_budget is None else 60 * time_budget),
+        ("training", "target_effective_sample_fraction", target_ess),
     ):
         if value is not None:
             settings[table][name] = value
@@ -87,8 +112,14 @@ def train(system, topology, config, data, temperature, output, samples, time_bud
             raise click.UsageError(
                 f"The {name} is missing: name it on the command line or in the configuration."
             )
-    if not settings.get("data"):
-        raise click.UsageError("There is nothing to learn from: name a trajectory with --data.")
+    if not settings.setdefault("data", []) and settings["refinement"].get("rounds"):
+        raise click.UsageError(
+            "Rounds of refinement follow training on data: name a trajectory with --data, or leave out --refine."
+        )
+    if settings["data"] and target_ess:
+        raise click.UsageError(
+            "Training on data ends with its samples or its patience: leave out --target-ess."
+        )
     checked = check_settings(settings)
     refuse_to_overwrite(
         settings["output"], (config, settings["system"], settings["topology"], *settings["data"])

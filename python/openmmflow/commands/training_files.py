@@ -15,7 +15,8 @@ class TrainingFiles:
     """The files of one run, named after its output, so that an interrupted run goes on where it was.
 
     A stage of training has a checkpoint while it goes on and its flow when it is completed. Own samples are kept as
-    well: drawn again on another machine they would differ by round-off, and so would all that follows.
+    well, and, as stage 0, the untrained flow whose coordinates come from dynamics: made again on another machine they
+    would differ by round-off, and so would all that follows.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class TrainingFiles:
         stages[-1]["run"] = self.run
         flow = flow.withMetadata("training", json.dumps(stages))
         flow.save(self._flow(stage))
-        Path(self.checkpoint(stage)).unlink()
+        Path(self.checkpoint(stage)).unlink(missing_ok=True)
         return flow, stages
 
     def load_samples(self, stage):
@@ -81,8 +82,8 @@ class TrainingFiles:
         return positions, record
 
     def delete(self, stages):
-        """Delete the files of so many stages."""
-        for stage in range(1, stages + 1):
+        """Delete the files of so many stages, and what came before them."""
+        for stage in range(stages + 1):
             for path in (self.checkpoint(stage), self._flow(stage), self._samples(stage)):
                 Path(path).unlink(missing_ok=True)
 

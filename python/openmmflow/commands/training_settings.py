@@ -13,6 +13,14 @@ from openmmflow.commands.options import check_output
 
 INPUTS = ("system", "topology", "temperature", "data", "output")
 TABLES = ("flow", "training", "refinement")
+# What training from the energy alone does unless told otherwise, where that differs from training on data.
+ENERGY_DEFAULTS = {
+    "batch_size": 1024,
+    "learning_rate": 5e-4,
+    "max_samples": 5000000,
+    "target_samples": 10000,
+    "validation_interval": 250,
+}
 REFINEMENT = ("rounds", "proposals", "training")
 
 
@@ -71,12 +79,18 @@ def check_settings(settings):
     if temperature <= 0:
         raise OpenMMException(f"The temperature must be positive, and {temperature:g} K is not.")
     refinement = _table(settings["refinement"], REFINEMENT, "refinement")
-    training = settings["training"]
+    flow = _flow_settings(settings["flow"])
+    if not settings["data"] and flow.get("family", DEFAULT) != DEFAULT:
+        raise OpenMMException(
+            f"Flows of the family {flow['family']} learn from data only: name a trajectory with --data, or leave "
+            "flow.family out."
+        )
+    training = ({} if settings["data"] else ENERGY_DEFAULTS) | settings["training"]
     refined_training = {**training, **_table(refinement.get("training"), None, "refinement.training")}
     return TrainingSettings(
         **{name: settings[name] for name in ("system", "topology", "data", "output")},
         temperature=temperature,
-        flow=_flow_settings(settings["flow"]),
+        flow=flow,
         training=_make_options(training, "training"),
         rounds=_whole(refinement.get("rounds", 0), "refinement.rounds", 0, 1000),
         proposals=_whole(refinement.get("proposals", 1000000), "refinement.proposals", 1, 10**9),

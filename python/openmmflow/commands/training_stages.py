@@ -1,4 +1,5 @@
-"""The stages of `openmm-flow train`: likelihood of the data first, then of the data and the flow's own samples."""
+"""The stages of `openmm-flow train`: likelihood of the data first, then of the data and the flow's own samples; or, without
+data, the energy alone."""
 
 import hashlib
 import json
@@ -10,15 +11,23 @@ import numpy as np
 
 import openmmflow
 from openmmflow.commands.flow_families import create_flow
-from openmmflow.commands.inputs import load_system, load_topology
+from openmmflow.commands.inputs import check_elements, load_system, load_topology
 from openmmflow.commands.lengths import find_bonds, refuse_angstrom
+from openmmflow.commands.local_dynamics import run_local_dynamics
 from openmmflow.commands.progress import progress_bar
 from openmmflow.commands.training_files import TrainingFiles
 from openmmflow.commands.trajectories import load_training_data
 from openmmflow.training import FlowTrainer
 
 # Options that say when to stop and what to report, not what a step does.
-INCIDENTAL = {"checkpointInterval", "targetInterval", "targetSamples", "threads", "timeBudget"}
+INCIDENTAL = {
+    "checkpointInterval",
+    "targetEffectiveSampleFraction",
+    "targetInterval",
+    "targetSamples",
+    "threads",
+    "timeBudget",
+}
 
 
 def run_training(settings):
@@ -26,28 +35,54 @@ def run_training(settings):
     system = load_system(settings.system)
     openmmflow.FlowBuilder.checkSystem(system)
     topology, reference = load_topology(settings.topology)
+    check_elements(system, topology)
     # The library refuses what makes no sense before the data are read, which may take long.
     untrained = create_flow(settings.flow, topology, reference)
     for options in (settings.training, settings.refined_training):
         FlowTrainer(untrained, options).setTarget(system, settings.temperature)
-    bonds = find_bonds(system, topology)
-    data = load_training_data(
-        settings.data,
-        settings.topology,
-        lambda path, frames: refuse_angstrom(path, frames, system.getNumParticles(), bonds),
-    )
-    positions, weights, blocks = data
-    flow = create_flow(settings.flow, topology, reference, positions, weights)
-    flow = flow.withMetadata("temperature", f"{settings.temperature:g} K")
-    flow = flow.withMetadata("system", openmmflow.FlowBuilder.hashSystem(system))
-    click.echo(f"Data         {len(positions)} frames in {len(set(blocks.tolist()))} blocks")
+    if settings.data:
+        bonds = find_bonds(system, topology)
+        data = load_training_data(
+            settings.data,
+            settings.topology,
+            lambda path, frames: refuse_angstrom(path, frames, system.getNumParticles(), bonds),
+        )
+        positions, weights, blocks = data
+        click.echo(f"Data         {len(positions)} frames in {len(set(blocks.tolist()))} blocks")
+        flow = create_flow(settings.flow, topology, reference, positions, weights)
+    else:
+        data, flow = (), untrained
+        click.echo("Data         none: the flow learns from the energy alone")
+    flow = _describe(flow, settings, system)
     stages = TrainingStages(settings, system, TrainingFiles(settings.output, _identify(settings, flow, data)))
     try:
+        if not settings.data:
+            flow = _standardise(flow, stages, topology, reference)
         flow = stages.run(flow, data)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Stopped: run the same command again to go on from here.") from None
     flow.save(settings.output)
     stages.files.delete(1 + settings.rounds)
+
+
+def _describe(flow, settings, system):
+    flow = flow.withMetadata("temperature", f"{settings.temperature:g} K")
+    return flow.withMetadata("system", openmmflow.FlowBuilder.hashSystem(system))
+
+
+def _standardise(untrained, stages, topology, reference):
+    """Return the untrained flow with centres and scales of its coordinates from dynamics, made once in a run."""
+    settings, system, files = stages.settings, stages.system, stages.files
+    made = files.load_flow(0)
+    if made is None:
+        click.echo("Dynamics     a few picoseconds, for the scales of coordinates")
+        positions, evaluations = run_local_dynamics(
+            system, reference, settings.temperature, settings.training.threads
+        )
+        flow = _describe(create_flow(settings.flow, topology, reference, positions), settings, system)
+        made = files.save_flow(0, flow, [{"dynamics_energy_evaluations": evaluations}])
+    stages.dynamics = made[1][0]["dynamics_energy_evaluations"]
+    return made[0]
 
 
 def _identify(settings, flow, data):
@@ -77,9 +112,13 @@ class TrainingStages:
 
     def __init__(self, settings, system, files):
         self.settings, self.system, self.files = settings, system, files
+        # How many energies the dynamics before the first stage took.
+        self.dynamics = 0
 
     def run(self, flow, data):
-        """Return the flow of the last stage; its metadata tell of all."""
+        """Return the flow of the last stage; its metadata tell of all. Without data there is one stage."""
+        if not data:
+            return self._stage(1, flow, self.settings.training, data, None, [])[0]
         flow, stages = self._stage(1, flow, self.settings.training, data, None, [])
         held_out = stages[0]["held_out_blocks"]
         for stage in range(2, 2 + self.settings.rounds):
@@ -101,19 +140,22 @@ class TrainingStages:
         if completed is None:
             trained = self._train(stage, flow, options, data, held_out)
             summary = json.loads(trained.metadata["training"])
-            summary |= {
-                "data_files": self.settings.data,
-                "flow_seed": self.settings.flow.get("seed", 0),
-                **provenance,
-            }
+            summary |= {"flow_seed": self.settings.flow.get("seed", 0), **provenance}
+            if data:
+                summary["data_files"] = self.settings.data
+            else:
+                summary["dynamics_energy_evaluations"] = self.dynamics
             completed = self.files.save_flow(stage, trained, [*earlier, summary])
         _report(stage, completed[1][-1])
         return completed
 
     def _train(self, stage, flow, options, data, held_out):
-        positions, weights, blocks = data
         trainer = FlowTrainer(flow, options)
         trainer.setTarget(self.system, self.settings.temperature)
+        if not data:
+            with _energy_bar() as progress:
+                return trainer.trainOnEnergy(progress, self.files.checkpoint(stage))
+        positions, weights, blocks = data
         with _training_bar(f"Stage {stage}") as progress:
             return trainer.train(positions, weights, blocks, progress, self.files.checkpoint(stage), held_out)
 
@@ -168,28 +210,56 @@ def _join(data, own, held_out):
 
 def _report(stage, summary):
     nll, ess = summary["validation_nll"], summary["effective_sample_fraction"]
-    click.echo(
-        f"Stage {stage}      {summary['steps']} steps"
-        + ("" if nll is None else f", validation NLL {nll:.3f}")
-        + ("" if ess is None else f", ESS {100 * ess:.1f} %")
-    )
+    text = f"Stage {stage}      {summary['steps']} steps"
+    if "data_hash" not in summary:
+        text += f", {summary['energy_evaluations'] + summary['dynamics_energy_evaluations']} energies"
+    elif nll is not None:
+        text += f", validation NLL {nll:.3f}"
+    if ess is not None:
+        text += f", ESS {100 * ess:.1f} %"
+    click.echo(text)
 
 
 @contextmanager
 def _training_bar(title):
     """Yield a function of FlowTrainerProgress that draws a bar on a terminal's stderr."""
+
+    def describe(progress):
+        text = f"NLL {progress.trainingNLL:.3f}, held out {progress.validationNLL:.3f}"
+        if not math.isnan(progress.effectiveSampleFraction):
+            text += f", ESS {100 * progress.effectiveSampleFraction:.0f} %"
+        return text
+
+    with _bar(title, "frames", describe) as show:
+        yield show
+
+
+@contextmanager
+def _energy_bar():
+    """Yield the same for training from the energy alone."""
+
+    def describe(progress):
+        return (
+            f"{progress.temperature:.0f} K, log q + U/kT {progress.trainingNLL:.2f}, "
+            f"ESS {100 * progress.effectiveSampleFraction:.1f} %, Pareto k {progress.paretoK:.2f}, "
+            f"{progress.energyEvaluations:.2g} energies"
+        )
+
+    with _bar("Energy", "proposals", describe) as show:
+        yield show
+
+
+@contextmanager
+def _bar(title, unit, describe):
     from tqdm import tqdm
 
-    with tqdm(desc=title, unit=" frames", unit_scale=True, disable=None, leave=False) as bar:
+    with tqdm(desc=title, unit=f" {unit}", unit_scale=True, disable=None, leave=False) as bar:
 
         def show(progress):
             if bar.total is None:
                 bar.total = progress.totalSteps * (progress.samples // progress.step)
                 bar.initial = bar.n = progress.samples
-            text = f"NLL {progress.trainingNLL:.3f}, held out {progress.validationNLL:.3f}"
-            if not math.isnan(progress.effectiveSampleFraction):
-                text += f", ESS {100 * progress.effectiveSampleFraction:.0f} %"
-            bar.set_postfix_str(text, refresh=False)
+            bar.set_postfix_str(describe(progress), refresh=False)
             bar.update(progress.samples - bar.n)
 
         yield show

@@ -97,7 +97,7 @@ def test_an_interrupted_run_continues(run, config, folder, monkeypatch):
 
 
 def test_what_is_missing_is_named(run, folder):
-    result = run(folder / "system.xml", folder / "topology.pdb", "-T", 300)
+    result = run(folder / "system.xml", folder / "topology.pdb", "-T", 300, "--refine", 1)
     assert result.exit_code == 2 and "--data" in result.output
     result = run(folder / "system.xml", folder / "topology.pdb", "--data", folder / "data.npz")
     assert result.exit_code == 2 and "temperature" in result.output

@@ -15,7 +15,7 @@ namespace OpenMMFlow {
 
 /** How a Flow is trained. The defaults suit a molecule of a few dozen atoms and some 100,000 frames. */
 struct FlowTrainerOptions {
-    /** The number of frames in one step of the optimiser. */
+    /** The number of frames or proposals in one step of the optimiser. */
     int batchSize = 512;
     /** The largest learning rate of Adam, reached after the warm-up. */
     double learningRate = 1e-3;
@@ -24,10 +24,10 @@ struct FlowTrainerOptions {
     double initialLearningRate = 0;
     /** The learning rate after the last step. */
     double finalLearningRate = 0;
-    /** How many frames to train on, each counted as often as it is used. The learning rate follows a cosine
-     * to the final one at the end of these. */
+    /** How many frames or proposals to train on, each counted as often as it is used. The learning rate
+     * follows a cosine to the final one at the end of these. */
     long long maxSamples = 1000000;
-    /** How often to go through the data at most; 0 for no such limit. */
+    /** How often to go through the data at most; 0 for no such limit. Of no effect without data. */
     double maxEpochs = 0;
     /** Stop after this many seconds (of this call; a resumed run starts anew), with a last checkpoint from
      * which another call continues; 0 for no such limit. */
@@ -53,39 +53,66 @@ struct FlowTrainerOptions {
     int maxValidationFrames = 16384;
     /** The number of steps between validations. */
     int validationInterval = 200;
-    /** Stop when so many validations in a row have brought no improvement; 0 for never. */
+    /** Stop when so many validations in a row have brought no improvement; 0 for never. Of no effect on
+     * training from the energy alone. */
     int patience = 20;
     /** The number of seconds between checkpoints. Checkpoints do not change the result. */
     double checkpointInterval = 60;
-    /** The number of steps between estimates of the effective sample size, if there is a target. */
+    /** The number of steps between estimates of the effective sample size, if there is a target; of no effect
+     * on training from the energy alone, where each validation is one. */
     int targetInterval = 1000;
-    /** The number of proposals in each of these estimates. */
+    /** The number of proposals in each of these estimates, and in each validation of training from the energy
+     * alone. */
     int targetSamples = 4096;
-    /** "single" or "double". */
+    /** Training from the energy alone begins with the target at this temperature in K, which falls
+     * geometrically to that of the target over the first part of the steps, this fraction of them. With a
+     * lower one it begins at that of the target. */
+    double initialTemperature = 1200;
+    double annealingFraction = 0.5;
+    /** The share of the forward Kullback-Leibler divergence, which asks for proposals wherever the target is,
+     * beside the reverse one. Its importance weights are truncated at the root of the batch size times their
+     * average; this acts in training only. */
+    double massCovering = 0.5;
+    /** The gradient of log q + U/kT by the coordinates of a sample is scaled down where it is longer than
+     * the median of the batch by more than this factor; 0 for never. */
+    double forceClipFactor = 10;
+    /** Training from the energy alone ends when the effective sample fraction of a validation reaches this,
+     * at the temperature of the target; 0 for never. */
+    double targetEffectiveSampleFraction = 0;
+    /** "single" or "double": of the weights and of the kernels that differentiate the flow. Energies and the
+     * proposals of estimates are in single precision. */
     std::string precision = "single";
     /** The number of threads, also of the proposals; 0 for one per core. Another number of threads changes
      * the result by round-off. */
     int threads = 0;
-    /** Determines the order of the frames and which blocks are held out. */
+    /** Determines the order of the frames and which blocks are held out, and the proposals. */
     unsigned int seed = 0;
 };
 
 /** How far training has come. Negative log likelihoods (NLL) are averages of -log q, in the units of Flow; of
- * log pi(a|x) - log q(x,a) for augmented flows, whose average is not less than that of -log q(x). */
+ * log pi(a|x) - log q(x,a) for augmented flows, whose average is not less than that of -log q(x). In training
+ * from the energy alone they are averages over proposals of log q + U/kT instead, which is the reverse
+ * Kullback-Leibler divergence minus log Z: at the temperature of the step in training, of the target in
+ * validation. */
 struct FlowTrainerProgress {
     long long step = 0, totalSteps = 0;
-    /** The number of frames trained on so far, counted as often as used, and how often that is the whole
-     * data. */
+    /** The number of frames or proposals trained on so far, counted as often as used, and how often that is
+     * the whole data. */
     long long samples = 0;
     double epoch = 0;
     double learningRate = 0;
     /** The average over the steps since the last validation; NaN if there were none. */
     double trainingNLL = 0;
-    /** Of the averaged weights; the best may be that of the flow which training started from. */
+    /** Of the averaged weights; the best may be that of the flow which training started from, and is the
+     * latest in training from the energy alone. */
     double validationNLL = 0, bestValidationNLL = 0;
     /** Of proposals of the averaged weights at the latest estimate; NaN without a target, and before the
      * first estimate. */
     double effectiveSampleFraction = 0, paretoK = 0;
+    /** How many energies were needed so far, and the temperature in K of the target at this step; NaN when
+     * training on data. */
+    long long energyEvaluations = 0;
+    double temperature = 0;
     /** Steps that were skipped because the gradient was not finite, or too large. */
     long long skippedSteps = 0;
     double samplesPerSecond = 0;
@@ -94,14 +121,14 @@ struct FlowTrainerProgress {
 };
 
 /**
- * A FlowTrainer fits a Flow to configurations by maximum likelihood, with Adam (Kingma and Ba 2015, arXiv
- * 1412.6980).
+ * A FlowTrainer fits a Flow to configurations by maximum likelihood, or to a System without any, with Adam
+ * (Kingma and Ba 2015, arXiv 1412.6980).
  *
- * Some of the data are held out, in whole blocks, and the result is the exponential moving average of the
- * weights at the step where its likelihood of these was best: never worse, on these, than the flow to start
- * from. A run which writes a checkpoint and is killed
- * continues from there when train() is called again with the same arguments, and ends with exactly the
- * weights that an uninterrupted run would have had (on the same number of threads).
+ * On data, some of these are held out, in whole blocks, and the result is the exponential moving average of
+ * the weights at the step where its likelihood of these was best: never worse, on these, than the flow to
+ * start from. A run which writes a checkpoint and is killed continues from there when train() is called again
+ * with the same arguments, and ends with exactly the weights that an uninterrupted run would have had (on the
+ * same number of threads).
  */
 class FlowTrainer {
 public:
@@ -124,8 +151,8 @@ public:
     /** Get the number of particles, N. */
     int getNumParticles() const;
     /**
-     * Report the effective sample size of the flow against a System during training, and note that of the
-     * trained flow in its metadata. This changes nothing else.
+     * Set the target: what trainOnEnergy() trains for. train() reports the effective sample size of the flow
+     * against it, and notes that of the trained flow in its metadata; this changes nothing else.
      *
      * @param system        the System
      * @param temperature   the temperature in K
@@ -152,6 +179,19 @@ public:
     Flow train(const std::vector<double>& positions, const std::vector<double>& weights = {},
                const std::vector<int64_t>& blocks = {}, const std::string& checkpoint = "",
                const Progress& progress = {}, const std::vector<int64_t>& heldOutBlocks = {});
+    /**
+     * Train from the energy of the target alone, which setTarget() has set, without any data: on samples of
+     * the flow itself, by the path gradients of the reverse and the forward Kullback-Leibler divergence
+     * (Vaitl et al. 2024, arXiv 2403.15881), while the temperature falls to that of the target. The weights
+     * returned are the averaged ones at the end.
+     *
+     * @param checkpoint   as for train()
+     * @param progress     as for train()
+     * @return the trained Flow; its metadata say how it was made ("training", as JSON)
+     * @throws OpenMM::OpenMMException if there is no target, if flows of this family cannot be trained this
+     * way, if the checkpoint is of another flow, another target or other options, or if training diverges
+     */
+    Flow trainOnEnergy(const std::string& checkpoint = "", const Progress& progress = {});
 
 private:
     struct Implementation;

@@ -74,6 +74,16 @@ public:
      * @param positions   N positions, x y z in nm
      */
     std::vector<double> measure(const double* positions) const;
+    /**
+     * Get the gradient by the values of the coordinates of a function that does not change with translations
+     * and rotations, from its gradient by the positions.
+     *
+     * @param positions   N positions, x y z in nm
+     * @param gradient    (N, 3), in 1/nm
+     * @return (3N-6), in 1/nm and 1/rad
+     */
+    std::vector<double> toCoordinateGradient(const std::vector<double>& positions,
+                                             std::vector<double> gradient) const;
     /** Whether each of these values (as measure() returns them) lies inside the support. */
     bool isInSupport(const std::vector<double>& values) const;
     /**

@@ -6,6 +6,7 @@
 
 #include "openmmflow/internal/FlowModel.h"
 #include "openmmflow/internal/InternalCoordinates.h"
+#include "openmmflow/internal/ParameterLayout.h"
 
 namespace OpenMMFlow {
 
@@ -77,6 +78,21 @@ public:
     const InternalCoordinates& getCoordinates() const { return coordinates; }
     const Configuration& getOptions() const { return configuration; }
     const std::vector<SplineCoupling>& getCouplings() const { return couplings; }
+    /** Where the layers of a coupling stand among the parameters. */
+    struct CouplingPlace {
+        LayerPlace input;
+        std::vector<std::pair<LayerPlace, LayerPlace>> blocks;
+        LayerPlace output;
+    };
+    std::vector<CouplingPlace> getPlaces() const;
+    /** Get the parameters as one array: coupling by coupling and layer by layer, weights, then biases. */
+    std::vector<double> getParameters() const;
+    /**
+     * Create the same model with other parameters.
+     *
+     * @throws OpenMM::OpenMMException if there are not as many, or one is not finite in single precision
+     */
+    std::shared_ptr<const InternalFlowModel> withParameters(const std::vector<double>& parameters) const;
     int getNumFeatures(const SplineCoupling& coupling) const;
     int getNumOutputs(const SplineCoupling& coupling) const;
     /**

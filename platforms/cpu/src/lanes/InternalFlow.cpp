@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "InternalFlowTraining.h"
 #include "PackedLayers.h"
 #include "SplineShapes.h"
 
@@ -24,14 +25,24 @@ InternalFlow::InternalFlow(const InternalFlowModel& model)
       numOutputs(0),
       numHidden(model.getOptions().hidden),
       numBlocks(model.getOptions().blocks),
-      logDensityConstant(model.getLogDensityConstant()) {
+      logDensityConstant(model.getLogDensityConstant()),
+      numWeights(model.getParameters().size()) {
     const auto& options = model.getOptions();
     for (int j = 0; j < numCoordinates; j++) {
         const bool circular = coordinates.circular[j];
         shapes.push_back(makeSplineShape(options, circular));
         numParameters.push_back(options.getNumSplineParameters(circular));
     }
-    for (const SplineCoupling& source : model.getCouplings()) {
+    pack(model.getCouplings());
+}
+
+void InternalFlow::setParameters(const double* parameters) {
+    pack(model.withParameters({parameters, parameters + numWeights})->getCouplings());
+}
+
+void InternalFlow::pack(const std::vector<SplineCoupling>& sources) {
+    couplings.clear();
+    for (const SplineCoupling& source : sources) {
         Coupling coupling{source.transformed,
                           source.conditioning,
                           Dense(source.input),
@@ -62,6 +73,10 @@ const OneSampleFlow& InternalFlow::getOneSampleFlow() const {
 
 std::unique_ptr<CpuFlowBlock> InternalFlow::createBlock() const {
     return std::make_unique<InternalFlowBlock>(*this);
+}
+
+std::unique_ptr<CpuTrainingBlock> InternalFlow::createTrainingBlock() const {
+    return std::make_unique<InternalFlowTraining>(*this);
 }
 
 }  // namespace LANE_NAMESPACE

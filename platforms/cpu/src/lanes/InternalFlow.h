@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "CpuFlow.h"
+#include "LaneWeightGradient.h"
 #include "OneSampleFlow.h"
 #include "PanelMatrix.h"
 #include "Rows.h"
@@ -33,7 +34,9 @@ class InternalFlow : public CpuFlow {
 public:
     explicit InternalFlow(const InternalFlowModel& model);
     std::unique_ptr<CpuFlowBlock> createBlock() const override;
-    /** Get the weights as one sample at a time reads them, packed when that is first needed. */
+    std::unique_ptr<CpuTrainingBlock> createTrainingBlock() const override;
+    void setParameters(const double* parameters) override;
+    /** Get the weights of the model as one sample at a time reads them, packed when that is first needed. */
     const OneSampleFlow& getOneSampleFlow() const;
 
     const InternalFlowModel& model;
@@ -46,6 +49,8 @@ public:
     double logDensityConstant;
 
 private:
+    const size_t numWeights;
+    void pack(const std::vector<SplineCoupling>& sources);
     mutable std::once_flag isPacked;
     mutable std::unique_ptr<OneSampleFlow> oneSampleFlow;
 };
@@ -62,7 +67,7 @@ public:
     void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) override;
     double computeLogDensityOfOne(const double* positions, double* gradient) override;
 
-private:
+protected:
     void drawBase(int count, uint64_t seed, uint64_t first);
     void addBaseLogDensity(int count);
     void computeFeatures(const Coupling& coupling, int count);
@@ -72,9 +77,31 @@ private:
     void computeParameters(const Coupling& coupling, size_t i, int count);
     void applyCoupling(const Coupling& coupling, int count);
     void invertCoupling(const Coupling& coupling, int count);
+    /**
+     * After computeHidden(), call visit(j, s, shape, parameters, adjoint) for each transformed coordinate j
+     * and vector of samples s: with the parameters of its spline, and where what they are worth has its place
+     * in `reverse`. Both have the stride of Rows.
+     */
+    template <class Visit>
+    void forEachSpline(const Coupling& coupling, int count, const Visit& visit) {
+        int offset = 0;
+        for (size_t i = 0; i < coupling.transformed.size(); i++) {
+            const int j = coupling.transformed[i];
+            computeParameters(coupling, i, count);
+            for (int s = 0; s < count; s += LANES)
+                visit(j, s, flow.shapes[j], &parameters.at(0, s), &reverse->parameterAdjoint.at(offset, s));
+            offset += flow.numParameters[j];
+        }
+    }
+    /** What the base is worth: the derivative of its log density. */
+    void startFromBase(int count);
     /** From what the inverse of a coupling gave to what it was given, for all that is in `reverse`. */
     void backpropagateCoupling(const Coupling& coupling, int count);
-    void backpropagateParameters(const Coupling& coupling, int count);
+    /** From what the parameters of the splines are worth to what the conditioning coordinates are; what the
+     * weights are worth is added to `gradient` unless it is null. */
+    void backpropagateParameters(const Coupling& coupling, int count,
+                                 const InternalFlowModel::CouplingPlace* place = nullptr,
+                                 WeightGradient* gradient = nullptr);
     void computeLogDensity(int count, int columns, bool isOne, const double* positions, double* logQ,
                            double* gradient);
     /** All couplings, and their way back, for the sample in lane 0, whose values fill the other lanes. */
@@ -95,6 +122,9 @@ private:
         /** The coordinates that each coupling was given, and the arguments of the activations of one
          * coupling. */
         std::vector<Rows> given, arguments;
+        /** What each block was given and the first layer of each made of it, for the gradient of weights
+         * only. */
+        std::vector<Rows> states, inners;
         /** What each quantity is worth: the derivative of log q with respect to it. */
         Rows adjoint, parameterAdjoint, hiddenAdjoint, innerAdjoint, featureAdjoint, gradient;
     };

@@ -80,9 +80,14 @@ void InternalFlowBlock::computeHidden(const Coupling& coupling, int count) {
     };
     computeFeatures(coupling, count);
     coupling.input.weight.multiply(features, count, activateInto(hidden, 0));
+    const bool forWeights = recording && !reverse->states.empty();
     for (size_t b = 0; b < coupling.blocks.size(); b++) {
         const auto& [first, second] = coupling.blocks[b];
+        if (forWeights)
+            reverse->states[b].copyFrom(hidden, count);
         first.weight.multiply(hidden, count, activateInto(inner, b + 1));
+        if (forWeights)
+            reverse->inners[b].copyFrom(inner, count);
         second.weight.multiply(inner, count,
                                [&](int i, int s, Lanes y) { hidden.at(i, s) = hidden.at(i, s) + y; });
     }
@@ -124,23 +129,27 @@ void InternalFlowBlock::invertCoupling(const Coupling& coupling, int count) {
 
 void InternalFlowBlock::backpropagateCoupling(const Coupling& coupling, int count) {
     computeHidden(coupling, count);
-    Rows& adjoint = reverse->adjoint;
-    int offset = 0;
-    for (size_t i = 0; i < coupling.transformed.size(); i++) {
-        const int j = coupling.transformed[i], circular = flow.coordinates.circular[j];
-        computeParameters(coupling, i, count);
-        for (int s = 0; s < count; s += LANES)
-            adjoint.at(j, s) = splineInverseAdjoint(z.at(j, s), &parameters.at(0, s), Rows::STRIDE,
-                                                    flow.shapes[j], circular, adjoint.at(j, s), Lanes(1.0),
-                                                    Rows::STRIDE, &reverse->parameterAdjoint.at(offset, s));
-        offset += flow.numParameters[j];
-    }
+    forEachSpline(
+        coupling, count, [&](int j, int s, const SplineShape& shape, const Lanes* numbers, Lanes* worth) {
+            Lanes& a = reverse->adjoint.at(j, s);
+            a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, flow.coordinates.circular[j],
+                                     a, Lanes(1.0), Rows::STRIDE, worth);
+        });
     backpropagateParameters(coupling, count);
 }
 
-void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int count) {
+void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int count,
+                                                const InternalFlowModel::CouplingPlace* place,
+                                                WeightGradient* gradient) {
+    // Of the layer at a place: what its outputs are worth, and what it was given.
+    auto addToGradient = [&](const LayerPlace& layer, const Rows& worth, const Rows& given) {
+        gradient->add(layer, &worth.at(0, 0), worth.getNumRows(), &given.at(0, 0), given.getNumRows(),
+                      count / TILE);
+    };
     Rows &h = reverse->hiddenAdjoint, &inner = reverse->innerAdjoint, &f = reverse->featureAdjoint;
     const auto activation = flow.activation;
+    if (gradient != nullptr)
+        addToGradient(place->output, reverse->parameterAdjoint, hidden);
     coupling.outputTransposed.multiply(reverse->parameterAdjoint, count,
                                        [&](int i, int s, Lanes y) { h.at(i, s) = y; });
     for (int b = (int)coupling.blocks.size() - 1; b >= 0; b--) {
@@ -149,11 +158,17 @@ void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int co
         second.transposed.multiply(h, count, [&](int i, int s, Lanes y) {
             inner.at(i, s) = y * activationDerivative(activation, argument.at(i, s));
         });
+        if (gradient != nullptr) {
+            addToGradient(place->blocks[b].second, h, reverse->inners[b]);
+            addToGradient(place->blocks[b].first, inner, reverse->states[b]);
+        }
         first.transposed.multiply(inner, count, [&](int i, int s, Lanes y) { h.at(i, s) = h.at(i, s) + y; });
     }
     for (int i = 0; i < flow.numHidden; i++)
         for (int s = 0; s < count; s += LANES)
             h.at(i, s) = h.at(i, s) * activationDerivative(activation, reverse->arguments[0].at(i, s));
+    if (gradient != nullptr)
+        addToGradient(place->input, h, features);
     coupling.input.transposed.multiply(h, count, [&](int i, int s, Lanes y) { f.at(i, s) = y; });
     int k = 0;
     for (int j : coupling.conditioning) {
@@ -168,6 +183,12 @@ void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int co
         }
         k += circular ? 2 : 1;
     }
+}
+
+void InternalFlowBlock::startFromBase(int count) {
+    for (int j = 0; j < flow.numCoordinates; j++)
+        for (int s = 0; s < count; s += LANES)
+            reverse->adjoint.at(j, s) = flow.coordinates.circular[j] ? Lanes(0.0) : -z.at(j, s);
 }
 
 void InternalFlowBlock::invertCouplingsOfOne() {
@@ -269,9 +290,7 @@ void InternalFlowBlock::computeLogDensity(int count, int columns, bool isOne, co
     if (gradient == nullptr)
         return;
 
-    for (int j = 0; j < flow.numCoordinates; j++)
-        for (int s = 0; s < columns; s += LANES)
-            reverse->adjoint.at(j, s) = flow.coordinates.circular[j] ? Lanes(0.0) : -z.at(j, s);
+    startFromBase(columns);
     if (isOne)
         backpropagateCouplingsOfOne();
     else

@@ -21,10 +21,15 @@ public:
     explicit WeightGradient(size_t numParameters) : gradient(numParameters, 0) {}
     /** Add what a layer is worth, given its inputs and what its outputs are worth. */
     void add(const LayerPlace& layer, const Lanes* adjoint, const Lanes* x, int items) {
+        add(layer, adjoint, layer.outputs, x, layer.inputs, items);
+    }
+    /** The same of arrays that have more rows than the layer. */
+    void add(const LayerPlace& layer, const Lanes* adjoint, int adjointRows, const Lanes* x, int xRows,
+             int items) {
         for (int first = 0; first < items; first += ITEMS_AT_ONCE) {
             const int count = std::min(ITEMS_AT_ONCE, items - first);
-            addProduct(layer, adjoint + (size_t)first * layer.outputs * Rows::STRIDE,
-                       x + (size_t)first * layer.inputs * Rows::STRIDE, count);
+            addProduct(layer, adjoint + (size_t)first * adjointRows * Rows::STRIDE, adjointRows,
+                       x + (size_t)first * xRows * Rows::STRIDE, xRows, count);
         }
         if (!layer.hasBias)
             return;
@@ -32,7 +37,7 @@ public:
             Lanes sum = 0.0;
             for (int item = 0; item < items; item++)
                 for (int h = 0; h < Rows::STRIDE; h++)
-                    sum = sum + adjoint[((size_t)item * layer.outputs + i) * Rows::STRIDE + h];
+                    sum = sum + adjoint[((size_t)item * adjointRows + i) * Rows::STRIDE + h];
             addNumber(layer.bias + i, sum);
         }
     }
@@ -71,11 +76,11 @@ private:
     static constexpr int ROWS = 6, VECTORS = 2;
 
     /** Transpose items to (item, sample, input), padded with zeros to whole blocks of sums. */
-    void transpose(const Lanes* x, int inputs, int padded, int items) {
+    void transpose(const Lanes* x, int rows, int inputs, int padded, int items) {
         transposed.resize((size_t)ITEMS_AT_ONCE * TILE * padded);
         for (int item = 0; item < items; item++)
             for (int h = 0; h < Rows::STRIDE; h++) {
-                const Lanes* from = x + (size_t)item * inputs * Rows::STRIDE + h;
+                const Lanes* from = x + (size_t)item * rows * Rows::STRIDE + h;
                 Scalar* to = &transposed[((size_t)item * TILE + h * LANES) * padded];
                 for (int j = 0; j < padded; j += LANES) {
                     Vector square[LANES];
@@ -106,18 +111,19 @@ private:
         }
     }
 
-    void addProduct(const LayerPlace& layer, const Lanes* adjoint, const Lanes* x, int items) {
+    void addProduct(const LayerPlace& layer, const Lanes* adjoint, int adjointRows, const Lanes* x, int xRows,
+                    int items) {
         const int block = VECTORS * LANES, padded = (layer.inputs + block - 1) / block * block;
-        transpose(x, layer.inputs, padded, items);
+        transpose(x, xRows, layer.inputs, padded, items);
         for (int j = 0; j < padded; j += block)
             for (int i = 0; i < layer.outputs; i += ROWS) {
                 const int rows = std::min(ROWS, layer.outputs - i);
                 Vector sums[ROWS][VECTORS];
                 if (rows == ROWS)
-                    sumProducts<ROWS>(layer, adjoint, i, j, padded, items, sums);
+                    sumProducts<ROWS>(adjoint, adjointRows, i, j, padded, items, sums);
                 else
                     for (int r = 0; r < rows; r++)
-                        sumProducts<1>(layer, adjoint, i + r, j, padded, items, &sums[r]);
+                        sumProducts<1>(adjoint, adjointRows, i + r, j, padded, items, &sums[r]);
                 for (int r = 0; r < rows; r++)
                     for (int v = 0; v < VECTORS; v++)
                         addVector(layer, i + r, j + v * LANES, sums[r][v]);
@@ -126,7 +132,7 @@ private:
 
     /** Sums over items and samples for the outputs i ... i+COUNT-1 and the inputs from j. */
     template <int COUNT>
-    void sumProducts(const LayerPlace& layer, const Lanes* adjoint, int i, int j, int padded, int items,
+    void sumProducts(const Lanes* adjoint, int adjointRows, int i, int j, int padded, int items,
                      Vector (*result)[VECTORS]) const {
         Vector sums[COUNT][VECTORS];
 #pragma GCC unroll 6
@@ -134,7 +140,7 @@ private:
             for (int v = 0; v < VECTORS; v++)
                 sums[r][v] = Vector{};
         for (int item = 0; item < items; item++) {
-            const Scalar* a = (const Scalar*)(adjoint + ((size_t)item * layer.outputs + i) * Rows::STRIDE);
+            const Scalar* a = (const Scalar*)(adjoint + ((size_t)item * adjointRows + i) * Rows::STRIDE);
             const Scalar* b = &transposed[(size_t)item * TILE * padded + j];
             for (int s = 0; s < TILE; s++, b += padded) {
                 Vector inputs[VECTORS];

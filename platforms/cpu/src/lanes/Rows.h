@@ -36,6 +36,7 @@ public:
         if (!data)
             throw std::bad_alloc();
     }
+    int getNumRows() const { return rows; }
     /** Samples s ... s+LANES-1 of a row; s is a multiple of LANES. */
     Lanes& at(int row, int s) { return data[index(row, s)]; }
     const Lanes& at(int row, int s) const { return data[index(row, s)]; }

@@ -1,0 +1,152 @@
+#include "InternalFlowTraining.h"
+
+#include <limits>
+
+namespace OpenMMFlow {
+namespace LANE_NAMESPACE {
+
+InternalFlowTraining::InternalFlowTraining(const InternalFlow& flow)
+    : InternalFlowBlock(flow),
+      places(flow.model.getPlaces()),
+      weightGradient(flow.model.getParameters().size()),
+      worths(1, COLUMNS) {
+    reverse = std::make_unique<Reverse>(flow);
+    for (int b = 0; b < flow.numBlocks; b++) {
+        reverse->states.emplace_back(flow.numHidden, COLUMNS);
+        reverse->inners.emplace_back(flow.numHidden, COLUMNS);
+    }
+}
+
+void InternalFlowTraining::load(Rows& rows, int count, int columns, const double* numbers) const {
+    for (int s = 0; s < columns; s++)
+        for (int j = 0; j < flow.numCoordinates; j++)
+            rows.scalar(j, s) = s < count ? (Scalar)numbers[(size_t)s * flow.numCoordinates + j] : 0;
+}
+
+void InternalFlowTraining::store(const Rows& rows, int count, double* numbers) const {
+    for (int s = 0; s < count; s++)
+        for (int j = 0; j < flow.numCoordinates; j++)
+            numbers[(size_t)s * flow.numCoordinates + j] = rows.scalar(j, s);
+}
+
+void InternalFlowTraining::sample(int count, uint64_t seed, uint64_t first, double* positionsOut,
+                                  double* coordinates, double* logQ, double* gradient) {
+    const int columns = roundUpToTile(count);
+    recording = true;
+    drawBase(columns, seed, first);
+    startFromBase(columns);
+    for (const Coupling& coupling : flow.couplings) {
+        computeHidden(coupling, columns);
+        forEachSpline(coupling, columns,
+                      [&](int j, int s, const SplineShape& shape, const Lanes* numbers, Lanes* worth) {
+                          const int circular = flow.coordinates.circular[j];
+                          Lanes &x = z.at(j, s), &a = reverse->adjoint.at(j, s);
+                          const SplineResult y = splineForward(x, numbers, Rows::STRIDE, shape, circular);
+                          x = y.value;
+                          logDensity.at(0, s) = logDensity.at(0, s) - y.logDerivative;
+                          a = splineInverseAdjoint(x, numbers, Rows::STRIDE, shape, circular, a, Lanes(1.0),
+                                                   Rows::STRIDE, worth);
+                      });
+        backpropagateParameters(coupling, columns);
+    }
+    placeAtoms(columns);
+    addVolumeGradient(columns);
+    storePositions(count, positionsOut);
+    store(z, count, coordinates);
+    store(reverse->adjoint, count, gradient);
+    for (int s = 0; s < count; s++)
+        logQ[s] =
+            support.scalar(0, s) > 0 ? logDensity.scalar(0, s) : std::numeric_limits<double>::infinity();
+}
+
+void InternalFlowTraining::addVolumeGradient(int columns) {
+    const InternalCoordinates& coordinates = flow.coordinates;
+    for (int j = 0; j < 2 * numParticles - 3; j++)
+        for (int s = 0; s < columns; s += LANES) {
+            const Lanes scale = coordinates.scale[j],
+                        value = Lanes(coordinates.center[j]) + scale * z.at(j, s);
+            const Lanes slope = j < numParticles - 1 ? Lanes(2.0) / value : COS(value) / SIN(value);
+            reverse->adjoint.at(j, s) = reverse->adjoint.at(j, s) - scale * slope;
+        }
+}
+
+void InternalFlowTraining::invertCouplings(int columns, bool isKept) {
+    for (int s = 0; s < columns; s += LANES)
+        logDensity.at(0, s) = 0.0;
+    for (int l = (int)flow.couplings.size() - 1; l >= 0; l--) {
+        if (isKept)
+            reverse->given[l].copyFrom(z, columns);
+        invertCoupling(flow.couplings[l], columns);
+    }
+    addBaseLogDensity(columns);
+}
+
+void InternalFlowTraining::computeLogDensity(int count, const double* coordinates, double* logQ) {
+    const int columns = roundUpToTile(count);
+    recording = false;
+    load(z, count, columns, coordinates);
+    invertCouplings(columns, false);
+    for (int s = 0; s < count; s++)
+        logQ[s] = logDensity.scalar(0, s);
+}
+
+void InternalFlowTraining::addLikelihoodGradient(int count, const double* coordinates, const double* worth,
+                                                 double* logQ) {
+    const int columns = roundUpToTile(count);
+    recording = false;
+    load(z, count, columns, coordinates);
+    invertCouplings(columns, true);
+    for (int s = 0; s < count; s++)
+        logQ[s] = logDensity.scalar(0, s);
+    for (int s = 0; s < columns; s++)
+        worths.scalar(0, s) = s < count ? (Scalar)worth[s] : 0;
+    startFromBase(columns);
+    for (int j = 0; j < flow.numCoordinates; j++)
+        for (int s = 0; s < columns; s += LANES)
+            reverse->adjoint.at(j, s) = worths.at(0, s) * reverse->adjoint.at(j, s);
+    recording = true;
+    for (size_t l = 0; l < flow.couplings.size(); l++) {
+        const Coupling& coupling = flow.couplings[l];
+        z.copyFrom(reverse->given[l], columns);
+        computeHidden(coupling, columns);
+        forEachSpline(coupling, columns,
+                      [&](int j, int s, const SplineShape& shape, const Lanes* numbers, Lanes* worth) {
+                          Lanes& a = reverse->adjoint.at(j, s);
+                          a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape,
+                                                   flow.coordinates.circular[j], a, worths.at(0, s),
+                                                   Rows::STRIDE, worth);
+                      });
+        backpropagateParameters(coupling, columns, &places[l], &weightGradient);
+    }
+}
+
+void InternalFlowTraining::addPathGradient(int count, const double* coordinates, const double* difference) {
+    const int columns = roundUpToTile(count);
+    recording = true;
+    load(z, count, columns, coordinates);
+    load(reverse->adjoint, count, columns, difference);
+    for (int l = (int)flow.couplings.size() - 1; l >= 0; l--) {
+        const Coupling& coupling = flow.couplings[l];
+        computeHidden(coupling, columns);
+        // The gradient by what a coupling gives is what it was given times the transposed inverse of the
+        // Jacobian; both the rest of it and the gradient of weights have what it is worth with a minus.
+        forEachSpline(coupling, columns,
+                      [&](int j, int s, const SplineShape& shape, const Lanes* numbers, Lanes* worth) {
+                          const int circular = flow.coordinates.circular[j];
+                          Lanes &y = z.at(j, s), &w = reverse->adjoint.at(j, s);
+                          const SplineResult x = splineInverse(y, numbers, Rows::STRIDE, shape, circular);
+                          w = w * EXP(-x.logDerivative);
+                          splineInverseAdjoint(y, numbers, Rows::STRIDE, shape, circular, -w, Lanes(0.0),
+                                               Rows::STRIDE, worth);
+                          y = x.value;
+                      });
+        backpropagateParameters(coupling, columns, &places[l], &weightGradient);
+    }
+}
+
+void InternalFlowTraining::moveGradient(double* sum, size_t first, size_t last) {
+    weightGradient.moveTo(sum, first, last);
+}
+
+}  // namespace LANE_NAMESPACE
+}  // namespace OpenMMFlow

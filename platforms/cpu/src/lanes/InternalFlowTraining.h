@@ -1,0 +1,41 @@
+#ifndef OPENMMFLOW_INTERNALFLOWTRAINING_H_
+#define OPENMMFLOW_INTERNALFLOWTRAINING_H_
+
+#include <vector>
+
+#include "InternalFlow.h"
+
+namespace OpenMMFlow {
+namespace LANE_NAMESPACE {
+
+/** A block of samples of a flow in training, in its coordinates. */
+class InternalFlowTraining : public InternalFlowBlock, public CpuTrainingBlock {
+public:
+    explicit InternalFlowTraining(const InternalFlow& flow);
+    int getTrainingBlockSize() const override { return COLUMNS; }
+    void sample(int count, uint64_t seed, uint64_t first, double* positions, double* coordinates,
+                double* logQ, double* gradient) override;
+    void computeLogDensity(int count, const double* coordinates, double* logQ) override;
+    void addLikelihoodGradient(int count, const double* coordinates, const double* worth,
+                               double* logQ) override;
+    void addPathGradient(int count, const double* coordinates, const double* difference) override;
+    void moveGradient(double* sum, size_t first, size_t last) override;
+
+private:
+    /** Fill (D, columns) from (count, D); samples beyond the last have zeros. */
+    void load(Rows& rows, int count, int columns, const double* numbers) const;
+    void store(const Rows& rows, int count, double* numbers) const;
+    /** From coordinates to the base. */
+    void invertCouplings(int columns, bool isKept);
+    /** Add the derivative of what the volume has in log q. */
+    void addVolumeGradient(int columns);
+
+    const std::vector<InternalFlowModel::CouplingPlace> places;
+    WeightGradient weightGradient;
+    Rows worths;
+};
+
+}  // namespace LANE_NAMESPACE
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_INTERNALFLOWTRAINING_H_*/

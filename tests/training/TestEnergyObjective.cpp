@@ -1,0 +1,169 @@
+// What training from the energy alone asks of a flow, on samples whose energies and densities are known.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include <ATen/ATen.h>
+
+#include "EnergyObjective.h"
+#include "ExpectError.h"
+#include "TrainingRuns.h"
+#include "openmm/HarmonicBondForce.h"
+#include "openmm/System.h"
+#include "openmm/reference/SimTKOpenMMRealType.h"
+
+using namespace OpenMM;
+using namespace OpenMMFlow;
+using namespace OpenMMFlow::tests;
+using namespace std;
+using at::Tensor;
+
+namespace {
+
+constexpr double temperature = 300, stiffness = 1000, length = 0.1;
+
+/** One bond between the first two of the particles. */
+unique_ptr<System> makeSystem() {
+    auto system = make_unique<System>();
+    for (int i = 0; i < N; i++)
+        system->addParticle(12);
+    auto* bonds = new HarmonicBondForce();
+    bonds->addBond(0, 1, length, stiffness);
+    system->addForce(bonds);
+    return system;
+}
+
+/** A flow of one coordinate, the length of the bond, that keeps what it is asked for. */
+class OneBond : public TrainableFlow {
+public:
+    vector<double> bonds, logQ, gradient;
+    mutable vector<double> coordinates, difference;
+    mutable uint64_t first = 0;
+
+    int getNumParticles() const override { return N; }
+    at::ScalarType getDataType() const override { return at::kDouble; }
+    int getNumCoordinates() const override { return 1; }
+    double measure(const double*, vector<double>&, string&) const override { return 0; }
+    Tensor getParameters() const override { return at::zeros({1}, at::kDouble); }
+    shared_ptr<const FlowModel> createModel(const Tensor&) const override { return nullptr; }
+    double validate(const Tensor&, const Frames&) const override { return 0; }
+    double computeGradient(Tensor&, const Frames&, const vector<int64_t>&, int64_t) const override {
+        return 0;
+    }
+    PathSamples samplePaths(const Tensor&, long long count, uint64_t, uint64_t first) const override {
+        EXPECT_EQ((size_t)count, bonds.size());
+        this->first = first;
+        PathSamples samples{{}, bonds, logQ, gradient};
+        for (double bond : bonds)
+            samples.positions.insert(samples.positions.end(), {0, 0, 0, bond, 0, 0, 0, 1, 0, 0, 2, 0});
+        return samples;
+    }
+    vector<double> toCoordinateGradient(const double*, const double* gradient) const override {
+        return {gradient[3]};
+    }
+    void computePathGradient(Tensor&, const vector<double>& coordinates,
+                             const vector<double>& difference) const override {
+        this->coordinates = coordinates;
+        this->difference = difference;
+    }
+};
+
+class EnergyObjectiveTest : public testing::Test {
+protected:
+    EnergyObjectiveTest() {
+        options.batchSize = 5;
+        options.maxSamples = 5 * 100;
+        options.initialTemperature = 1200;
+        options.annealingFraction = 0.5;
+        options.massCovering = 0;
+        options.forceClipFactor = 0;
+        options.threads = 1;
+        flow.bonds = {0.1, 0.11, 0.12, 0.08, 0.095};
+        flow.logQ = {1, 2, 0.5, 1.5, 1};
+        flow.gradient = {3, -2, 1, 0, 4};
+    }
+    double computeLoss(int64_t step) {
+        const Target target(*makeSystem(), temperature, makeUntrained(), options);
+        EnergyObjective objective(flow, options, target);
+        Tensor parameters = flow.getParameters();
+        EXPECT_NEAR(objective.getTemperature(25), 600, 1e-9) << "the geometric mean";
+        for (int64_t late : {50, 99})
+            EXPECT_NEAR(objective.getTemperature(late), temperature, 1e-9);
+        return objective.computeGradient(parameters, step);
+    }
+    double getEnergy(size_t k) const { return 0.5 * stiffness * pow(flow.bonds[k] - length, 2); }
+    /** Of log q + U/kT by the bond. */
+    double getDifference(size_t k, double kT) const {
+        return flow.gradient[k] + stiffness * (flow.bonds[k] - length) / kT;
+    }
+    OneBond flow;
+    FlowTrainerOptions options;
+};
+
+}  // namespace
+
+TEST_F(EnergyObjectiveTest, IsTheReverseDivergence) {
+    for (auto [step, T] : {pair{60, temperature}, pair{25, 600.0}}) {
+        const double kT = BOLTZ * T;
+        double sum = 0;
+        for (size_t k = 0; k < 5; k++)
+            sum += (flow.logQ[k] + getEnergy(k) / kT) / 5;
+        EXPECT_NEAR(computeLoss(step), sum, 1e-4);
+        EXPECT_EQ(flow.coordinates, flow.bonds);
+        ASSERT_EQ(flow.difference.size(), 5u);
+        for (size_t k = 0; k < 5; k++)
+            EXPECT_NEAR(flow.difference[k], getDifference(k, kT) / 5, 1e-4);
+    }
+    const uint64_t first = flow.first;
+    computeLoss(26);
+    EXPECT_EQ(flow.first, first + 5) << "no sample is drawn twice";
+}
+
+TEST_F(EnergyObjectiveTest, ImportanceWeightsCoverMass) {
+    const double kT = BOLTZ * temperature;
+    // The last but one has nearly all of the weight.
+    flow.logQ[3] = -20;
+    options.massCovering = 0.25;
+    computeLoss(60);
+    vector<double> weights;
+    for (size_t k = 0; k < 5; k++)
+        weights.push_back(exp(-getEnergy(k) / kT - flow.logQ[k]));
+    const double sum = accumulate(weights.begin(), weights.end(), 0.0);
+    EXPECT_GT(weights[3] / sum * 5, sqrt(5));
+    for (size_t k = 0; k < 5; k++) {
+        const double weight = min(5 * weights[k] / sum, sqrt(5));
+        EXPECT_NEAR(flow.difference[k], (0.75 + 0.25 * weight) * getDifference(k, kT) / 5, 1e-4);
+    }
+}
+
+TEST_F(EnergyObjectiveTest, LongGradientsAreClipped) {
+    const double kT = BOLTZ * temperature;
+    options.forceClipFactor = 1.5;
+    computeLoss(60);
+    vector<double> sizes;
+    for (size_t k = 0; k < 5; k++)
+        sizes.push_back(fabs(getDifference(k, kT)));
+    sort(sizes.begin(), sizes.end());
+    const double longest = 1.5 * sizes[2];
+    EXPECT_GT(sizes[4], longest);
+    for (size_t k = 0; k < 5; k++)
+        EXPECT_NEAR(flow.difference[k], clamp(getDifference(k, kT), -longest, longest) / 5, 1e-4);
+}
+
+TEST_F(EnergyObjectiveTest, LeavesOutWhatHasNoWeight) {
+    const double kT = BOLTZ * temperature;
+    flow.bonds[1] = NAN;
+    flow.logQ[4] = INFINITY;
+    const double loss = computeLoss(60);
+    double sum = 0;
+    for (size_t k : {0, 2, 3})
+        sum += (flow.logQ[k] + getEnergy(k) / kT) / 3;
+    EXPECT_NEAR(loss, sum, 1e-4);
+    ASSERT_EQ(flow.difference.size(), 3u);
+    EXPECT_EQ(flow.coordinates, vector<double>({0.1, 0.12, 0.08}));
+    EXPECT_NEAR(flow.difference[1], getDifference(2, kT) / 3, 1e-4);
+    flow.bonds.assign(5, NAN);
+    expectError([&] { computeLoss(60); }, "None of 5 proposals of the flow has a finite energy");
+}

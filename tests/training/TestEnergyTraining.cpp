@@ -1,0 +1,146 @@
+// Training from the energy alone, on a target whose density is known: that of another flow, as a Force.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "ExpectError.h"
+#include "RandomCouplingFlow.h"
+#include "TrainingRuns.h"
+#include "openmm/System.h"
+#include "openmm/reference/SimTKOpenMMRealType.h"
+#include "openmmflow/BoltzmannGeneratorForce.h"
+#include "openmmflow/FlowSampler.h"
+
+using namespace OpenMM;
+using namespace OpenMMFlow;
+using namespace OpenMMFlow::tests;
+using namespace std;
+
+namespace {
+
+constexpr double temperature = 300;
+
+/** A System whose Boltzmann distribution is the truth, so that Z is 1. */
+unique_ptr<System> makeTarget() {
+    auto system = make_unique<System>();
+    for (int i = 0; i < N; i++)
+        system->addParticle(12);
+    system->addForce(new BoltzmannGeneratorForce(getTruth(), {0, 1, 2, 3}, temperature));
+    return system;
+}
+
+FlowTrainerOptions makeEnergyOptions() {
+    FlowTrainerOptions options = makeShortOptions();
+    options.initialTemperature = 600;
+    options.targetSamples = 500;
+    options.learningRate = 3e-3;
+    return options;
+}
+
+WeightedEnsemble sample(const Flow& flow) {
+    return FlowSampler(*makeTarget(), flow, temperature).sample(4000, 99);
+}
+
+}  // namespace
+
+TEST(EnergyTraining, FindsTheTarget) {
+    FlowTrainerOptions options = makeEnergyOptions();
+    options.batchSize = 128;
+    options.maxSamples = 128 * 800;
+    FlowTrainer trainer(makeUntrained(), options);
+    trainer.setTarget(*makeTarget(), temperature);
+    long long evaluations = 0;
+    double lastTemperature = 0;
+    const double before = sample(makeUntrained()).getEffectiveSampleFraction();
+    const Flow trained = trainer.trainOnEnergy("", [&](const FlowTrainerProgress& progress) {
+        evaluations = progress.energyEvaluations;
+        lastTemperature = progress.temperature;
+        return true;
+    });
+    const WeightedEnsemble ensemble = sample(trained);
+    const double after = ensemble.getEffectiveSampleFraction();
+    EXPECT_LT(before, 0.3);
+    EXPECT_GT(after, 0.8);
+    const auto logZ = ensemble.getLogPartitionFunction();
+    EXPECT_NEAR(logZ.value, 0, 4 * logZ.error) << "the target is normalised";
+    EXPECT_EQ(evaluations, 128 * 800 + (1 + 800 / options.validationInterval) * options.targetSamples);
+    EXPECT_NEAR(lastTemperature, temperature, 1e-9);
+    const string& description = trained.getMetadata().at("training");
+    for (const char* word : {"path gradients", "\"energy_evaluations\":118900", "\"mass_covering\":0.5",
+                             "\"initial_temperature\":600"})
+        EXPECT_NE(description.find(word), string::npos) << word << " in " << description;
+}
+
+TEST(EnergyTraining, ResumesExactly) {
+    const TemporaryFile file;
+    const string checkpoint = file;
+    FlowTrainerOptions options = makeEnergyOptions();
+    options.checkpointInterval = 0;
+    FlowTrainer trainer(makeUntrained(), options);
+    trainer.setTarget(*makeTarget(), temperature);
+    const Flow whole = trainer.trainOnEnergy();
+    for (long long stop : {30, 75})
+        trainer.trainOnEnergy(checkpoint,
+                              [=](const FlowTrainerProgress& progress) { return progress.step < stop; });
+    EXPECT_EQ(trainer.trainOnEnergy(checkpoint).getHash(), whole.getHash());
+    trainer.setTarget(*makeTarget(), 310);
+    expectError([&] { trainer.trainOnEnergy(checkpoint); }, "another temperature (300.0, now 310.0)");
+}
+
+TEST(EnergyTraining, ReturnsTheWeightsAtTheEnd) {
+    FlowTrainerOptions options = makeEnergyOptions();
+    options.validationInterval = 1000;
+    options.checkpointInterval = 0;
+    const TemporaryFile file;
+    const string checkpoint = file;
+    FlowTrainer trainer(makeUntrained(), options);
+    trainer.setTarget(*makeTarget(), temperature);
+    const Flow whole = trainer.trainOnEnergy();
+    long long evaluations = 0, step = 0;
+    options.timeBudget = 1e-9;
+    FlowTrainer stopped(makeUntrained(), options);
+    stopped.setTarget(*makeTarget(), temperature);
+    const Flow part = stopped.trainOnEnergy(checkpoint);
+    EXPECT_NE(part.getHash(), makeUntrained().getHash());
+    EXPECT_NE(part.getMetadata().at("training").find("\"energy_evaluations\":1064"), string::npos);
+    const Flow resumed = trainer.trainOnEnergy(checkpoint, [&](const FlowTrainerProgress& progress) {
+        evaluations = progress.energyEvaluations;
+        step = progress.step;
+        return true;
+    });
+    EXPECT_EQ(resumed.getHash(), whole.getHash());
+    // Validations at the beginning and at the end.
+    EXPECT_EQ(step, 120);
+    EXPECT_EQ(evaluations, 120 * 64 + 2 * 500);
+}
+
+TEST(EnergyTraining, EndsWhenItIsGoodEnough) {
+    FlowTrainerOptions options = makeEnergyOptions();
+    options.targetEffectiveSampleFraction = 0.01;
+    FlowTrainer trainer(makeUntrained(), options);
+    trainer.setTarget(*makeTarget(), temperature);
+    const Flow trained = trainer.trainOnEnergy();
+    const string& description = trained.getMetadata().at("training");
+    // The first validation after the annealing, which takes half of 120 steps.
+    for (const char* word : {"\"steps\":75,", "\"ended\":\"effective sample size reached\""})
+        EXPECT_NE(description.find(word), string::npos) << word << " in " << description;
+}
+
+TEST(EnergyTraining, ErrorsAreExplained) {
+    FlowTrainerOptions options = makeEnergyOptions();
+    FlowTrainer trainer(makeUntrained(), options);
+    expectError([&] { trainer.trainOnEnergy(); }, "call setTarget() first");
+    options.massCovering = 1.1;
+    expectError([&] { FlowTrainer(makeUntrained(), options); }, "must lie in [0, 1]");
+    options.massCovering = 1;
+    options.forceClipFactor = 0.5;
+    expectError([&] { FlowTrainer(makeUntrained(), options); }, "clips forces");
+    FlowTrainer other(makeRandomCouplingFlow(getEquivariantVariants()[1], 1), makeEnergyOptions());
+    System particles;
+    for (int i = 0; i < other.getNumParticles(); i++)
+        particles.addParticle(1);
+    other.setTarget(particles, temperature);
+    expectError([&] { other.trainOnEnergy(); }, "train this one on data");
+}

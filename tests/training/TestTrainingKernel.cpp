@@ -1,0 +1,160 @@
+// The CPU platform's kernel for the training of internal-coordinate flows, against the flow as Torch
+// operations, whose derivatives are those of autodiff, and against the Reference platform.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "InternalFlowModule.h"
+#include "RandomFlow.h"
+#include "TensorArrays.h"
+#include "TrainingKernel.h"
+#include "openmm/OpenMMException.h"
+#include "openmmflow/FlowContext.h"
+
+using namespace OpenMM;
+using namespace OpenMMFlow;
+using namespace std;
+using at::Tensor;
+using Activation = InternalFlowModel::Activation;
+
+namespace {
+
+class TrainingKernelTest : public testing::TestWithParam<pair<string, int>> {
+protected:
+    TrainingKernelTest() { at::set_num_threads(1); }
+    const bool isDouble = GetParam().first == "double";
+    const Flow flow = makeRandomFlow(8, Activation::SiLU, 13);
+    const shared_ptr<const InternalFlowModel> model =
+        make_shared<InternalFlowModel>(dynamic_cast<const InternalFlowModel&>(flow.getModel()));
+    const InternalFlowModule module{model, at::kDouble};
+    TrainingKernel<CoordinateTrainingKernel> kernel{
+        flow, {{"Precision", GetParam().first}, {"Threads", to_string(GetParam().second)}}};
+    const vector<char>& circular = model->getCoordinates().circular;
+    const int64_t D = (int64_t)circular.size(), P = (int64_t)model->getParameters().size();
+    // Neither a whole number of blocks nor of vectors.
+    const int64_t count = 301;
+
+    /** (D, count) */
+    Tensor drawCoordinates() const {
+        at::manual_seed(5);
+        Tensor c = at::empty({D, count}, at::kDouble);
+        for (int64_t j = 0; j < D; j++)
+            c[j].copy_(circular[j] ? (at::rand({count}, at::kDouble) * 2 - 1) * M_PI
+                                   : at::randn({count}, at::kDouble) * 1.5);
+        return c;
+    }
+    /** The gradient of a function of the module's parameters, in the order of the model. */
+    Tensor inOrderOfTheModel(const Tensor& gradient) const {
+        vector<double> parameters =
+            dynamic_cast<const InternalFlowModel&>(*module.createModel(gradient)).getParameters();
+        return asTensor(parameters).clone();
+    }
+    void expectClose(const Tensor& found, const Tensor& expected, double single) const {
+        EXPECT_LT((found - expected).norm().item<double>(),
+                  (isDouble ? 1e-10 : single) * expected.norm().item<double>());
+    }
+};
+
+}  // namespace
+
+TEST_P(TrainingKernelTest, LogDensityAndItsGradientAreThoseOfTheModule) {
+    const Tensor c = drawCoordinates();
+    const vector<double> coordinates = toVector(c.t());
+    Tensor worth = at::cos(at::arange(count, at::kDouble));
+    vector<double> logQ(count), again(count), gradient(P), worths = toVector(worth);
+    kernel.get().computeLogDensity(count, coordinates.data(), logQ.data());
+    kernel.get().computeLikelihoodGradient(count, coordinates.data(), worths.data(), again.data(),
+                                           gradient.data());
+    Tensor parameters = module.getParameters().requires_grad_();
+    const Tensor expected = module.logDensity(parameters, c);
+    EXPECT_LT((asTensor(logQ) - expected).abs().max().item<double>(), isDouble ? 1e-10 : 1e-3);
+    EXPECT_EQ(logQ, again);
+    const Tensor slope = torch::autograd::grad({(expected * worth).sum()}, {parameters})[0];
+    expectClose(asTensor(gradient), inOrderOfTheModel(slope), 1e-3);
+    vector<double> repeated(P);
+    kernel.get().computeLikelihoodGradient(count, coordinates.data(), worths.data(), again.data(),
+                                           repeated.data());
+    EXPECT_EQ(gradient, repeated);
+}
+
+/** The path gradient is minus the derivative of w . f(c) by the parameters, with f from the coordinates to
+ * the base and w constant: what is given times the transposed inverse of the Jacobian. */
+TEST_P(TrainingKernelTest, PathGradientIsThatOfTheModule) {
+    const Tensor c = drawCoordinates(), difference = at::randn({D, count}, at::kDouble);
+    const vector<double> coordinates = toVector(c.t()), differences = toVector(difference.t());
+    vector<double> gradient(P);
+    kernel.get().computePathGradient(count, coordinates.data(), differences.data(), gradient.data());
+
+    Tensor point = c.clone().requires_grad_(), parameters = module.getParameters().requires_grad_();
+    const Tensor base = module.toBase(parameters, point).first;
+    vector<Tensor> rows;
+    for (int64_t i = 0; i < D; i++)
+        rows.push_back(torch::autograd::grad({base.select(0, i).sum()}, {point}, {}, true)[0]);
+    // (count, D, D): d base / d coordinate.
+    const Tensor jacobian = at::stack(rows).permute({2, 0, 1});
+    const Tensor w = at::linalg_solve(jacobian.transpose(1, 2), difference.t().unsqueeze(2)).squeeze(2);
+    const Tensor slope = torch::autograd::grad({-(w.t() * base).sum()}, {parameters})[0];
+    expectClose(asTensor(gradient), inOrderOfTheModel(slope), 1e-2);
+    EXPECT_GT(slope.norm().item<double>(), 1);
+}
+
+TEST_P(TrainingKernelTest, SamplesAreThoseOfReferenceWithTheGradientOfTheirLogDensity) {
+    const int64_t N = 8;
+    vector<double> positions(3 * N * count), coordinates(D * count), logQ(count), gradient(D * count),
+        expected, expectedLogQ, byPositions;
+    kernel.get().sample(count, 7, 1000, positions.data(), coordinates.data(), logQ.data(), gradient.data());
+    FlowContext reference(flow, Platform::getPlatformByName("Reference"));
+    reference.sample(count, expected, expectedLogQ, 7, 1000);
+    reference.computeLogDensityGradient(expected, expectedLogQ, byPositions);
+    const InternalCoordinates& internal = model->getCoordinates();
+    int compared = 0;
+    for (int64_t k = 0; k < count; k++) {
+        EXPECT_EQ(isinf(logQ[k]), isinf(expectedLogQ[k]));
+        if (!isfinite(logQ[k]))
+            continue;
+        const double* r = &expected[3 * N * k];
+        const vector<double> values = internal.measure(r);
+        const vector<double> byValues = internal.toCoordinateGradient(
+            {r, r + 3 * N}, {&byPositions[3 * N * k], &byPositions[3 * N * k] + 3 * N});
+        EXPECT_NEAR(logQ[k], expectedLogQ[k], isDouble ? 1e-9 : 1e-2);
+        double difference = 0, size = 0;
+        for (int64_t i = 0; i < 3 * N; i++)
+            EXPECT_NEAR(positions[3 * N * k + i], r[i], isDouble ? 1e-9 : 1e-4);
+        for (int64_t j = 0; j < D; j++) {
+            const double scale = circular[j] ? 1 : internal.scale[j];
+            EXPECT_NEAR(coordinates[D * k + j],
+                        circular[j] ? values[j] : (values[j] - internal.center[j]) / scale,
+                        isDouble ? 1e-7 : 1e-2);
+            difference += pow(gradient[D * k + j] - byValues[j] * scale, 2);
+            size += pow(byValues[j] * scale, 2);
+        }
+        EXPECT_LT(sqrt(difference / size), isDouble ? 1e-7 : 0.05);
+        compared++;
+    }
+    EXPECT_GT(compared, count / 2);
+}
+
+TEST_P(TrainingKernelTest, TakesOtherParameters) {
+    const Flow other = makeRandomFlow(8, Activation::SiLU, 14);
+    const auto& otherModel = dynamic_cast<const InternalFlowModel&>(other.getModel());
+    const shared_ptr<const InternalFlowModel> changed = model->withParameters(otherModel.getParameters());
+    const vector<double> coordinates = toVector(drawCoordinates().t());
+    vector<double> logQ(count), expected(count);
+    TrainingKernel<CoordinateTrainingKernel> same(Flow(changed),
+                                                  {{"Precision", GetParam().first}, {"Threads", "1"}});
+    same.get().computeLogDensity(count, coordinates.data(), expected.data());
+    kernel.get().setParameters(otherModel.getParameters());
+    kernel.get().computeLogDensity(count, coordinates.data(), logQ.data());
+    EXPECT_EQ(logQ, expected);
+    EXPECT_THROW(model->withParameters(vector<double>(P - 1)), OpenMMException);
+    EXPECT_THROW(model->withParameters(vector<double>(P + 1)), OpenMMException);
+}
+
+INSTANTIATE_TEST_SUITE_P(Platforms, TrainingKernelTest,
+                         testing::Values(pair("double", 1), pair("double", 3), pair("single", 2)),
+                         [](const auto& info) { return info.param.first + to_string(info.param.second); });

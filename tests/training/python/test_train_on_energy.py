@@ -1,0 +1,128 @@
+"""`openmm-flow train` without data."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import openmm
+import peroxide
+import pytest
+import yaml
+
+import openmmflow
+from openmmflow.training import FlowTrainer, FlowTrainerOptions
+
+SOURCE = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def energy_config(config):
+    """A configuration file without data."""
+    settings = yaml.safe_load(config.read_text())
+    del settings["data"]
+    settings["training"] |= {"target_samples": 2000, "validation_interval": 100}
+    config.write_text(yaml.safe_dump(settings))
+    return config
+
+
+def test_learns_from_the_energy_alone(run, energy_config, folder):
+    (folder / "data.npz").unlink()
+    result = run("--config", energy_config)
+    assert result.exit_code == 0, result.output
+    assert "energy alone" in result.output
+    flow = openmmflow.Flow.load(folder / "trained.safetensors")
+    ensemble = openmmflow.FlowSampler(peroxide.make_system(), flow, 300, "Reference").sample(4000, seed=5)
+    assert ensemble.effective_sample_fraction > 0.8
+    log_z, error = ensemble.log_partition_function
+    assert abs(log_z - peroxide.log_partition_function()) < 4 * error
+    [stage] = json.loads(flow.metadata["training"])
+    assert "energy alone" in stage["objective"] and stage["initial_temperature"] == 1200
+    steps = 60000 // 128
+    # Validations at the beginning, every 100 steps, and at the end.
+    assert stage["energy_evaluations"] == steps * 128 + (2 + steps // 100) * 2000
+    assert stage["dynamics_energy_evaluations"] == 64 * 2000
+    assert flow.metadata["temperature"] == "300 K"
+    assert not list(folder.glob("*.stage-*"))
+
+
+def test_an_interrupted_run_continues(run, energy_config, folder, monkeypatch):
+    settings = yaml.safe_load(energy_config.read_text())
+    settings["training"]["validation_interval"] = 10
+    energy_config.write_text(yaml.safe_dump(settings))
+    arguments = ("--config", energy_config, "--samples", 6400)
+    assert run(*arguments).exit_code == 0
+    expected = openmmflow.Flow.load(folder / "trained.safetensors").hash
+    original = FlowTrainer.trainOnEnergy
+
+    def interrupted(self, progress, checkpoint):
+        def stop(report):
+            assert report.step < report.totalSteps
+            raise KeyboardInterrupt
+
+        return original(self, stop, checkpoint)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FlowTrainer, "trainOnEnergy", interrupted)
+        result = run(*arguments)
+    assert result.exit_code == 130 and "run the same command again" in result.output
+    assert list(folder.glob("*.checkpoint"))
+
+    def no_dynamics(*arguments):
+        raise AssertionError("the scales of coordinates are found once")
+
+    monkeypatch.setattr("openmmflow.commands.training_stages.run_local_dynamics", no_dynamics)
+    assert run(*arguments).exit_code == 0
+    assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
+
+
+def test_from_python():
+    system = peroxide.make_system()
+    flow = openmmflow.createInternalFlow(
+        peroxide.make_topology(), peroxide.make_positions(1)[0], couplings=2, hidden=16, blocks=1
+    )
+    options = FlowTrainerOptions(
+        batchSize=64, maxSamples=640, targetSamples=100, threads=1, initialTemperature=500
+    )
+    trainer = FlowTrainer(flow, options)
+    with pytest.raises(openmm.OpenMMException, match="setTarget"):
+        trainer.trainOnEnergy()
+    trainer.setTarget(system, 300)
+    reports = []
+    trained = trainer.trainOnEnergy(reports.append)
+    assert reports[-1].step == 10 and reports[-1].temperature == pytest.approx(300)
+    assert reports[-1].energyEvaluations == 640 + 2 * 100
+    assert np.isfinite(reports[-1].trainingNLL) and trained.hash != flow.hash
+
+
+def test_script_of_the_readme(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (SOURCE / "README.md").read_text(), re.DOTALL)
+    setup = "".join(
+        line + "\n" for line in blocks[0].splitlines() if "sampler" not in line and "ensemble" not in line
+    )
+    [training] = [block for block in blocks if "trainOnEnergy" in block]
+    (tmp_path / "examples").symlink_to(SOURCE / "examples")
+    script = setup + training.replace("2_000_000", "2_000") + "print(trained.hash)"
+    result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "flow.checkpoint").exists() and len(result.stdout.strip()) > 10
+
+
+def test_what_makes_no_sense_is_explained(run, energy_config, folder):
+    result = run("--config", energy_config, "--target-ess", 0.5, "--data", folder / "data.npz")
+    assert result.exit_code == 2 and "--target-ess" in result.output
+    text = energy_config.read_text()
+    settings = yaml.safe_load(text)
+    settings["flow"] = {"family": "equivariant-coupling"}
+    energy_config.write_text(yaml.safe_dump(settings))
+    result = run("--config", energy_config)
+    assert result.exit_code == 1 and "--data" in result.output
+    energy_config.write_text(text)
+    lines = (folder / "topology.pdb").read_text().splitlines(keepends=True)
+    first = next(k for k, line in enumerate(lines) if line.startswith(("ATOM", "HETATM")))
+    lines[first], lines[first + 1] = lines[first + 1], lines[first]
+    (folder / "topology.pdb").write_text("".join(lines))
+    result = run("--config", energy_config)
+    assert result.exit_code == 1 and "order" in result.output

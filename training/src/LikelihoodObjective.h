@@ -1,0 +1,36 @@
+#ifndef OPENMMFLOW_LIKELIHOODOBJECTIVE_H_
+#define OPENMMFLOW_LIKELIHOODOBJECTIVE_H_
+
+#include "BatchOrder.h"
+#include "Objective.h"
+#include "TrainableFlow.h"
+#include "TrainingData.h"
+
+namespace OpenMMFlow {
+
+/** The negative log likelihood of data, some of which are held out to choose the best weights by. */
+class LikelihoodObjective : public Objective {
+public:
+    /** The objects must live as long; the data's arrays are taken away. */
+    LikelihoodObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
+                        TrainingData& data);
+    std::map<std::string, std::string> getIdentity() const override;
+    Facts describe() const override;
+    int64_t countSteps() const override;
+    int64_t getEpochSize() const override { return data.training.numFrames; }
+    double getTemperature(int64_t) const override;
+    double computeGradient(at::Tensor& parameters, int64_t step) override;
+    bool hasBest() const override { return true; }
+    double validate(TrainingState& state) const override;
+
+private:
+    const TrainableFlow& trainable;
+    const FlowTrainerOptions& options;
+    const TrainingData& data;
+    Frames training, validation;
+    BatchOrder order;
+};
+
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_LIKELIHOODOBJECTIVE_H_*/

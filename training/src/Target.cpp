@@ -1,0 +1,30 @@
+#include "Target.h"
+
+#include <cmath>
+
+#include "KernelOptions.h"
+#include "openmmflow/FlowSampler.h"
+#include "openmmflow/internal/ContextMutex.h"
+
+using namespace OpenMMFlow;
+
+Target::Target(const OpenMM::System& system, double temperature, const Flow& flow,
+               const FlowTrainerOptions& options)
+    : system(cloneSystem(system)), temperature(temperature), options(options) {
+    // Creating a sampler checks that they belong together.
+    FlowSampler(*this->system, flow, temperature, getThreadProperties(options));
+}
+
+TargetEstimate Target::estimate(const Flow& flow, int64_t step) const {
+    FlowSampler sampler(*system, flow, temperature, getThreadProperties(options));
+    const WeightedEnsemble ensemble =
+        sampler.sample(options.targetSamples, options.seed, step * options.targetSamples);
+    double sum = 0;
+    int count = 0;
+    for (double logWeight : ensemble.getLogWeights())
+        if (std::isfinite(logWeight)) {
+            sum -= logWeight;
+            count++;
+        }
+    return {options.targetSamples, ensemble.getEffectiveSampleFraction(), ensemble.getParetoK(), sum / count};
+}

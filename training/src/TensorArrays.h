@@ -1,0 +1,24 @@
+#ifndef OPENMMFLOW_TENSORARRAYS_H_
+#define OPENMMFLOW_TENSORARRAYS_H_
+
+#include <vector>
+
+#include <ATen/ATen.h>
+
+namespace OpenMMFlow {
+
+/** Numbers as a tensor, without a copy. */
+inline at::Tensor asTensor(std::vector<double>& values) {
+    return at::from_blob(values.data(), {(int64_t)values.size()}, at::kDouble);
+}
+
+/** The numbers of a tensor. */
+inline std::vector<double> toVector(const at::Tensor& tensor) {
+    const at::Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
+    const double* values = flat.data_ptr<double>();
+    return std::vector<double>(values, values + flat.numel());
+}
+
+}  // namespace OpenMMFlow
+
+#endif /*OPENMMFLOW_TENSORARRAYS_H_*/

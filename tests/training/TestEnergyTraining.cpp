@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "ExpectError.h"
+#include "LikelihoodObjective.h"
 #include "RandomCouplingFlow.h"
 #include "TrainingRuns.h"
 #include "openmm/System.h"
@@ -116,6 +117,21 @@ TEST(EnergyTraining, ReturnsTheWeightsAtTheEnd) {
     EXPECT_EQ(evaluations, 120 * 64 + 2 * 500);
 }
 
+TEST(EnergyTraining, RecoversFromALearningRateThatIsTooHigh) {
+    FlowTrainerOptions options = makeEnergyOptions();
+    options.learningRate = 0.3;
+    options.maxSamples = 64 * 600;
+    FlowTrainer trainer(makeUntrained(), options);
+    trainer.setTarget(*makeTarget(), temperature);
+    long long relapses = 0;
+    const Flow trained = trainer.trainOnEnergy("", [&](const FlowTrainerProgress& progress) {
+        relapses = progress.relapses;
+        return true;
+    });
+    EXPECT_GT(relapses, 0);
+    EXPECT_GT(sample(trained).getEffectiveSampleFraction(), 0.3);
+}
+
 TEST(EnergyTraining, EndsWhenItIsGoodEnough) {
     FlowTrainerOptions options = makeEnergyOptions();
     options.targetEffectiveSampleFraction = 0.01;
@@ -126,6 +142,46 @@ TEST(EnergyTraining, EndsWhenItIsGoodEnough) {
     // The first validation after the annealing, which takes half of 120 steps.
     for (const char* word : {"\"steps\":75,", "\"ended\":\"effective sample size reached\""})
         EXPECT_NE(description.find(word), string::npos) << word << " in " << description;
+}
+
+/** Both are estimates of the gradient of the forward divergence. */
+TEST(PathGradients, OfDataAreThoseOfTheLikelihoodWithLessNoise) {
+    FlowTrainerOptions options = makeEnergyOptions();
+    options.batchSize = 10000;
+    options.precision = "double";
+    options.forceClipFactor = 0;
+    const vector<double> frames = draw(getTruth(), 14000, 8).positions;
+    auto compute = [&](const Flow& flow, bool pathGradients) {
+        options.pathGradients = pathGradients;
+        const auto trainable = TrainableFlow::create(flow, options);
+        TrainingData data = prepareTrainingData(*trainable, frames, {}, {}, {0.1, 100, 0});
+        const Target target(*makeTarget(), temperature, flow, options);
+        LikelihoodObjective objective(*trainable, options, data, &target);
+        at::Tensor parameters = trainable->getParameters();
+        const double nll = objective.computeGradient(parameters, 0);
+        return make_pair(nll, parameters.grad().clone());
+    };
+    auto norm = [](const at::Tensor& x) { return x.norm().item<double>(); };
+    const auto [nll, likelihood] = compute(makeUntrained(), false);
+    const auto [pathNLL, path] = compute(makeUntrained(), true);
+    // The average of the Jacobian is that of all frames in one, of the batch in the other.
+    EXPECT_NEAR(nll, pathNLL, 0.02);
+    EXPECT_LT(norm(likelihood - path), 0.1 * norm(likelihood));
+    // Where the flow is the target there is nothing but noise, of which path gradients have none.
+    EXPECT_LT(norm(compute(getTruth(), true).second), 1e-2 * norm(compute(getTruth(), false).second));
+}
+
+TEST(PathGradients, TrainOnData) {
+    FlowTrainerOptions options = makeEnergyOptions();
+    options.pathGradients = true;
+    options.maxSamples = 64 * 400;
+    FlowTrainer trainer(makeUntrained(), options);
+    const vector<double> frames = draw(getTruth(), 1000, 8).positions;
+    expectError([&] { trainer.train(frames); }, "call setTarget() first");
+    trainer.setTarget(*makeTarget(), temperature);
+    const Flow trained = trainer.train(frames);
+    EXPECT_GT(sample(trained).getEffectiveSampleFraction(), 0.5);
+    EXPECT_NE(trained.getMetadata().at("training").find("\"path_gradients\":true"), string::npos);
 }
 
 TEST(EnergyTraining, ErrorsAreExplained) {
@@ -142,5 +198,5 @@ TEST(EnergyTraining, ErrorsAreExplained) {
     for (int i = 0; i < other.getNumParticles(); i++)
         particles.addParticle(1);
     other.setTarget(particles, temperature);
-    expectError([&] { other.trainOnEnergy(); }, "train this one on data");
+    expectError([&] { other.trainOnEnergy(); }, "on data without path gradients only");
 }

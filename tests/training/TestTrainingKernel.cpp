@@ -139,6 +139,31 @@ TEST_P(TrainingKernelTest, SamplesAreThoseOfReferenceWithTheGradientOfTheirLogDe
     EXPECT_GT(compared, count / 2);
 }
 
+TEST_P(TrainingKernelTest, EvaluatesSamplesThatAreGivenByTheirCoordinates) {
+    const int64_t N = 8;
+    vector<double> positions(3 * N * count), coordinates(D * count), logQ(count), gradient(D * count),
+        found(positions), foundLogQ(count), foundGradient(gradient);
+    kernel.get().sample(count, 7, 0, positions.data(), coordinates.data(), logQ.data(), gradient.data());
+    kernel.get().evaluate(count, coordinates.data(), found.data(), foundLogQ.data(), foundGradient.data());
+    const InternalCoordinates& internal = model->getCoordinates();
+    for (int64_t k = 0; k < count; k++) {
+        if (!isfinite(logQ[k])) {
+            EXPECT_EQ(logQ[k], foundLogQ[k]);
+            continue;
+        }
+        EXPECT_NEAR(logQ[k], foundLogQ[k], isDouble ? 1e-9 : 1e-2);
+        const vector<double> expected = internal.measure(&positions[3 * N * k]),
+                             values = internal.measure(&found[3 * N * k]);
+        double difference = 0, size = 0;
+        for (int64_t j = 0; j < D; j++) {
+            EXPECT_NEAR(values[j], expected[j], isDouble ? 1e-9 : 1e-3);
+            difference += pow(gradient[D * k + j] - foundGradient[D * k + j], 2);
+            size += pow(gradient[D * k + j], 2);
+        }
+        EXPECT_LT(sqrt(difference / size), isDouble ? 1e-8 : 0.05);
+    }
+}
+
 TEST_P(TrainingKernelTest, TakesOtherParameters) {
     const Flow other = makeRandomFlow(8, Activation::SiLU, 14);
     const auto& otherModel = dynamic_cast<const InternalFlowModel&>(other.getModel());

@@ -105,6 +105,7 @@ struct FlowTrainerOptions {
     double maxEpochs, timeBudget, maxGradientNorm, gradientClipFactor, gradientSkipFactor, frameLossWeight,
         averagingDecay, validationFraction, initialTemperature, annealingFraction, massCovering, forceClipFactor,
         targetEffectiveSampleFraction;
+    bool pathGradients;
     int maxValidationFrames, validationInterval, patience;
     double checkpointInterval;
     int targetInterval, targetSamples;
@@ -139,7 +140,7 @@ struct FlowTrainerProgress {
     double epoch, learningRate, trainingNLL, validationNLL, bestValidationNLL, effectiveSampleFraction, paretoK;
     long long energyEvaluations;
     double temperature;
-    long long skippedSteps;
+    long long skippedSteps, relapses;
     double samplesPerSecond, secondsLeft;
 };
 

@@ -7,6 +7,7 @@
 
 #include "KernelOptions.h"
 #include "Median.h"
+#include "PathDifferences.h"
 #include "Provenance.h"
 #include "TrainingState.h"
 #include "openmm/OpenMMException.h"
@@ -77,45 +78,24 @@ double EnergyObjective::computeGradient(Tensor& parameters, int64_t step) {
     const PathSamples samples =
         trainable.samplePaths(parameters, options.batchSize, options.seed,
                               firstTrainingSample + (uint64_t)step * options.batchSize);
-    std::vector<double> energies, forces;
-    potential->computeEnergiesAndForces(samples.positions, energies, forces);
-
-    // Samples that have no weight are left out: of no support, or with an energy that is none.
-    const size_t N = 3 * trainable.getNumParticles(), D = trainable.getNumCoordinates();
-    std::vector<double> coordinates, difference, norms, logWeights;
-    for (size_t k = 0; k < energies.size(); k++) {
-        std::vector<double> g = trainable.toCoordinateGradient(&samples.positions[k * N], &forces[k * N]);
-        double square = 0;
-        for (size_t j = 0; j < D; j++) {
-            g[j] = samples.gradient[k * D + j] - g[j] / kT;
-            square += g[j] * g[j];
-        }
-        const double logWeight = -energies[k] / kT - samples.logQ[k];
-        if (!std::isfinite(square) || !std::isfinite(logWeight))
-            continue;
-        coordinates.insert(coordinates.end(), &samples.coordinates[k * D], &samples.coordinates[k * D] + D);
-        difference.insert(difference.end(), g.begin(), g.end());
-        norms.push_back(std::sqrt(square));
-        logWeights.push_back(logWeight);
+    PathDifferences differences(trainable, samples, *potential, kT, options.forceClipFactor);
+    if (differences.logWeights.empty() && step > 0) {
+        // The optimiser leaves this out, and goes back if it happens again and again.
+        parameters.mutable_grad() = at::full_like(parameters, NAN);
+        return INFINITY;
     }
-    if (logWeights.empty())
+    if (differences.logWeights.empty())
         throw OpenMM::OpenMMException(
             "None of " + std::to_string(options.batchSize)
             + " proposals of the flow has a finite energy; check that the System and the positions that the "
-              "flow was made from belong together, or lower the learning rate.");
-    const std::vector<double> weights = computeWeights(logWeights);
-    const double longest =
-        options.forceClipFactor > 0 ? options.forceClipFactor * getMedian(norms) : INFINITY;
-    double sum = 0;
-    for (size_t k = 0; k < logWeights.size(); k++) {
-        sum -= logWeights[k];
-        const double factor = std::lerp(1.0, weights[k], options.massCovering)
-                              * std::min(1.0, longest / norms[k]) / (double)logWeights.size();
-        for (size_t j = 0; j < D; j++)
-            difference[k * D + j] *= factor;
-    }
-    trainable.computePathGradient(parameters, coordinates, difference);
-    return sum / (double)logWeights.size();
+              "flow was made from belong together.");
+    std::vector<double> weights = computeWeights(differences.logWeights);
+    for (double& weight : weights)
+        weight = std::lerp(1.0, weight, options.massCovering) / (double)weights.size();
+    differences.weight(weights);
+    trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
+    // A few clashes would dominate the average.
+    return -getMedian(differences.logWeights);
 }
 
 bool EnergyObjective::isReached(const TrainingState& state) const {

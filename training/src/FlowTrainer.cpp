@@ -8,13 +8,12 @@
 #include <optional>
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
 
 #include "CheckOptions.h"
 #include "EnergyObjective.h"
-#include "GradientFilter.h"
 #include "LikelihoodObjective.h"
+#include "Optimizer.h"
 #include "Provenance.h"
 #include "ThreadCount.h"
 #include "TrainableFlow.h"
@@ -57,60 +56,10 @@ struct FlowTrainer::Implementation {
         checkOptions(options);
         trainable = TrainableFlow::create(flow, options);
     }
-    double getLearningRate(int64_t step, int64_t totalSteps) const {
-        const double cosine = 0.5 * (1 + std::cos(M_PI * (double)step / (double)totalSteps));
-        const double rate = std::lerp(options.finalLearningRate, options.learningRate, cosine);
-        const double warmup = std::min(1.0, (step + 1.0) / (options.warmupSteps + 1.0));
-        return rate * std::lerp(options.initialLearningRate / options.learningRate, 1.0, warmup);
-    }
-    void update(TrainingState& state, double learningRate) const;
-    void takeStep(TrainingState& state, Objective& objective, double learningRate) const;
     FlowTrainerProgress describeProgress(const TrainingState& state, const Objective& objective) const;
     Flow train(Objective& objective, const std::string& checkpoint, const Progress& progress) const;
     TargetEstimate estimateTarget(const Tensor& parameters, int64_t step) const;
 };
-
-/** One step of Adam on the gradient of the parameters, and of their average, unless the gradient is skipped.
- */
-void FlowTrainer::Implementation::update(TrainingState& state, double learningRate) const {
-    c10::NoGradGuard noGradient;
-    const int maxSkippedInARow = 100;
-    Tensor gradient = state.parameters.grad();
-    const double norm = gradient.norm().item<double>();
-    const double divisor = GradientFilter(options).getDivisor(norm, state.gradientNorms);
-    if (!std::isfinite(divisor)) {
-        state.skippedSteps++;
-        state.skippedInARow++;
-        if (state.skippedInARow == maxSkippedInARow)
-            throw OpenMMException("The gradient was not finite, or too large, in "
-                                  + std::to_string(maxSkippedInARow)
-                                  + " steps in a row; lower the learning rate or the largest gradient norm.");
-        return;
-    }
-    state.skippedInARow = 0;
-    Tensor count = at::full({}, (double)(state.step + 1 - state.skippedSteps), at::kFloat);
-    Tensor scale = at::full({}, divisor, at::kFloat);
-    std::vector<Tensor> parameters{state.parameters}, gradients{gradient}, first{state.firstMoment},
-        second{state.secondMoment}, none, counts{count};
-    at::_fused_adam_(parameters, gradients, first, second, none, counts, learningRate, 0.9, 0.999, 0.0, 1e-8,
-                     false, false, scale, std::nullopt);
-    // At the beginning the average is short, so that it forgets the initial weights.
-    double decay = std::min(options.averagingDecay, (1.0 + state.step) / (10.0 + state.step));
-    state.average.lerp_(state.parameters, 1 - decay);
-}
-
-/** One step on a batch. */
-void FlowTrainer::Implementation::takeStep(TrainingState& state, Objective& objective,
-                                           double learningRate) const {
-    const double value = objective.computeGradient(state.parameters, state.step);
-    state.energyEvaluations += objective.getEvaluationsPerStep();
-    update(state, learningRate);
-    if (std::isfinite(value)) {
-        state.trainingNLLSum += value;
-        state.trainingNLLCount++;
-    }
-    state.step++;
-}
 
 /** What the state of a run tells of its progress. */
 FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const TrainingState& state,
@@ -128,6 +77,7 @@ FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const Training
     report.effectiveSampleFraction = state.target.effectiveSampleFraction;
     report.paretoK = state.target.paretoK;
     report.skippedSteps = state.skippedSteps;
+    report.relapses = state.relapses;
     return report;
 }
 
@@ -173,7 +123,7 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
         TrainingData data = prepareTrainingData(
             *impl->trainable, positions, weights, blocks,
             {options.validationFraction, options.maxValidationFrames, options.seed, heldOutBlocks});
-        LikelihoodObjective objective(*impl->trainable, options, data);
+        LikelihoodObjective objective(*impl->trainable, options, data, impl->target.get());
         return impl->train(objective, checkpoint, progress);
     });
 }
@@ -193,6 +143,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
                                         const Progress& progress) const {
     const Clock::time_point start = Clock::now();
     const int64_t totalSteps = objective.countSteps();
+    const Optimizer optimizer(options, totalSteps);
     std::map<std::string, std::string> identity = describeSchedule(options);
     identity.merge(objective.getIdentity());
     identity["flow"] = flow.getHash();
@@ -207,8 +158,17 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
     Clock::time_point lastCheckpoint = start, lastProgress = start;
     const char* stopped = nullptr;
     while (stopped == nullptr && !state.finished) {
-        const double learningRate = getLearningRate(state.step, totalSteps);
-        takeStep(state, objective, learningRate);
+        const double learningRate = optimizer.getLearningRate(state);
+        const double value = objective.computeGradient(state.parameters, state.step);
+        state.energyEvaluations += objective.getEvaluationsPerStep();
+        optimizer.update(state);
+        if (std::isfinite(value)) {
+            state.trainingNLLSum += value;
+            state.trainingNLLCount++;
+        }
+        state.step++;
+        if (!objective.hasBest())
+            optimizer.guard(state, value);
         state.seconds = earlierSeconds + secondsSince(start);
 
         const double trainingNLL = state.getTrainingNLL();

@@ -5,8 +5,13 @@
 
 #include <ATen/ATen.h>
 
+#include "KernelOptions.h"
+#include "PathDifferences.h"
 #include "Provenance.h"
+#include "TensorArrays.h"
 #include "TrainingState.h"
+#include "openmm/OpenMMException.h"
+#include "openmm/reference/SimTKOpenMMRealType.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
@@ -26,20 +31,37 @@ static Frames makeFrames(TrainingData::Part& part, at::ScalarType type) {
 }
 
 LikelihoodObjective::LikelihoodObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
-                                         TrainingData& data)
+                                         TrainingData& data, const Target* target)
     : trainable(trainable),
       options(options),
       data(data),
       training(makeFrames(data.training, trainable.getDataType())),
       validation(makeFrames(data.validation, trainable.getDataType())),
-      order(data.training.numFrames, options.batchSize, options.seed) {}
+      order(data.training.numFrames, options.batchSize, options.seed),
+      target(target) {
+    if (!options.pathGradients)
+        return;
+    if (target == nullptr)
+        throw OpenMM::OpenMMException(
+            "Path gradients need a System and a temperature; call setTarget() first.");
+    potential = std::make_unique<BatchedPotential>(target->getSystem(), getThreadProperties(options));
+}
 
 std::map<std::string, std::string> LikelihoodObjective::getIdentity() const {
-    return {{"data", data.hash}, {"choice of held-out blocks", describeHeldOutBlocks(data)}};
+    std::map<std::string, std::string> identity = {
+        {"data", data.hash}, {"choice of held-out blocks", describeHeldOutBlocks(data)}};
+    if (options.pathGradients)
+        for (const auto& [name, value] : describePathGradients(options, *target))
+            identity[name] = value;
+    return identity;
 }
 
 Objective::Facts LikelihoodObjective::describe() const {
-    return describeData(data);
+    Facts facts = describeData(data);
+    if (options.pathGradients)
+        for (const auto& fact : describePathGradients(options, *target))
+            facts.push_back(fact);
+    return facts;
 }
 
 int64_t LikelihoodObjective::countSteps() const {
@@ -54,7 +76,29 @@ double LikelihoodObjective::getTemperature(int64_t) const {
 }
 
 double LikelihoodObjective::computeGradient(Tensor& parameters, int64_t step) {
-    return trainable.computeGradient(parameters, training, order.getBatch(step), step) - training.logJacobian;
+    const std::vector<int64_t> batch = order.getBatch(step);
+    return options.pathGradients
+               ? computePathGradient(parameters, batch)
+               : trainable.computeGradient(parameters, training, batch, step) - training.logJacobian;
+}
+
+double LikelihoodObjective::computePathGradient(Tensor& parameters, const std::vector<int64_t>& batch) const {
+    const Tensor indices = at::tensor(batch, at::kLong);
+    const std::vector<double> weights = toVector(training.weights.index_select(0, indices));
+    const PathSamples samples =
+        trainable.evaluatePaths(parameters, toVector(training.coordinates.index_select(0, indices)));
+    PathDifferences differences(trainable, samples, *potential, BOLTZ * target->getTemperature(),
+                                options.forceClipFactor);
+    std::vector<double> worth;
+    for (size_t k : differences.indices)
+        worth.push_back(weights[k] / (double)batch.size());
+    if (!worth.empty())
+        differences.weight(worth);
+    trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
+    double sum = 0;
+    for (size_t k = 0; k < batch.size(); k++)
+        sum -= weights[k] * samples.logQ[k] / (double)batch.size();
+    return sum;
 }
 
 double LikelihoodObjective::validate(TrainingState& state) const {

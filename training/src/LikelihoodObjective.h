@@ -3,17 +3,23 @@
 
 #include "BatchOrder.h"
 #include "Objective.h"
+#include "Target.h"
 #include "TrainableFlow.h"
 #include "TrainingData.h"
+#include "openmmflow/BatchedPotential.h"
 
 namespace OpenMMFlow {
 
 /** The negative log likelihood of data, some of which are held out to choose the best weights by. */
 class LikelihoodObjective : public Objective {
 public:
-    /** The objects must live as long; the data's arrays are taken away. */
-    LikelihoodObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
-                        TrainingData& data);
+    /**
+     * The objects must live as long; the data's arrays are taken away.
+     *
+     * @param target   for path gradients; may be null without them
+     */
+    LikelihoodObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options, TrainingData& data,
+                        const Target* target);
     std::map<std::string, std::string> getIdentity() const override;
     Facts describe() const override;
     int64_t countSteps() const override;
@@ -24,11 +30,14 @@ public:
     double validate(TrainingState& state) const override;
 
 private:
+    double computePathGradient(at::Tensor& parameters, const std::vector<int64_t>& batch) const;
     const TrainableFlow& trainable;
     const FlowTrainerOptions& options;
     const TrainingData& data;
     Frames training, validation;
     BatchOrder order;
+    const Target* target;
+    std::unique_ptr<BatchedPotential> potential;
 };
 
 }  // namespace OpenMMFlow

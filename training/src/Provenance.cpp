@@ -74,6 +74,13 @@ Objective::Facts OpenMMFlow::describeData(const TrainingData& data) {
                     {"data_hash", data.hash}});
 }
 
+Objective::Facts OpenMMFlow::describePathGradients(const FlowTrainerOptions& options, const Target& target) {
+    return toFacts({{"path_gradients", true},
+                    {"system", FlowBuilder::hashSystem(target.getSystem())},
+                    {"temperature", target.getTemperature()},
+                    {"force_clip_factor", options.forceClipFactor}});
+}
+
 Objective::Facts OpenMMFlow::describeEnergyTraining(const FlowTrainerOptions& options, const Target& target) {
     return toFacts(
         {{"objective", "energy alone: reverse and forward Kullback-Leibler divergence by path gradients"},
@@ -103,6 +110,7 @@ std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, cons
                      {"ended", outcome.ended},
                      {"best_step", state.bestStep},
                      {"skipped_steps", state.skippedSteps},
+                     {"relapses", state.relapses},
                      {"training_nll", state.bestTrainingNLL},
                      {"validation_nll", state.bestValidationNLL},
                      {"effective_sample_fraction", outcome.target.effectiveSampleFraction},

@@ -21,6 +21,9 @@ std::string describeHeldOutBlocks(const TrainingData& data);
 /** Facts about the data. */
 Objective::Facts describeData(const TrainingData& data);
 
+/** Facts about path gradients of data. */
+Objective::Facts describePathGradients(const FlowTrainerOptions& options, const Target& target);
+
 /** Facts about training from the energy alone. */
 Objective::Facts describeEnergyTraining(const FlowTrainerOptions& options, const Target& target);
 

@@ -98,20 +98,24 @@ double TrainableAugmentedFlow::computeGradient(Tensor& parameters, const Frames&
     return sum;
 }
 
-void TrainableAugmentedFlow::failWithoutData() const {
+void TrainableAugmentedFlow::failWithoutPaths() const {
     throw OpenMM::OpenMMException("Flows of the family \"" + flow.getFamily()
-                                  + "\" cannot be trained from the energy alone; train this one on data.");
+                                  + "\" are trained on data without path gradients only.");
 }
 
 PathSamples TrainableAugmentedFlow::samplePaths(const Tensor&, long long, uint64_t, uint64_t) const {
-    failWithoutData();
+    failWithoutPaths();
+}
+
+PathSamples TrainableAugmentedFlow::evaluatePaths(const Tensor&, const std::vector<double>&) const {
+    failWithoutPaths();
 }
 
 std::vector<double> TrainableAugmentedFlow::toCoordinateGradient(const double*, const double*) const {
-    failWithoutData();
+    failWithoutPaths();
 }
 
 void TrainableAugmentedFlow::computePathGradient(Tensor&, const std::vector<double>&,
                                                  const std::vector<double>&) const {
-    failWithoutData();
+    failWithoutPaths();
 }

@@ -30,12 +30,14 @@ public:
                            int64_t step) const override;
     PathSamples samplePaths(const at::Tensor& parameters, long long count, uint64_t seed,
                             uint64_t first) const override;
+    PathSamples evaluatePaths(const at::Tensor& parameters,
+                              const std::vector<double>& coordinates) const override;
     std::vector<double> toCoordinateGradient(const double* positions, const double* gradient) const override;
     void computePathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
                              const std::vector<double>& difference) const override;
 
 private:
-    [[noreturn]] void failWithoutData() const;
+    [[noreturn]] void failWithoutPaths() const;
     /** Turn a frame (N, 3), which is centred, if orientation matters to the flow. */
     void orient(double* frame, uint64_t draw) const;
     Flow flow;

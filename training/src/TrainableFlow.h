@@ -76,6 +76,9 @@ public:
      */
     virtual PathSamples samplePaths(const at::Tensor& parameters, long long count, uint64_t seed,
                                     uint64_t first) const = 0;
+    /** The same of samples that are given by their coordinates (samples, D). */
+    virtual PathSamples evaluatePaths(const at::Tensor& parameters,
+                                      const std::vector<double>& coordinates) const = 0;
     /** Get the gradient by the coordinates (D) of an energy, from that by the positions (N, 3) of a sample.
      */
     virtual std::vector<double> toCoordinateGradient(const double* positions,

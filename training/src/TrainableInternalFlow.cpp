@@ -109,6 +109,17 @@ PathSamples TrainableInternalFlow::samplePaths(const Tensor& parameters, long lo
     return samples;
 }
 
+PathSamples TrainableInternalFlow::evaluatePaths(const Tensor& parameters,
+                                                 const std::vector<double>& coordinates) const {
+    const size_t D = getNumCoordinates(), count = coordinates.size() / D;
+    PathSamples samples{std::vector<double>(3 * getNumParticles() * count), coordinates,
+                        std::vector<double>(count), std::vector<double>(D * count)};
+    getKernel(parameters)
+        .evaluate((long long)count, coordinates.data(), samples.positions.data(), samples.logQ.data(),
+                  samples.gradient.data());
+    return samples;
+}
+
 std::vector<double> TrainableInternalFlow::toCoordinateGradient(const double* positions,
                                                                 const double* byPositions) const {
     const InternalCoordinates& internal = model.getCoordinates();

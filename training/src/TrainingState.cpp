@@ -40,6 +40,10 @@ void forEachNumber(State& state, Visit visit) {
     visit(state.trainingNLLSum);
     visit(state.trainingNLLCount);
     visit(state.energyEvaluations);
+    visit(state.optimizerSteps);
+    visit(state.usualObjective);
+    visit(state.highInARow);
+    visit(state.relapses);
     visit(state.target.proposals);
     visit(state.target.effectiveSampleFraction);
     visit(state.target.paretoK);
@@ -96,7 +100,7 @@ TrainingState TrainingState::begin(const Tensor& parameters) {
 void TrainingState::recordValidation(double objective, bool hasBest) {
     validationNLL = objective;
     validationsSinceBest++;
-    if (!hasBest || (std::isfinite(objective) && !(objective >= bestValidationNLL))) {
+    if (hasBest ? std::isfinite(objective) && !(objective >= bestValidationNLL) : highInARow == 0) {
         bestValidationNLL = objective;
         bestTrainingNLL = getTrainingNLL();
         best.copy_(average);
@@ -109,10 +113,10 @@ void TrainingState::recordValidation(double objective, bool hasBest) {
 
 bool TrainingState::isConsistent(int64_t totalSteps) const {
     const bool best = std::isnan(bestValidationNLL) || std::isfinite(bestValidationNLL);
-    return step <= totalSteps && skippedSteps <= step && skippedInARow <= skippedSteps && bestStep <= step
-           && trainingNLLCount <= step && validationsSinceBest <= step + 1 && best && seconds >= 0
-           && std::isfinite(seconds) && std::isfinite(trainingNLLSum)
-           && (secondMoment >= 0).all().item<bool>();
+    return step <= totalSteps && optimizerSteps <= step && skippedSteps <= step
+           && skippedInARow <= skippedSteps && bestStep <= step && trainingNLLCount <= step
+           && validationsSinceBest <= step + 1 && best && seconds >= 0 && std::isfinite(seconds)
+           && std::isfinite(trainingNLLSum) && (secondMoment >= 0).all().item<bool>();
 }
 
 void TrainingState::save(const std::string& path, const std::map<std::string, std::string>& identity) const {

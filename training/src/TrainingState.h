@@ -28,6 +28,12 @@ struct TrainingState {
     double trainingNLLSum = 0;
     int64_t trainingNLLCount = 0;
     int64_t energyEvaluations = 0;
+    /** The steps that Adam has in its moments. */
+    int64_t optimizerSteps = 0;
+    /** For Optimizer::guard(): what the objective is as a rule, and how often it was far above in a row; and
+     * how often the weights went back. */
+    double usualObjective = std::numeric_limits<double>::quiet_NaN();
+    int64_t highInARow = 0, relapses = 0;
     /** The latest, of the average at its time. */
     TargetEstimate target;
     double seconds = 0;
@@ -37,7 +43,7 @@ struct TrainingState {
     /** The average over the steps since the last validation; NaN if there were none. */
     double getTrainingNLL() const { return trainingNLLSum / (double)trainingNLLCount; }
     /** Note the objective of the averaged weights, and keep these if they are the best so far, or
-     * if it does not tell what is best. */
+     * if it does not tell what is best and nothing seems to be wrong. */
     void recordValidation(double objective, bool hasBest);
     /**
      * Write to a file, atomically.

@@ -130,6 +130,12 @@ public:
     virtual void sample(long long count, uint64_t seed, uint64_t first, double* positions,
                         double* coordinates, double* logQ, double* gradient) = 0;
     /**
+     * The same of samples that are given by their coordinates: compute positions (in any orientation), log
+     * q(x) and its gradient by the coordinates.
+     */
+    virtual void evaluate(long long count, const double* coordinates, double* positions, double* logQ,
+                          double* gradient) = 0;
+    /**
      * Compute log densities with respect to the coordinates.
      *
      * @param logQ   (count): on exit, the log density

@@ -53,6 +53,14 @@ void CpuTrainingKernel::sample(long long count, uint64_t seed, uint64_t first, d
     });
 }
 
+void CpuTrainingKernel::evaluate(long long count, const double* coordinates, double* positions, double* logQ,
+                                 double* gradient) {
+    run(count, nullptr, [&](CpuTrainingBlock& block, long long start, int length) {
+        block.evaluate(length, coordinates + numCoordinates * start, positions + 3 * numParticles * start,
+                       logQ + start, gradient + numCoordinates * start);
+    });
+}
+
 void CpuTrainingKernel::computeLogDensity(long long count, const double* coordinates, double* logQ) {
     run(count, nullptr, [&](CpuTrainingBlock& block, long long start, int length) {
         block.computeLogDensity(length, coordinates + numCoordinates * start, logQ + start);

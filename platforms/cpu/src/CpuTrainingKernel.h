@@ -18,6 +18,8 @@ public:
     void setParameters(const std::vector<double>& parameters) override;
     void sample(long long count, uint64_t seed, uint64_t first, double* positions, double* coordinates,
                 double* logQ, double* gradient) override;
+    void evaluate(long long count, const double* coordinates, double* positions, double* logQ,
+                  double* gradient) override;
     void computeLogDensity(long long count, const double* coordinates, double* logQ) override;
     void computeLikelihoodGradient(long long count, const double* coordinates, const double* worth,
                                    double* logQ, double* gradient) override;

@@ -243,6 +243,7 @@ def _energy_bar():
             f"{progress.temperature:.0f} K, log q + U/kT {progress.trainingNLL:.2f}, "
             f"ESS {100 * progress.effectiveSampleFraction:.1f} %, Pareto k {progress.paretoK:.2f}, "
             f"{progress.energyEvaluations:.2g} energies"
+            + (f", went back {progress.relapses} times" if progress.relapses else "")
         )
 
     with _bar("Energy", "proposals", describe) as show:

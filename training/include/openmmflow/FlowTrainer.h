@@ -43,6 +43,10 @@ struct FlowTrainerOptions {
      * -log(1 - |cos|) of the angle between them. Of effect on flows in three dimensions that have such
      * frames. */
     double frameLossWeight = 0;
+    /** Whether training on data uses the forces of the target at them (path gradients; Vaitl et al. 2024,
+     * arXiv 2403.15881): for data that are samples of the target, of internal-coordinate flows. The gradient
+     * has less noise then, and none where the flow is the target. */
+    bool pathGradients = false;
     /** The decay, per step, of the exponential moving average of the weights. The average is what is
      * validated and returned. */
     double averagingDecay = 0.998;
@@ -74,7 +78,8 @@ struct FlowTrainerOptions {
      * average; this acts in training only. */
     double massCovering = 0.5;
     /** The gradient of log q + U/kT by the coordinates of a sample is scaled down where it is longer than
-     * the median of the batch by more than this factor; 0 for never. */
+     * the median of the batch by more than this factor; 0 for never. This goes for path gradients of data
+     * too. */
     double forceClipFactor = 10;
     /** Training from the energy alone ends when the effective sample fraction of a validation reaches this,
      * at the temperature of the target; 0 for never. */
@@ -92,8 +97,8 @@ struct FlowTrainerOptions {
 /** How far training has come. Negative log likelihoods (NLL) are averages of -log q, in the units of Flow; of
  * log pi(a|x) - log q(x,a) for augmented flows, whose average is not less than that of -log q(x). In training
  * from the energy alone they are averages over proposals of log q + U/kT instead, which is the reverse
- * Kullback-Leibler divergence minus log Z: at the temperature of the step in training, of the target in
- * validation. */
+ * Kullback-Leibler divergence minus log Z; in training the median of a batch at the temperature of its step,
+ * in validation the average at that of the target. */
 struct FlowTrainerProgress {
     long long step = 0, totalSteps = 0;
     /** The number of frames or proposals trained on so far, counted as often as used, and how often that is
@@ -115,6 +120,9 @@ struct FlowTrainerProgress {
     double temperature = 0;
     /** Steps that were skipped because the gradient was not finite, or too large. */
     long long skippedSteps = 0;
+    /** How often training from the energy alone went wrong, so that it went back to the weights of the last
+     * validation and goes on with half of the learning rate. */
+    long long relapses = 0;
     double samplesPerSecond = 0;
     /** Until all samples are used or the time budget is; early stopping cannot be foreseen. */
     double secondsLeft = 0;

@@ -1,5 +1,6 @@
 #include "InternalFlowTraining.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace OpenMMFlow {
@@ -49,14 +50,39 @@ void InternalFlowTraining::sample(int count, uint64_t seed, uint64_t first, doub
                       });
         backpropagateParameters(coupling, columns);
     }
+    store(z, count, coordinates);
+    storeSamples(count, positionsOut, logQ, gradient);
+}
+
+void InternalFlowTraining::storeSamples(int count, double* positionsOut, double* logQ, double* gradient) {
+    const int columns = roundUpToTile(count);
     placeAtoms(columns);
     addVolumeGradient(columns);
     storePositions(count, positionsOut);
-    store(z, count, coordinates);
     store(reverse->adjoint, count, gradient);
     for (int s = 0; s < count; s++)
         logQ[s] =
             support.scalar(0, s) > 0 ? logDensity.scalar(0, s) : std::numeric_limits<double>::infinity();
+}
+
+void InternalFlowTraining::evaluate(int count, const double* coordinates, double* positionsOut, double* logQ,
+                                    double* gradient) {
+    const int columns = roundUpToTile(count);
+    // An orientation.
+    std::fill(normals.begin(), normals.end(), 1.0);
+    recording = false;
+    load(z, count, columns, coordinates);
+    invertCouplings(columns, true);
+    startFromBase(columns);
+    recording = true;
+    for (size_t l = 0; l < flow.couplings.size(); l++) {
+        z.copyFrom(reverse->given[l], columns);
+        backpropagateCoupling(flow.couplings[l], columns);
+    }
+    for (int s = 0; s < columns; s += LANES)
+        logDensity.at(0, s) = logDensity.at(0, s) + Lanes(flow.logDensityConstant);
+    load(z, count, columns, coordinates);
+    storeSamples(count, positionsOut, logQ, gradient);
 }
 
 void InternalFlowTraining::addVolumeGradient(int columns) {

@@ -15,6 +15,8 @@ public:
     int getTrainingBlockSize() const override { return COLUMNS; }
     void sample(int count, uint64_t seed, uint64_t first, double* positions, double* coordinates,
                 double* logQ, double* gradient) override;
+    void evaluate(int count, const double* coordinates, double* positions, double* logQ,
+                  double* gradient) override;
     void computeLogDensity(int count, const double* coordinates, double* logQ) override;
     void addLikelihoodGradient(int count, const double* coordinates, const double* worth,
                                double* logQ) override;
@@ -27,6 +29,9 @@ private:
     void store(const Rows& rows, int count, double* numbers) const;
     /** From coordinates to the base. */
     void invertCouplings(int columns, bool isKept);
+    /** From coordinates, whose log density is there with its adjoint, to what sample() and evaluate() give.
+     */
+    void storeSamples(int count, double* positions, double* logQ, double* gradient);
     /** Add the derivative of what the volume has in log q. */
     void addVolumeGradient(int columns);
 

@@ -1,0 +1,88 @@
+#include "Optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "GradientFilter.h"
+#include "openmm/OpenMMException.h"
+
+using namespace OpenMMFlow;
+using at::Tensor;
+using OpenMM::OpenMMException;
+
+namespace {
+
+const int maxSkippedInARow = 100;
+/** In the objective, which is in nats and falls slowly when all is well, so much is far above: a flow that
+ * breaks down proposes clashes, with energies of thousands of kT. */
+const double farAbove = 20;
+const int64_t maxHighInARow = 10, maxRelapses = 10;
+/** How fast what is usual follows the objective, per step. */
+const double usualRate = 0.02;
+
+}  // namespace
+
+double Optimizer::getLearningRate(const TrainingState& state) const {
+    const double cosine = 0.5 * (1 + std::cos(M_PI * (double)state.step / (double)totalSteps));
+    const double rate = std::lerp(options.finalLearningRate, options.learningRate, cosine);
+    const double warmup = std::min(1.0, ((double)state.optimizerSteps + 1.0) / (options.warmupSteps + 1.0));
+    return rate * std::lerp(options.initialLearningRate / options.learningRate, 1.0, warmup)
+           * std::pow(0.5, (double)state.relapses);
+}
+
+void Optimizer::update(TrainingState& state) const {
+    c10::NoGradGuard noGradient;
+    const double learningRate = getLearningRate(state);
+    Tensor gradient = state.parameters.grad();
+    const double divisor =
+        GradientFilter(options).getDivisor(gradient.norm().item<double>(), state.gradientNorms);
+    if (!std::isfinite(divisor)) {
+        state.skippedSteps++;
+        state.skippedInARow++;
+        if (state.skippedInARow == maxSkippedInARow)
+            throw OpenMMException("The gradient was not finite, or too large, in "
+                                  + std::to_string(maxSkippedInARow)
+                                  + " steps in a row; lower the learning rate or the largest gradient norm.");
+        return;
+    }
+    state.skippedInARow = 0;
+    state.optimizerSteps++;
+    Tensor count = at::full({}, (double)state.optimizerSteps, at::kFloat);
+    Tensor scale = at::full({}, divisor, at::kFloat);
+    std::vector<Tensor> parameters{state.parameters}, gradients{gradient}, first{state.firstMoment},
+        second{state.secondMoment}, none, counts{count};
+    at::_fused_adam_(parameters, gradients, first, second, none, counts, learningRate, 0.9, 0.999, 0.0, 1e-8,
+                     false, false, scale, std::nullopt);
+    // At the beginning the average is short, so that it forgets the initial weights.
+    double decay = std::min(options.averagingDecay, (1.0 + state.step) / (10.0 + state.step));
+    state.average.lerp_(state.parameters, 1 - decay);
+}
+
+void Optimizer::guard(TrainingState& state, double objective) const {
+    if (std::isfinite(objective) && std::isnan(state.usualObjective))
+        state.usualObjective = objective;
+    if (objective <= state.usualObjective + farAbove) {
+        state.highInARow = 0;
+        state.usualObjective = std::lerp(state.usualObjective, objective, usualRate);
+        return;
+    }
+    if (++state.highInARow < maxHighInARow)
+        return;
+    if (++state.relapses > maxRelapses)
+        throw OpenMMException("Training went wrong " + std::to_string(state.relapses)
+                              + " times, with half of the learning rate each time; check that the System and the "
+                                "flow belong together, or start with a lower learning rate.");
+    c10::NoGradGuard noGradient;
+    state.parameters.copy_(state.best);
+    state.average.copy_(state.best);
+    state.firstMoment.zero_();
+    state.secondMoment.zero_();
+    state.gradientNorms.clear();
+    state.optimizerSteps = 0;
+    state.highInARow = 0;
+    state.usualObjective = std::numeric_limits<double>::quiet_NaN();
+}

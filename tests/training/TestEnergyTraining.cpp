@@ -48,8 +48,7 @@ WeightedEnsemble sample(const Flow& flow) {
 
 TEST(EnergyTraining, FindsTheTarget) {
     FlowTrainerOptions options = makeEnergyOptions();
-    options.batchSize = 128;
-    options.maxSamples = 128 * 800;
+    options.maxSamples = 64 * 700;
     FlowTrainer trainer(makeUntrained(), options);
     trainer.setTarget(*makeTarget(), temperature);
     long long evaluations = 0;
@@ -66,10 +65,10 @@ TEST(EnergyTraining, FindsTheTarget) {
     EXPECT_GT(after, 0.8);
     const auto logZ = ensemble.getLogPartitionFunction();
     EXPECT_NEAR(logZ.value, 0, 4 * logZ.error) << "the target is normalised";
-    EXPECT_EQ(evaluations, 128 * 800 + (1 + 800 / options.validationInterval) * options.targetSamples);
+    EXPECT_EQ(evaluations, 64 * 700 + (1 + 700 / options.validationInterval) * options.targetSamples);
     EXPECT_NEAR(lastTemperature, temperature, 1e-9);
     const string& description = trained.getMetadata().at("training");
-    for (const char* word : {"path gradients", "\"energy_evaluations\":118900", "\"mass_covering\":0.5",
+    for (const char* word : {"path gradients", "\"energy_evaluations\":59300", "\"mass_covering\":0.5",
                              "\"initial_temperature\":600"})
         EXPECT_NE(description.find(word), string::npos) << word << " in " << description;
 }

@@ -12,29 +12,47 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, safe_open
 
 
-def rational_quadratic(x, widths, heights, left, right, bound, min_fraction, min_derivative):
-    """Evaluate splines at x, shape (batch, dims); widths, heights (batch, dims, K); derivatives at both ends of each bin."""
+def find_bins(values, inverse, widths, heights, left, right, bound, min_fraction, min_derivative):
+    """Return values within the bounds, and width, height, corner (x, y) and derivatives at both ends of their bins.
+
+    They are x, or y if `inverse`, shape (batch, dims); the rest is as for rational_quadratic().
+    """
     bins = widths.shape[-1]
     offset = math.log(math.expm1(1 - min_derivative))
     widths = 2 * bound * (min_fraction + (1 - min_fraction * bins) * F.softmax(widths, -1))
     heights = 2 * bound * (min_fraction + (1 - min_fraction * bins) * F.softmax(heights, -1))
     x_knots = F.pad(torch.cumsum(widths, -1), (1, 0)) - bound
     y_knots = F.pad(torch.cumsum(heights, -1), (1, 0)) - bound
-    inside = x.clamp(-bound, bound)
-    index = torch.searchsorted(x_knots[..., 1:-1].contiguous(), inside[..., None], right=True)
+    inside = values.clamp(-bound, bound)
+    knots = y_knots if inverse else x_knots
+    index = torch.searchsorted(knots[..., 1:-1].detach().contiguous(), inside[..., None], right=True)
     w = widths.gather(-1, index)[..., 0]
     h = heights.gather(-1, index)[..., 0]
     x0 = x_knots.gather(-1, index)[..., 0]
     y0 = y_knots.gather(-1, index)[..., 0]
     d0 = min_derivative + F.softplus(left.gather(-1, index)[..., 0] + offset)
     d1 = min_derivative + F.softplus(right.gather(-1, index)[..., 0] + offset)
+    return inside, w, h, x0, y0, d0, d1
+
+
+def rational_quadratic(x, *shape):
+    """Evaluate splines at x, shape (batch, dims).
+
+    `shape` is widths, heights (batch, dims, K), derivatives at both ends of each bin, half the width of the interval, the
+    smallest part of it for a bin, and the smallest derivative. Returns y and log dy/dx.
+    """
+    inside, w, h, x0, y0, d0, d1 = find_bins(x, False, *shape)
     s = h / w
     t = (inside - x0) / w
     u = t * (1 - t)
     denominator = s + (d1 + d0 - 2 * s) * u
     y = y0 + h * (s * t * t + d0 * u) / denominator
-    log_derivative = torch.log((s / denominator) ** 2 * (d1 * t * t + 2 * s * u + d0 * (1 - t) ** 2))
-    return y, log_derivative
+    return y, log_slope(t, u, s, denominator, d0, d1)
+
+
+def log_slope(t, u, s, denominator, d0, d1):
+    """Return log dy/dx at the part t of the way through bins, u = t (1 - t), with derivatives d0 and d1 at their ends."""
+    return torch.log((s / denominator) ** 2 * (d1 * t * t + 2 * s * u + d0 * (1 - t) ** 2))
 
 
 def wrap(angle):

@@ -5,32 +5,18 @@ import math
 
 import torch
 import torch.nn.functional as F
-from eager_torch import EagerFlow, wrap
+from eager_torch import EagerFlow, find_bins, log_slope, wrap
 
 
-def inverse_rational_quadratic(y, widths, heights, left, right, bound, min_fraction, min_derivative):
+def inverse_rational_quadratic(y, *shape):
     """Invert splines at y, (batch, dims); arguments as for rational_quadratic(). Returns x and log dx/dy."""
-    bins = widths.shape[-1]
-    offset = math.log(math.expm1(1 - min_derivative))
-    widths = 2 * bound * (min_fraction + (1 - min_fraction * bins) * F.softmax(widths, -1))
-    heights = 2 * bound * (min_fraction + (1 - min_fraction * bins) * F.softmax(heights, -1))
-    x_knots = F.pad(torch.cumsum(widths, -1), (1, 0)) - bound
-    y_knots = F.pad(torch.cumsum(heights, -1), (1, 0)) - bound
-    inside = y.clamp(-bound, bound)
-    index = torch.searchsorted(y_knots[..., 1:-1].detach().contiguous(), inside[..., None], right=True)
-    w, h = widths.gather(-1, index)[..., 0], heights.gather(-1, index)[..., 0]
-    x0, y0 = x_knots.gather(-1, index)[..., 0], y_knots.gather(-1, index)[..., 0]
-    d0 = min_derivative + F.softplus(left.gather(-1, index)[..., 0] + offset)
-    d1 = min_derivative + F.softplus(right.gather(-1, index)[..., 0] + offset)
-    s = h / w
+    inside, w, h, x0, y0, d0, d1 = find_bins(y, True, *shape)
+    s, rise = h / w, inside - y0
     curvature = d1 + d0 - 2 * s
-    rise = inside - y0
     a, b, c = h * (s - d0) + rise * curvature, h * d0 - rise * curvature, -s * rise
     t = 2 * c / (-b - torch.sqrt((b * b - 4 * a * c).clamp_min(0)))
     u = t * (1 - t)
-    denominator = s + curvature * u
-    log_derivative = torch.log((s / denominator) ** 2 * (d1 * t * t + 2 * s * u + d0 * (1 - t) ** 2))
-    return x0 + t * w, -log_derivative
+    return x0 + t * w, -log_slope(t, u, s, s + curvature * u, d0, d1)
 
 
 class EagerTraining(EagerFlow):

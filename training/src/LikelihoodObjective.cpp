@@ -16,15 +16,10 @@
 using namespace OpenMMFlow;
 using at::Tensor;
 
-static Tensor toTensor(const std::vector<double>& values, at::IntArrayRef shape, at::ScalarType type) {
-    return at::from_blob(const_cast<double*>(values.data()), shape, at::kDouble).to(type, false, true);
-}
-
 /** A part of the data as tensors, which take the place of its arrays: these are gone afterwards. */
 static Frames makeFrames(TrainingData::Part& part, at::ScalarType type) {
-    const Frames frames = {
-        toTensor(part.coordinates, {part.numFrames, (int64_t)part.coordinates.size() / part.numFrames}, type),
-        toTensor(part.weights, {part.numFrames}, type), part.logJacobian};
+    const Frames frames = {asTensor(part.coordinates).view({part.numFrames, -1}).to(type, false, true),
+                           asTensor(part.weights).to(type, false, true), part.logJacobian};
     part.coordinates = {};
     part.weights = {};
     return frames;

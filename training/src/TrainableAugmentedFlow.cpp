@@ -89,9 +89,7 @@ double TrainableAugmentedFlow::computeGradient(Tensor& parameters, const Frames&
     kernel.get().compute((long long)count, joint.data(), worth.data(),
                          options.frameLossWeight / (double)count, logQ.data(), penalty.data(),
                          gradient.data());
-    if (!parameters.grad().defined())
-        parameters.mutable_grad() = at::empty_like(parameters);
-    parameters.mutable_grad().copy_(asTensor(gradient));
+    setGradient(parameters, gradient);
     double sum = 0;
     for (size_t i = 0; i < count; i++)
         sum += worth[i] * (logQ[i] - model.computeLogConditional(&joint[i * jointSize]));

@@ -57,12 +57,6 @@ CoordinateTrainingKernel& TrainableInternalFlow::getKernel(const Tensor& paramet
     return kernel.get();
 }
 
-void TrainableInternalFlow::setGradient(Tensor& parameters) const {
-    if (!parameters.grad().defined())
-        parameters.mutable_grad() = at::empty_like(parameters);
-    parameters.mutable_grad().copy_(asTensor(gradient));
-}
-
 double TrainableInternalFlow::validate(const Tensor& parameters, const Frames& frames) const {
     CoordinateTrainingKernel& kernel = getKernel(parameters);
     const int64_t count = frames.size(), block = 16384;
@@ -91,7 +85,7 @@ double TrainableInternalFlow::computeGradient(Tensor& parameters, const Frames& 
     getKernel(parameters)
         .computeLikelihoodGradient((long long)count, coordinates.data(), worth.data(), logQ.data(),
                                    gradient.data());
-    setGradient(parameters);
+    setGradient(parameters, gradient);
     double sum = 0;
     for (size_t k = 0; k < count; k++)
         sum += worth[k] * logQ[k];
@@ -137,5 +131,5 @@ void TrainableInternalFlow::computePathGradient(Tensor& parameters, const std::v
     getKernel(parameters)
         .computePathGradient((long long)(coordinates.size() / getNumCoordinates()), coordinates.data(),
                              difference.data(), gradient.data());
-    setGradient(parameters);
+    setGradient(parameters, gradient);
 }

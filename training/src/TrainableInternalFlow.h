@@ -33,7 +33,6 @@ public:
 
 private:
     CoordinateTrainingKernel& getKernel(const at::Tensor& parameters) const;
-    void setGradient(at::Tensor& parameters) const;
     Flow flow;
     const InternalFlowModel& model;
     at::ScalarType type;

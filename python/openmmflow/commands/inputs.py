@@ -32,13 +32,18 @@ def load_topology(path):
     return file.topology, file.getPositions(asNumpy=True)
 
 
-def check_elements(system, topology):
-    """Raise OpenMMException if the masses of a System show that its particles are other atoms than a Topology's."""
+def check_particles(system, topology):
+    """Raise OpenMMException if a System has not as many particles as a Topology has atoms."""
     if topology.getNumAtoms() != system.getNumParticles():
         raise OpenMMException(
             f"The topology file has {topology.getNumAtoms()} atoms, the System {system.getNumParticles()} particles: "
             "they must be of the same molecule."
         )
+
+
+def check_elements(system, topology):
+    """Raise OpenMMException if the masses of a System show that its particles are other atoms than a Topology's."""
+    check_particles(system, topology)
     for atom in topology.atoms():
         mass = system.getParticleMass(atom.index)
         if atom.element is None or (mass < HEAVIEST_HYDROGEN) == (atom.element.mass < HEAVIEST_HYDROGEN):

@@ -10,6 +10,7 @@ from openmm import OpenMMException, unit
 from tqdm import tqdm
 
 import openmmflow
+from openmmflow.commands.inputs import check_particles
 from openmmflow.commands.options import platform_properties
 from openmmflow.commands.signals import StopSignals
 from openmmflow.commands.simulation_files import SimulationFiles
@@ -40,11 +41,7 @@ def run_simulation(
     KeyboardInterrupt
         with a sentence, after a signal asked for the end; everything is saved
     """
-    if topology.getNumAtoms() != system.getNumParticles():
-        raise OpenMMException(
-            f"The PDB file has {topology.getNumAtoms()} atoms, the System {system.getNumParticles()} particles: "
-            "they must be of the same molecule."
-        )
+    check_particles(system, topology)
     computed_by = {"platform": platform or "default", "precision": precision}
     settings = complete_settings(system, positions, temperature, settings) | computed_by
     files = SimulationFiles(output, topology, settings)

@@ -5,13 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import types
 
 import numpy as np
 import peroxide
 import pytest
 from click.testing import CliRunner
+from processes import wait_until_written
 
 import openmmflow
 from openmmflow.commands import ensembles, main
@@ -96,9 +96,7 @@ def test_interruption_keeps_the_samples_that_have_arrived(files, annealed, numbe
     process = subprocess.Popen(
         [sys.executable, "-m", "openmmflow", *map(str, command)], stderr=subprocess.PIPE, text=True
     )
-    while not any(path.stat().st_size > 10**5 for path in files.glob("e.safetensors.tmp*")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    wait_until_written(process, lambda: files.glob("e.safetensors.tmp*"))
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130, error

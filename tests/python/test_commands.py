@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import types
 
 import numpy as np
@@ -14,6 +13,7 @@ import openmm
 import peroxide
 import pytest
 from click.testing import CliRunner
+from processes import wait_until_written
 
 import openmmflow
 from openmmflow import plugins
@@ -162,9 +162,7 @@ def test_interruption_keeps_what_was_done(files, number):
     )  # fmt: skip
     # It has begun once a file, temporary or not, grows beside the inputs.
     known = {"flow.safetensors", "system.xml", "topology.pdb"}
-    while not any(path.stat().st_size > 10**5 for path in files.iterdir() if path.name not in known):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    wait_until_written(process, lambda: [path for path in files.iterdir() if path.name not in known])
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130, error

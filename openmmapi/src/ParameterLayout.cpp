@@ -17,6 +17,7 @@ LayerPlace ParameterLayout::addLayer(const string& name, int inputs, int outputs
     LayerPlace layer{inputs, outputs, addTensor(name + ".weight", {outputs, inputs}, bound), 0, hasBias};
     if (hasBias)
         layer.bias = addTensor(name + ".bias", {outputs}, bound);
+    layers.push_back(layer);
     return layer;
 }
 

@@ -3,11 +3,12 @@
 from openmm import OpenMMException
 
 
-def require_atoms_of(topology, ensemble):
-    """Raise OpenMMException unless a topology has as many atoms as an ensemble has particles."""
-    if topology.getNumAtoms() != ensemble.getNumParticles():
+def require_atoms_of(topology, subject):
+    """Raise OpenMMException unless a topology has as many atoms as a flow or an ensemble has particles."""
+    if topology.getNumAtoms() != subject.getNumParticles():
         raise OpenMMException(
-            f"The topology has {topology.getNumAtoms()} atoms, the ensemble {ensemble.getNumParticles()} particles."
+            f"The topology has {topology.getNumAtoms()} atoms, the {type(subject).__name__} "
+            f"{subject.getNumParticles()} particles."
         )
 
 

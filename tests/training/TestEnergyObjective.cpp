@@ -48,6 +48,7 @@ public:
     int getNumCoordinates() const override { return 1; }
     double measure(const double*, vector<double>&, string&) const override { return 0; }
     Tensor getParameters() const override { return at::zeros({1}, at::kDouble); }
+    vector<LayerPlace> getLayers() const override { return {}; }
     shared_ptr<const FlowModel> createModel(const Tensor&) const override { return nullptr; }
     double validate(const Tensor&, const Frames&) const override { return 0; }
     double computeGradient(Tensor&, const Frames&, const vector<int64_t>&, int64_t) const override {

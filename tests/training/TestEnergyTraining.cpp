@@ -46,7 +46,19 @@ WeightedEnsemble sample(const Flow& flow) {
 
 }  // namespace
 
-TEST(EnergyTraining, FindsTheTarget) {
+/** With this optimiser. */
+class EnergyTraining : public testing::TestWithParam<const char*> {
+protected:
+    FlowTrainerOptions makeEnergyOptions() const {
+        FlowTrainerOptions options = ::makeEnergyOptions();
+        options.optimizer = GetParam();
+        return options;
+    }
+};
+
+INSTANTIATE_TEST_SUITE_P(Optimizers, EnergyTraining, testing::Values("adam", "soap"));
+
+TEST_P(EnergyTraining, FindsTheTarget) {
     FlowTrainerOptions options = makeEnergyOptions();
     options.maxSamples = 64 * 700;
     FlowTrainer trainer(makeUntrained(), options);
@@ -73,7 +85,7 @@ TEST(EnergyTraining, FindsTheTarget) {
         EXPECT_NE(description.find(word), string::npos) << word << " in " << description;
 }
 
-TEST(EnergyTraining, ResumesExactly) {
+TEST_P(EnergyTraining, ResumesExactly) {
     const TemporaryFile file;
     const string checkpoint = file;
     FlowTrainerOptions options = makeEnergyOptions();
@@ -89,7 +101,7 @@ TEST(EnergyTraining, ResumesExactly) {
     expectError([&] { trainer.trainOnEnergy(checkpoint); }, "another temperature (300.0, now 310.0)");
 }
 
-TEST(EnergyTraining, ReturnsTheWeightsAtTheEnd) {
+TEST_P(EnergyTraining, ReturnsTheWeightsAtTheEnd) {
     FlowTrainerOptions options = makeEnergyOptions();
     options.validationInterval = 1000;
     options.checkpointInterval = 0;
@@ -116,7 +128,7 @@ TEST(EnergyTraining, ReturnsTheWeightsAtTheEnd) {
     EXPECT_EQ(evaluations, 120 * 64 + 2 * 500);
 }
 
-TEST(EnergyTraining, RecoversFromALearningRateThatIsTooHigh) {
+TEST_P(EnergyTraining, RecoversFromALearningRateThatIsTooHigh) {
     FlowTrainerOptions options = makeEnergyOptions();
     options.learningRate = 0.3;
     options.maxSamples = 64 * 600;
@@ -131,7 +143,7 @@ TEST(EnergyTraining, RecoversFromALearningRateThatIsTooHigh) {
     EXPECT_GT(sample(trained).getEffectiveSampleFraction(), 0.3);
 }
 
-TEST(EnergyTraining, EndsWhenItIsGoodEnough) {
+TEST_P(EnergyTraining, EndsWhenItIsGoodEnough) {
     FlowTrainerOptions options = makeEnergyOptions();
     options.targetEffectiveSampleFraction = 0.01;
     FlowTrainer trainer(makeUntrained(), options);
@@ -183,7 +195,7 @@ TEST(PathGradients, TrainOnData) {
     EXPECT_NE(trained.getMetadata().at("training").find("\"path_gradients\":true"), string::npos);
 }
 
-TEST(EnergyTraining, ErrorsAreExplained) {
+TEST_P(EnergyTraining, ErrorsAreExplained) {
     FlowTrainerOptions options = makeEnergyOptions();
     FlowTrainer trainer(makeUntrained(), options);
     expectError([&] { trainer.trainOnEnergy(); }, "call setTarget() first");

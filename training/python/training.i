@@ -109,7 +109,7 @@ struct FlowTrainerOptions {
     int maxValidationFrames, validationInterval, patience;
     double checkpointInterval;
     int targetInterval, targetSamples;
-    std::string precision;
+    std::string precision, optimizer;
     int threads;
     unsigned int seed;
 };

@@ -15,6 +15,8 @@ void OpenMMFlow::checkOptions(const FlowTrainerOptions& options) {
     require(options.batchSize > 0, "The batch size must be positive.");
     require(options.learningRate > 0 && std::isfinite(options.learningRate),
             "The learning rate must be positive.");
+    require(options.optimizer == "adam" || options.optimizer == "soap",
+            "The optimiser must be \"adam\" or \"soap\".");
     require(options.warmupSteps >= 0, "The number of warm-up steps must not be negative.");
     require(options.maxSamples > 0, "The number of training samples must be positive.");
     require(options.maxEpochs >= 0 && options.timeBudget >= 0,

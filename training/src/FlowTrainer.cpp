@@ -143,14 +143,14 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
                                         const Progress& progress) const {
     const Clock::time_point start = Clock::now();
     const int64_t totalSteps = objective.countSteps();
-    const Optimizer optimizer(options, totalSteps);
+    const Optimizer optimizer(options, trainable->getLayers(), totalSteps);
     std::map<std::string, std::string> identity = describeSchedule(options);
     identity.merge(objective.getIdentity());
     identity["flow"] = flow.getHash();
-    TrainingState state =
-        !checkpoint.empty() && std::filesystem::exists(checkpoint)
-            ? TrainingState::load(checkpoint, identity, trainable->getParameters(), totalSteps)
-            : TrainingState::begin(trainable->getParameters());
+    const TrainingState begun = optimizer.begin(trainable->getParameters());
+    TrainingState state = !checkpoint.empty() && std::filesystem::exists(checkpoint)
+                              ? TrainingState::load(checkpoint, identity, begun, totalSteps)
+                              : begun;
     if (state.step == 0)
         state.recordValidation(objective.validate(state), objective.hasBest());
     const int64_t firstStep = state.step;

@@ -23,8 +23,33 @@ const double farAbove = 20;
 const int64_t maxHighInARow = 10, maxRelapses = 10;
 /** How fast what is usual follows the objective, per step. */
 const double usualRate = 0.02;
+const double epsilon = 1e-8;
+/** How fast the averages of SOAP follow the gradient, per step, and how many steps its bases are kept. */
+const double curvatureRate = 0.05;
+const int64_t basisInterval = 10;
+
+/** Adam on the parameters that are given, whose gradient is divided by a number first. */
+void takeFusedStep(Tensor parameters, Tensor gradient, TrainingState& state, double learningRate,
+                   double firstDecay, double secondDecay, double divisor) {
+    Tensor count = at::full({}, (double)state.optimizerSteps, at::kFloat);
+    Tensor scale = at::full({}, divisor, at::kFloat);
+    std::vector<Tensor> weights{parameters}, gradients{gradient}, first{state.firstMoment},
+        second{state.secondMoment}, none, counts{count};
+    at::_fused_adam_(weights, gradients, first, second, none, counts, learningRate, firstDecay, secondDecay,
+                     0.0, epsilon, false, false, scale, std::nullopt);
+}
 
 }  // namespace
+
+Optimizer::Optimizer(const FlowTrainerOptions& options, const std::vector<LayerPlace>& layers,
+                     int64_t totalSteps)
+    : options(options),
+      kronecker(options.optimizer == "soap" ? layers : std::vector<LayerPlace>()),
+      totalSteps(totalSteps) {}
+
+TrainingState Optimizer::begin(const Tensor& parameters) const {
+    return TrainingState::begin(parameters, kronecker.getSize());
+}
 
 double Optimizer::getLearningRate(const TrainingState& state) const {
     const double cosine = 0.5 * (1 + std::cos(M_PI * (double)state.step / (double)totalSteps));
@@ -37,9 +62,8 @@ double Optimizer::getLearningRate(const TrainingState& state) const {
 void Optimizer::update(TrainingState& state) const {
     c10::NoGradGuard noGradient;
     const double learningRate = getLearningRate(state);
-    Tensor gradient = state.parameters.grad();
-    const double divisor =
-        GradientFilter(options).getDivisor(gradient.norm().item<double>(), state.gradientNorms);
+    const double norm = state.parameters.grad().norm().item<double>();
+    const double divisor = GradientFilter(options).getDivisor(norm, state.gradientNorms);
     if (!std::isfinite(divisor)) {
         state.skippedSteps++;
         state.skippedInARow++;
@@ -51,15 +75,36 @@ void Optimizer::update(TrainingState& state) const {
     }
     state.skippedInARow = 0;
     state.optimizerSteps++;
-    Tensor count = at::full({}, (double)state.optimizerSteps, at::kFloat);
-    Tensor scale = at::full({}, divisor, at::kFloat);
-    std::vector<Tensor> parameters{state.parameters}, gradients{gradient}, first{state.firstMoment},
-        second{state.secondMoment}, none, counts{count};
-    at::_fused_adam_(parameters, gradients, first, second, none, counts, learningRate, 0.9, 0.999, 0.0, 1e-8,
-                     false, false, scale, std::nullopt);
+    if (options.optimizer == "soap")
+        takeSoapStep(state, learningRate, divisor);
+    else
+        takeAdamStep(state, learningRate, divisor);
     // At the beginning the average is short, so that it forgets the initial weights.
     double decay = std::min(options.averagingDecay, (1.0 + state.step) / (10.0 + state.step));
     state.average.lerp_(state.parameters, 1 - decay);
+}
+
+void Optimizer::takeAdamStep(TrainingState& state, double learningRate, double divisor) const {
+    takeFusedStep(state.parameters, state.parameters.grad(), state, learningRate, 0.9, 0.999, divisor);
+}
+
+void Optimizer::takeSoapStep(TrainingState& state, double learningRate, double divisor) const {
+    const Tensor gradient = state.parameters.grad() / divisor;
+    if (state.optimizerSteps == 1) {
+        state.curvature.zero_();
+        kronecker.average(state.curvature, gradient, 1);
+        kronecker.solve(state.bases, state.curvature);
+    }
+    Tensor change = at::zeros_like(gradient);
+    // The second moment forgets faster than that of Adam, since it is of bases that change.
+    takeFusedStep(change, kronecker.rotate(gradient, state.bases), state, learningRate, 0.95, 0.99, 1);
+    state.parameters.add_(kronecker.rotateBack(change, state.bases));
+    kronecker.average(state.curvature, gradient, curvatureRate);
+    if (state.optimizerSteps % basisInterval == 0) {
+        const Tensor moment = kronecker.rotateBack(state.firstMoment, state.bases);
+        kronecker.refine(state.bases, state.curvature);
+        state.firstMoment.copy_(kronecker.rotate(moment, state.bases));
+    }
 }
 
 void Optimizer::guard(TrainingState& state, double objective) const {

@@ -1,17 +1,25 @@
 #ifndef OPENMMFLOW_OPTIMIZER_H_
 #define OPENMMFLOW_OPTIMIZER_H_
 
+#include "KroneckerBases.h"
 #include "TrainingState.h"
 #include "openmmflow/FlowTrainer.h"
 
 namespace OpenMMFlow {
 
-/** Changes the weights of a run step by step: Adam, and the moving average. */
+/**
+ * Changes the weights of a run step by step, by Adam (Kingma and Ba 2015, arXiv 1412.6980) or, in the bases
+ * that KroneckerBases finds, by SOAP (Vyas et al. 2024, arXiv 2409.11321); and their moving average.
+ */
 class Optimizer {
 public:
-    /** @param totalSteps   how many steps the run has, which the learning rate depends on */
-    Optimizer(const FlowTrainerOptions& options, int64_t totalSteps)
-        : options(options), totalSteps(totalSteps) {}
+    /**
+     * @param layers       the places of the weight matrices
+     * @param totalSteps   how many steps the run has, which the learning rate depends on
+     */
+    Optimizer(const FlowTrainerOptions& options, const std::vector<LayerPlace>& layers, int64_t totalSteps);
+    /** Get the state that a run with these weights begins in. */
+    TrainingState begin(const at::Tensor& parameters) const;
     /** Get the learning rate of the next step. */
     double getLearningRate(const TrainingState& state) const;
     /**
@@ -30,7 +38,11 @@ public:
     void guard(TrainingState& state, double objective) const;
 
 private:
+    void takeAdamStep(TrainingState& state, double learningRate, double divisor) const;
+    void takeSoapStep(TrainingState& state, double learningRate, double divisor) const;
     FlowTrainerOptions options;
+    /** Of no matrices, unless the optimiser is SOAP. */
+    KroneckerBases kronecker;
     int64_t totalSteps;
 };
 

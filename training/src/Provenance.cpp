@@ -15,7 +15,8 @@ using namespace OpenMMFlow;
 using Json = nlohmann::ordered_json;
 
 static Json scheduleToJson(const FlowTrainerOptions& options) {
-    return {{"batch_size", options.batchSize},
+    return {{"optimizer", options.optimizer},
+            {"batch_size", options.batchSize},
             {"learning_rate", options.learningRate},
             {"warmup_steps", options.warmupSteps},
             {"initial_learning_rate", options.initialLearningRate},

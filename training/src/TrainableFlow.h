@@ -10,6 +10,7 @@
 
 #include "openmmflow/FlowTrainer.h"
 #include "openmmflow/internal/FlowModel.h"
+#include "openmmflow/internal/ParameterLayout.h"
 
 namespace OpenMMFlow {
 
@@ -56,6 +57,8 @@ public:
                            std::string& violation) const = 0;
     /** Get the parameters of the flow, as one flat tensor. */
     virtual at::Tensor getParameters() const = 0;
+    /** Get the places of the weight matrices among them. */
+    virtual std::vector<LayerPlace> getLayers() const = 0;
     virtual std::shared_ptr<const FlowModel> createModel(const at::Tensor& parameters) const = 0;
     /** Compute the average over frames of the negative log density of their coordinates, by weight. */
     virtual double validate(const at::Tensor& parameters, const Frames& frames) const = 0;

@@ -43,6 +43,19 @@ Tensor TrainableInternalFlow::getParameters() const {
     return at::tensor(model.getParameters()).to(type);
 }
 
+std::vector<LayerPlace> TrainableInternalFlow::getLayers() const {
+    std::vector<LayerPlace> layers;
+    for (const InternalFlowModel::CouplingPlace& coupling : model.getPlaces()) {
+        layers.push_back(coupling.input);
+        for (const auto& [first, second] : coupling.blocks) {
+            layers.push_back(first);
+            layers.push_back(second);
+        }
+        layers.push_back(coupling.output);
+    }
+    return layers;
+}
+
 std::shared_ptr<const FlowModel> TrainableInternalFlow::createModel(const Tensor& parameters) const {
     return model.withParameters(toVector(parameters));
 }

@@ -19,6 +19,7 @@ public:
     double measure(const double* frame, std::vector<double>& coordinates,
                    std::string& violation) const override;
     at::Tensor getParameters() const override;
+    std::vector<LayerPlace> getLayers() const override;
     std::shared_ptr<const FlowModel> createModel(const at::Tensor& parameters) const override;
     double validate(const at::Tensor& parameters, const Frames& frames) const override;
     double computeGradient(at::Tensor& parameters, const Frames& frames, const std::vector<int64_t>& batch,

@@ -14,7 +14,7 @@ using OpenMM::OpenMMException;
 
 namespace {
 
-const char* const FORMAT = "openmm-flow training checkpoint 4";
+const char* const FORMAT = "openmm-flow training checkpoint 5";
 
 /** Calls visit(name, member) for each tensor of a state. */
 template <typename State, typename Visit>
@@ -24,6 +24,8 @@ void forEachTensor(State& state, Visit visit) {
     visit("second_moment", state.secondMoment);
     visit("average", state.average);
     visit("best", state.best);
+    visit("curvature", state.curvature);
+    visit("bases", state.bases);
 }
 
 /** Calls visit(member) for each number of a state. Those that count or are yes or no are integers. */
@@ -87,13 +89,15 @@ void readNumber(const TensorFile& file, double value, Integer& number) {
 
 }  // namespace
 
-TrainingState TrainingState::begin(const Tensor& parameters) {
+TrainingState TrainingState::begin(const Tensor& parameters, int64_t numBases) {
     TrainingState state;
     state.parameters = parameters.clone();
     state.firstMoment = at::zeros_like(parameters);
     state.secondMoment = at::zeros_like(parameters);
     state.average = parameters.clone();
     state.best = parameters.clone();
+    state.curvature = at::zeros({numBases}, parameters.options());
+    state.bases = at::zeros({numBases}, parameters.options());
     return state;
 }
 
@@ -137,7 +141,7 @@ void TrainingState::save(const std::string& path, const std::map<std::string, st
 }
 
 TrainingState TrainingState::load(const std::string& path, const std::map<std::string, std::string>& identity,
-                                  const Tensor& parameters, int64_t totalSteps) {
+                                  const TrainingState& begun, int64_t totalSteps) {
     TensorFile file = TensorFile::load(path);
     const auto& metadata = file.getMetadata();
     auto format = metadata.find("format");
@@ -148,10 +152,10 @@ TrainingState TrainingState::load(const std::string& path, const std::map<std::s
     if (!differences.empty())
         throw OpenMMException(path + " is the checkpoint of a run with another " + differences
                               + "; delete it or name another file to start anew.");
-    TrainingState state = begin(parameters);
+    TrainingState state = begun;
     forEachTensor(state, [&](const char* name, Tensor& tensor) {
-        std::vector<double> values = file.getReals(name, {parameters.numel()});
-        tensor = at::tensor(values, at::kDouble).to(parameters.scalar_type());
+        std::vector<double> values = file.getReals(name, {tensor.numel()});
+        tensor = at::tensor(values, at::kDouble).to(tensor.scalar_type());
     });
     int64_t count = 0;
     forEachNumber(state, [&](auto&) { count++; });

@@ -15,9 +15,11 @@ namespace OpenMMFlow {
 
 /** Everything that the rest of a training run depends on. */
 struct TrainingState {
-    /** Flat tensors: the weights, the two moments of Adam, the average of the weights, and the best such
-     * average. */
+    /** Flat tensors: the weights, the two moments of the optimiser, the average of the weights, and the best
+     * such average. */
     at::Tensor parameters, firstMoment, secondMoment, average, best;
+    /** Flat tensors: the averages that KroneckerBases takes, and its bases. */
+    at::Tensor curvature, bases;
     /** Of the gradients of the latest steps. */
     std::vector<double> gradientNorms;
     int64_t step = 0, skippedSteps = 0, skippedInARow = 0, bestStep = 0, validationsSinceBest = 0;
@@ -39,7 +41,7 @@ struct TrainingState {
     double seconds = 0;
     bool finished = false;
 
-    static TrainingState begin(const at::Tensor& parameters);
+    static TrainingState begin(const at::Tensor& parameters, int64_t numBases);
     /** The average over the steps since the last validation; NaN if there were none. */
     double getTrainingNLL() const { return trainingNLLSum / (double)trainingNLLCount; }
     /** Note the objective of the averaged weights, and keep these if they are the best so far, or
@@ -54,13 +56,13 @@ struct TrainingState {
     /**
      * Read from a file.
      *
-     * @param parameters   a tensor of the shape and type of the parameters
+     * @param begun        the state that the run began in
      * @param totalSteps   how many steps the run has at most
      * @throws OpenMM::OpenMMException if the file is damaged, or its identity another one: the message names
      * what differs
      */
     static TrainingState load(const std::string& path, const std::map<std::string, std::string>& identity,
-                              const at::Tensor& parameters, int64_t totalSteps);
+                              const TrainingState& begun, int64_t totalSteps);
 
 private:
     bool isConsistent(int64_t totalSteps) const;

@@ -83,6 +83,13 @@ seed_option = click.option(
 )
 
 
+def count_option(default, text):
+    """Return -n/--count."""
+    return click.option(
+        "-n", "--count", type=click.IntRange(min=1), default=default, show_default=True, help=text
+    )
+
+
 def sample_range_options(count, text="How many samples."):
     """Return -n/--count with a default, --seed and --first."""
 
@@ -94,10 +101,7 @@ def sample_range_options(count, text="How many samples."):
             show_default=True,
             help="Index of the first sample, to share the samples of one seed among machines.",
         )(command)
-        command = seed_option(command)
-        return click.option(
-            "-n", "--count", type=click.IntRange(min=1), default=count, show_default=True, help=text
-        )(command)
+        return count_option(count, text)(seed_option(command))
 
     return add
 

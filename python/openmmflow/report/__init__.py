@@ -1,20 +1,16 @@
 """A weighted ensemble as one page: how good it is, pictures, and how it compares with reference data."""
 
-import base64
-import io
-import re
 import warnings
 from pathlib import Path
 
-import jinja2
-import matplotlib.pyplot as plt
 import numpy as np
 from openmm import OpenMMException, unit
 
 import openmmflow
 from openmmflow.printable import printable
 from openmmflow.report import figures, tables
-from openmmflow.report.histograms import torsion_histogram
+from openmmflow.report.histograms import relative_weights, torsion_histogram
+from openmmflow.report.pages import save_figure, write_page
 from openmmflow.report.reference import read_reference
 from openmmflow.report.states import RAMACHANDRAN_STATES
 from openmmflow.report.torsions import MAX_TORSIONS, find_ramachandran, find_rotors, measure
@@ -65,7 +61,7 @@ def write_report(ensemble, topology, folder, reference=None, states=None, load_p
         )
 
     angles = {torsion.name: measure(ensemble.positions, torsion) for torsion in torsions}
-    weights = _relative_weights(ensemble.log_weights)
+    weights = relative_weights(ensemble.log_weights)
     histograms = {name: _curves(weights, values) for name, values in angles.items()}
     cautions = [] if weights.any() else ["No sample has a positive weight: only the proposals are shown."]
     cautions += reference.unmatched(histograms, states) if reference else []
@@ -85,22 +81,8 @@ def write_report(ensemble, topology, folder, reference=None, states=None, load_p
     if states and angles:
         page["states"], page["origin"] = tables.free_energies(ensemble, states, angles, reference)
     drawn = _figures(ensemble, energies, pairs, angles, histograms, weights, reference)
-    page["figures"] = [_save(folder, *figure) for figure in drawn]
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("openmmflow", "report"), autoescape=True)
-    path = folder / "report.html"
-    temporary = folder / "report.html.part"
-    temporary.write_text(environment.get_template("report.html").render(page), encoding="utf-8")
-    temporary.replace(path)
-    return path
-
-
-def _relative_weights(log_weights):
-    """Return weights relative to the largest one: all zero if there is no positive one."""
-    largest = np.max(log_weights)
-    if not np.isfinite(largest):
-        return np.zeros(len(log_weights))
-    with np.errstate(over="ignore"):
-        return np.exp(log_weights - largest)
+    page["figures"] = [save_figure(folder, *figure) for figure in drawn]
+    return write_page(folder, "report.html", page)
 
 
 def _curves(weights, *angles):
@@ -150,22 +132,6 @@ def _figures(ensemble, energies, pairs, angles, histograms, weights, reference):
         if positive.any()
         else "Not drawn: no proposal has a positive weight.",
     )
-
-
-def _save(folder, title, figure, caption):
-    """Write a figure as a PNG file, and return what the page shows of it."""
-    # Names of residues and atoms may hold anything.
-    path = folder / f"{re.sub('[^a-z0-9]+', '-', title.lower())}.png"
-    if figure is None:
-        # That of an earlier report would be taken for this one's.
-        path.unlink(missing_ok=True)
-        return {"title": title, "caption": caption, "data": None}
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110)
-    plt.close(figure)
-    data = buffer.getvalue()
-    path.write_bytes(data)
-    return {"title": title, "caption": caption, "data": base64.b64encode(data).decode()}
 
 
 def _provenance(ensemble):

@@ -113,6 +113,19 @@ def weights(log_weights, count):
     return figure
 
 
+def log_weights(curves):
+    """Draw the distributions of log weights, relative to the average weight; curves maps a name to log weights."""
+    figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
+    for name, values in curves.items():
+        scaled = values - values.max()
+        scaled -= np.log(np.mean(np.exp(scaled)))
+        counts, edges = np.histogram(np.clip(scaled, np.quantile(scaled, 0.005), None), bins=80)
+        ax.stairs(counts / len(values) / np.diff(edges), edges, label=name, baseline=None)
+    ax.set(xlabel="log weight, relative to the average weight", ylabel="density", yscale="log")
+    ax.legend()
+    return figure
+
+
 def _style(label):
     color = {"proposals": PROPOSAL, "reweighted": REWEIGHTED, "reference": REFERENCE}[label]
     return {"color": color, "linestyle": "--" if label == "reference" else "-", "linewidth": 1.4}

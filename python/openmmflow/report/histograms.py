@@ -6,6 +6,15 @@ import numpy as np
 BINS = 36
 
 
+def relative_weights(log_weights):
+    """Return weights relative to the largest one: all zero if there is no positive one."""
+    largest = np.max(log_weights)
+    if not np.isfinite(largest):
+        return np.zeros(len(log_weights))
+    with np.errstate(over="ignore"):
+        return np.exp(log_weights - largest)
+
+
 def torsion_histogram(*angles, weights=None):
     """Return the histogram of one torsion or two, in degrees, normalised to sum 1, without NaN angles."""
     stacked = np.stack(angles, axis=1)
@@ -14,6 +23,20 @@ def torsion_histogram(*angles, weights=None):
     counts = np.histogramdd(stacked[finite], BINS, [(-180, 180)] * len(angles), weights=weights)[0]
     total = counts.sum()
     return counts / total if total > 0 else counts
+
+
+def histogram_variances(*angles, weights):
+    """Return the variance of each bin of torsion_histogram() of independent samples with importance weights."""
+    weights = weights / weights.sum()
+    share = torsion_histogram(*angles, weights=weights)
+    # Of weighted averages of (in the bin or not) minus the share.
+    squares = torsion_histogram(*angles, weights=weights**2) * np.sum(weights**2)
+    return np.maximum(squares * (1 - 2 * share) + share**2 * np.sum(weights**2), 0)
+
+
+def total_variation_noise(first_variances, second_variances):
+    """Return the expected total variation of two histograms of the same distribution, from the variances of bins."""
+    return 0.5 * float(np.sqrt(2 / np.pi * (first_variances + second_variances)).sum())
 
 
 def total_variation(first, second):

@@ -9,7 +9,7 @@ import numpy as np
 from openmm import OpenMMException
 
 from openmmflow.npz import read_npz
-from openmmflow.report.histograms import BINS, torsion_histogram
+from openmmflow.report.histograms import BINS, histogram_variances, torsion_histogram
 from openmmflow.report.states import assign, frame_free_energies
 from openmmflow.report.torsions import measure
 
@@ -23,6 +23,10 @@ class Reference:
     """For each torsion, its histogram, normalised to sum 1."""
     ramachandran: np.ndarray | None = None
     """The histogram of (phi, psi), phi first."""
+    ramachandran_variances: np.ndarray | None = None
+    """Of its bins."""
+    positions: np.ndarray | None = None
+    """The frames, (count, N, 3) in nm."""
     energies: np.ndarray | None = None
     """Potential energies in kJ/mol."""
     mean_energy: str = ""
@@ -74,11 +78,14 @@ def read_reference(path, load_positions, torsions, states, num_particles, temper
             f"The reference data in {path} have shape {positions.shape} where (count, {num_particles}, 3) is needed."
         )
     values = {torsion.name: measure(positions, torsion) for torsion in torsions}
-    reference = Reference(Path(path).name)
+    reference = Reference(Path(path).name, positions=positions)
     histograms = {name: torsion_histogram(angles) for name, angles in values.items()}
     reference.torsions = {name: histogram for name, histogram in histograms.items() if histogram.any()}
     if {"phi", "psi"} <= reference.torsions.keys():
         reference.ramachandran = torsion_histogram(values["phi"], values["psi"])
+        reference.ramachandran_variances = histogram_variances(
+            values["phi"], values["psi"], weights=np.ones(len(positions))
+        )
     if states and values:
         assigned = assign(states, values)
         counts = np.bincount(assigned[assigned >= 0], minlength=len(states))
@@ -98,6 +105,19 @@ def read_reference(path, load_positions, torsions, states, num_particles, temper
     return reference
 
 
+def _summary_variances(summary, counts):
+    """Return the variances of the bins of a summary's histogram: from their errors if it has them, else from how many
+    independent energies there were, or frames."""
+    frames = counts.sum()
+    if "ramachandran_standard_errors" in summary:
+        errors = np.array(summary["ramachandran_standard_errors"], dtype=float)
+        if errors.shape != counts.shape:
+            raise ValueError("errors of another shape than the histogram")
+        return (errors / frames) ** 2
+    share = counts / frames
+    return share * (1 - share) / summary.get("potential_energy_kJ_mol", {}).get("effective_samples", frames)
+
+
 def _read_summary(path, temperature):
     try:
         summary = json.loads(Path(path).read_text())
@@ -106,8 +126,10 @@ def _read_summary(path, temperature):
             raise ValueError(f"a histogram of shape {counts.shape} where ({BINS}, {BINS}) is needed")
         if not (counts >= 0).all() or not 0 < counts.sum() < np.inf:
             raise ValueError("a histogram whose counts are not positive numbers")
+        reference_variances = _summary_variances(summary, counts)
         own_temperature = float(summary.get("temperature_K", temperature))
         reference = Reference(Path(path).name, ramachandran=counts / counts.sum())
+        reference.ramachandran_variances = reference_variances
         reference.torsions = {
             "phi": reference.ramachandran.sum(axis=1),
             "psi": reference.ramachandran.sum(axis=0),

@@ -24,13 +24,13 @@ def diagnostics(ensemble, energies, reference):
         ),
         (
             "Pareto k",
-            _pareto_k(ensemble.pareto_k),
+            pareto_k(ensemble.pareto_k),
             f"tail of the weights; above {PARETO_LIMIT} averages are not reliable",
             not ensemble.pareto_k <= PARETO_LIMIT,
         ),
         (
             "log Z",
-            _estimate(*ensemble.log_partition_function, digits=4),
+            estimate(*ensemble.log_partition_function, digits=4),
             "average weight; only differences at equal N mean anything",
             False,
         ),
@@ -42,7 +42,7 @@ def diagnostics(ensemble, energies, reference):
         ),
         (
             "Potential energy",
-            _estimate(*ensemble.expectation(energies), unit=" kJ/mol"),
+            estimate(*ensemble.expectation(energies), unit=" kJ/mol"),
             "average in the target" + (f"; reference {expected}" if expected else ""),
             False,
         ),
@@ -102,11 +102,11 @@ def free_energies(ensemble, states, angles, reference):
             row |= {"deviation": "missing", "bad": True}
         if index in populated:
             found = ensemble.free_energy_difference(assigned == origin, assigned == index)
-            row["value"] = "0" if index == origin else _estimate(*found)
+            row["value"] = "0" if index == origin else estimate(*found)
         if name not in known or not shared:
             continue
         expected = known[name][0] - zero, float(np.hypot(known[name][1], zero_error))
-        row["reference"] = "0" if index == origin else _estimate(*expected)
+        row["reference"] = "0" if index == origin else estimate(*expected)
         error = float(np.hypot(found[1], expected[1])) if index in populated and index != origin else 0
         if error > 0:
             deviation = (found[0] - expected[0]) / error
@@ -114,14 +114,16 @@ def free_energies(ensemble, states, angles, reference):
     return rows, names[origin]
 
 
-def _estimate(value, error, digits=3, unit=""):
+def estimate(value, error, digits=3, unit=""):
+    """Return a value and its standard error as text."""
     if not np.isfinite(value):
         return UNKNOWN
     shown = f"{error:.{digits}f}" if np.isfinite(error) else f"({UNKNOWN})"
     return f"{value:.{digits}f} \u00b1 {shown}{unit}"
 
 
-def _pareto_k(k):
+def pareto_k(k):
+    """Return Pareto k as text."""
     if np.isfinite(k):
         return f"{k:.2f}"
     return "all weights are equal" if k < 0 else f"{UNKNOWN}: too few different weights"

@@ -78,6 +78,23 @@ def test_an_interrupted_run_continues(run, energy_config, folder, monkeypatch):
     assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
 
 
+def test_runs_that_are_killed_end_with_the_same_weights(run, energy_config, folder):
+    settings = yaml.safe_load(energy_config.read_text())
+    settings["training"] |= {"max_samples": 400_000, "checkpoint_interval": 0, "optimizer": "soap"}
+    energy_config.write_text(yaml.safe_dump(settings))
+    assert run("--config", energy_config).exit_code == 0
+    expected = openmmflow.Flow.load(folder / "trained.safetensors").hash
+    (folder / "trained.safetensors").unlink()
+    program = Path(__file__).with_name("killed_runs.py")
+    command = [sys.executable, str(program), "20", "--config", str(energy_config)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
+    # Being killed while it writes leaves a temporary file.
+    left = {path.name for path in folder.iterdir() if ".tmp-" not in path.name}
+    assert left == {"system.xml", "topology.pdb", "data.npz", "train.yaml", "trained.safetensors"}
+
+
 def test_from_python():
     system = peroxide.make_system()
     flow = openmmflow.createInternalFlow(

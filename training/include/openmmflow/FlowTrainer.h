@@ -15,9 +15,12 @@ namespace OpenMMFlow {
 
 /** How a Flow is trained. The defaults suit a molecule of a few dozen atoms and some 100,000 frames. */
 struct FlowTrainerOptions {
+    /** "adam" (Kingma and Ba 2015, arXiv 1412.6980), or "soap" (Vyas et al. 2024, arXiv 2409.11321): Adam in
+     * the bases where the entries of the gradient of each weight matrix are nearly uncorrelated. */
+    std::string optimizer = "adam";
     /** The number of frames or proposals in one step of the optimiser. */
     int batchSize = 512;
-    /** The largest learning rate of Adam, reached after the warm-up. */
+    /** The largest learning rate, reached after the warm-up. */
     double learningRate = 1e-3;
     /** The number of steps over which the learning rate rises linearly from the initial one. */
     int warmupSteps = 200;
@@ -129,8 +132,7 @@ struct FlowTrainerProgress {
 };
 
 /**
- * A FlowTrainer fits a Flow to configurations by maximum likelihood, or to a System without any, with Adam
- * (Kingma and Ba 2015, arXiv 1412.6980).
+ * A FlowTrainer fits a Flow to configurations by maximum likelihood, or to a System without any.
  *
  * On data, some of these are held out, in whole blocks, and the result is the exponential moving average of
  * the weights at the step where its likelihood of these was best: never worse, on these, than the flow to

@@ -79,8 +79,6 @@ public:
     int getNumFeatures() const { return configuration.attentionHeads * configuration.keySize; }
     /** Get the number of parameters of the function of one coordinate. */
     int getParametersPerCoordinate() const;
-
-protected:
     const ParameterLayout& getLayout() const override { return places.layout; }
 
 private:

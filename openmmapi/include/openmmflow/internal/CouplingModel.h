@@ -54,6 +54,8 @@ public:
         const std::vector<double>& parameters) const = 0;
     /** Whether the density does not depend on orientation. */
     virtual bool isRotationInvariant() const = 0;
+    /** Get the names and places of the parameters. */
+    virtual const ParameterLayout& getLayout() const = 0;
 
 protected:
     /** @param description   what errors call the model, such as "equivariant coupling flow" */
@@ -68,7 +70,6 @@ protected:
                       const std::function<void(const std::string&, const CloudSets&)>& addCoupling) const;
     void createParameters(const ParameterLayout& layout, unsigned seed);
     void setParameters(const ParameterLayout& layout, const std::vector<double>& values);
-    virtual const ParameterLayout& getLayout() const = 0;
 
 private:
     std::string description;

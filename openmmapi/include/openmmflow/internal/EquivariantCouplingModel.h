@@ -95,8 +95,6 @@ public:
     int getParametersPerCoordinate() const;
     /** Get how many vectors of a particle a coupling's network moves. */
     int getNumVectors(const CouplingPlace& coupling) const;
-
-protected:
     const ParameterLayout& getLayout() const override { return places.layout; }
 
 private:

@@ -44,6 +44,8 @@ public:
     size_t getNumParameters() const { return size; }
     /** Get the number of values of each tensor, in the order in which they stand in the array. */
     std::vector<int64_t> getSizes() const;
+    /** Get the layers, in the order in which they were added. */
+    const std::vector<LayerPlace>& getLayers() const { return layers; }
     std::vector<double> createInitialValues(unsigned seed) const;
     std::vector<double> read(const TensorFile& file) const;
     void write(TensorFile& file, const std::vector<double>& values) const;
@@ -56,6 +58,7 @@ private:
         double bound;
     };
     std::vector<Tensor> tensors;
+    std::vector<LayerPlace> layers;
     size_t size = 0;
 };
 

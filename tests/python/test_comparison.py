@@ -1,0 +1,141 @@
+"""`openmm-flow report --compare`."""
+
+import json
+import re
+
+import numpy as np
+import peroxide
+import pytest
+from click.testing import CliRunner
+from conftest import SMALL
+
+import openmmflow
+from openmmflow.commands import main
+from openmmflow.report.comparison import clipped_effective_fraction, evidence_upper_bound
+from openmmflow.report.histograms import (
+    histogram_variances,
+    torsion_histogram,
+    total_variation,
+    total_variation_noise,
+)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["report", *map(str, arguments)])
+
+
+@pytest.fixture
+def compare(files, topology):
+    """The command on two flows of hydrogen peroxide, as a function of further arguments."""
+    data = peroxide.make_positions(2000, seed=1)
+    wide = openmmflow.createInternalFlow(topology, data[0], **SMALL)
+    stage = {"objective": "test", "steps": 1200, "energy_evaluations": 5000, "seconds": 90}
+    wide.withMetadata("training", json.dumps([stage])).save(files / "wide.safetensors")
+    flows = files / "flow.safetensors", files / "wide.safetensors"
+    common = "--compare", "--topology", files / "topology.pdb", "--system", files / "system.xml", "-T", 300
+    return lambda *arguments: run(*flows, *common, "-o", files / "page", "-n", 12000, *arguments)
+
+
+def test_rows_are_those_of_the_ensembles(compare, files, sampler):
+    frames = files / "reference.npz"
+    # The torsion is not drawn from the target, which no flow minds.
+    np.savez(frames, positions=peroxide.make_positions(3000, seed=5))
+    result = compare("--reference", frames)
+    assert result.exit_code == 0, result.output
+    first, second = re.split(r"\n\S*wide.safetensors\n", result.output)
+    ensemble = sampler.sample(12000)
+    for text, part in (("10,000", ensemble.slice(0, 10000)), ("12,000", ensemble)):
+        found = float(re.search(rf"Effective of {text} +(\S+)%, k", first)[1])
+        assert found == pytest.approx(100 * part.effective_sample_fraction, abs=0.1)
+    # The scales of the other flow are guessed, not measured.
+    assert float(re.search(r"Effective of 12,000 +(\S+)%", second)[1]) < 0.5 * found
+    exact = peroxide.log_partition_function()
+    values = {
+        name: tuple(map(float, re.search(rf"{name} +(\S+) ± ([0-9.]+)", first).groups()))
+        for name in ("log Z", "ELBO")
+    }
+    assert abs(values["log Z"][0] - exact) < 4 * values["log Z"][1]
+    assert values["ELBO"][0] < exact
+    assert "Training 1" not in first
+    assert "test: 1,200 steps, 5,000 energies, 2 minutes" in second
+    page = (files / "page" / "comparison.html").read_text()
+    assert page.count("data:image/png") == 1 and "wide.safetensors" in page and "Effective of 12,000" in page
+    assert (files / "page" / "weights.png").stat().st_size > 1000
+
+
+def test_bounds_enclose_log_z(sampler):
+    exact = peroxide.log_partition_function()
+    ensemble = sampler.sample(20000, seed=3)
+    # Samples of the target itself: those of the flow, resampled.
+    frames = ensemble.resample(20000, seed=4).positions
+    value, error, lost = evidence_upper_bound(sampler, frames)
+    assert lost == 0 and 0 < error < 0.1
+    assert exact < value < exact + 1
+    # Against the average of the same quantity over the flow's own samples.
+    expected = ensemble.expectation(ensemble.log_weights)
+    assert abs(value - expected[0]) < 4 * np.hypot(error, expected[1])
+
+
+def test_clipping_raises_the_effective_fraction():
+    rng = np.random.default_rng(0)
+    log_weights = np.append(rng.normal(0, 0.1, 99_990), np.full(10, 8.0))
+    weights = np.exp(log_weights)
+    fraction = weights.sum() ** 2 / (weights**2).sum() / len(weights)
+    assert fraction < 0.2
+    # The ten largest of 100,000 are the tenth largest then, which is as large.
+    assert clipped_effective_fraction(log_weights) == pytest.approx(fraction)
+    log_weights[-10] = 0.4
+    assert clipped_effective_fraction(log_weights) > 0.98
+    assert clipped_effective_fraction(np.full(10, -np.inf)) == 0
+
+
+def test_noise_is_the_distance_of_samples_of_one_distribution():
+    rng = np.random.default_rng(0)
+    distances, noises = [], []
+    for _ in range(20):
+        phi, psi = rng.normal(-60, 40, (2, 20_000))
+        weights = rng.exponential(size=20_000)
+        other = rng.normal(-60, 40, (2, 5_000))
+        equal = np.ones(5_000)
+        distances.append(
+            total_variation(torsion_histogram(phi, psi, weights=weights), torsion_histogram(*other))
+        )
+        noises.append(
+            total_variation_noise(
+                histogram_variances(phi, psi, weights=weights), histogram_variances(*other, weights=equal)
+            )
+        )
+    assert np.mean(distances) == pytest.approx(np.mean(noises), rel=0.1)
+
+
+def test_alanine_dipeptide(tmp_path, dipeptide):
+    from conftest import DIPEPTIDE
+
+    result = run(
+        DIPEPTIDE / "flow-small.safetensors", "--compare", "--topology", DIPEPTIDE / "topology.pdb",
+        "--system", DIPEPTIDE / "system.xml", "-T", 300, "-n", 20000, "-o", tmp_path,
+        "--reference", DIPEPTIDE / "reference.json", "--states", DIPEPTIDE / "states.yaml",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    distance, noise = map(float, re.search(r"Ramachandran +(\S+) \(noise (\S+)\)", result.output).groups())
+    assert 0.5 * noise < distance < 2 * noise
+    assert "F of" in result.output and "EUBO" not in result.output
+    assert (tmp_path / "ramachandran-plot.png").exists()
+
+
+def test_what_makes_no_sense_is_explained(compare, files, tmp_path):
+    flow, topology = files / "flow.safetensors", files / "topology.pdb"
+    for arguments, words in (
+        ((flow, "--compare", "--topology", topology), "--system"),
+        ((flow, flow, "--topology", topology), "--compare"),
+        (
+            (flow, flow, "--compare", "--topology", topology, "--system", files / "system.xml", "-T", 300),
+            "twice",
+        ),
+        (
+            (topology, "--compare", "--topology", topology, "--system", files / "system.xml", "-T", 300),
+            "topology.pdb",
+        ),
+    ):
+        result = run(*arguments, "-o", tmp_path / "page")
+        assert result.exit_code != 0 and words in result.output + str(result.exception), arguments

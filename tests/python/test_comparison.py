@@ -29,7 +29,14 @@ def compare(files, topology):
     """The command on two flows of hydrogen peroxide, as a function of further arguments."""
     data = peroxide.make_positions(2000, seed=1)
     wide = openmmflow.createInternalFlow(topology, data[0], **SMALL)
-    stage = {"objective": "test", "steps": 1200, "energy_evaluations": 5000, "seconds": 90}
+    history = {"energy_evaluations": [10, 5000], "seconds": [0, 90], "effective_sample_fraction": [None, 0.5]}
+    stage = {
+        "objective": "test",
+        "steps": 1200,
+        "energy_evaluations": 5000,
+        "seconds": 90,
+        "history": history,
+    }
     wide.withMetadata("training", json.dumps([stage])).save(files / "wide.safetensors")
     flows = files / "flow.safetensors", files / "wide.safetensors"
     common = "--compare", "--topology", files / "topology.pdb", "--system", files / "system.xml", "-T", 300
@@ -59,7 +66,7 @@ def test_rows_are_those_of_the_ensembles(compare, files, sampler):
     assert "Training 1" not in first
     assert "test: 1,200 steps, 5,000 energies, 2 minutes" in second
     page = (files / "page" / "comparison.html").read_text()
-    assert page.count("data:image/png") == 1 and "wide.safetensors" in page and "Effective of 12,000" in page
+    assert page.count("data:image/png") == 2 and "wide.safetensors" in page and "Effective of 12,000" in page
     assert (files / "page" / "weights.png").stat().st_size > 1000
 
 

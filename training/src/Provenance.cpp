@@ -3,6 +3,7 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
 #include <torch/headeronly/version.h>
@@ -34,6 +35,20 @@ static Json scheduleToJson(const FlowTrainerOptions& options) {
             {"patience", options.patience},
             {"precision", options.precision},
             {"seed", options.seed}};
+}
+
+/** What validations found, no more than a picture can show. */
+static Json historyToJson(const TrainingState& state) {
+    const size_t columns = std::size(TrainingState::historyColumns), rows = state.history.size() / columns;
+    const size_t stride = rows / 200 + 1;
+    Json json;
+    for (size_t column = 0; column < columns; column++) {
+        Json& values = json[TrainingState::historyColumns[column]] = Json::array();
+        // The last row is always among them.
+        for (size_t row = (rows - 1) % stride; row < rows; row += stride)
+            values.push_back(state.history[row * columns + column]);
+    }
+    return json;
 }
 
 static std::string describeMachine() {
@@ -118,6 +133,7 @@ std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, cons
                      {"pareto_k", outcome.target.paretoK},
                      {"target_proposals", outcome.target.proposals},
                      {"energy_evaluations", outcome.energyEvaluations},
+                     {"history", historyToJson(state)},
                      {"threads", outcome.threads},
                      {"time_budget", options.timeBudget},
                      {"seconds", state.seconds},

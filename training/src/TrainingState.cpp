@@ -1,6 +1,7 @@
 #include "TrainingState.h"
 
 #include <cmath>
+#include <iterator>
 #include <type_traits>
 
 #include <ATen/ATen.h>
@@ -103,6 +104,8 @@ TrainingState TrainingState::begin(const Tensor& parameters, int64_t numBases) {
 
 void TrainingState::recordValidation(double objective, bool hasBest) {
     validationNLL = objective;
+    history.insert(history.end(), {(double)step, (double)energyEvaluations, seconds, objective,
+                                   target.effectiveSampleFraction, target.paretoK});
     validationsSinceBest++;
     if (hasBest ? std::isfinite(objective) && !(objective >= bestValidationNLL) : highInARow == 0) {
         bestValidationNLL = objective;
@@ -137,6 +140,8 @@ void TrainingState::save(const std::string& path, const std::map<std::string, st
     forEachNumber(*this, [&](const auto& number) { numbers.push_back((double)number); });
     file.setReals("numbers", {(int64_t)numbers.size()}, numbers);
     file.setReals("gradient_norms", {(int64_t)gradientNorms.size()}, gradientNorms);
+    const int64_t columns = std::size(historyColumns);
+    file.setReals("history", {(int64_t)history.size() / columns, columns}, history);
     file.save(path);
 }
 
@@ -163,6 +168,10 @@ TrainingState TrainingState::load(const std::string& path, const std::map<std::s
     const double* next = numbers.data();
     forEachNumber(state, [&](auto& number) { readNumber(file, *next++, number); });
     state.gradientNorms = file.getReals("gradient_norms", file.getShape("gradient_norms"));
+    // Estimates that a run does not make are NaN.
+    const std::vector<int64_t> shape = file.getShape("history");
+    state.history =
+        file.getAnyReals("history", {shape.empty() ? 0 : shape[0], (int64_t)std::size(historyColumns)});
     if (!state.isConsistent(totalSteps))
         file.fail("its numbers contradict each other");
     return state;

@@ -26,6 +26,10 @@ struct TrainingState {
     double validationNLL = std::numeric_limits<double>::quiet_NaN();
     double bestValidationNLL = std::numeric_limits<double>::quiet_NaN();
     double bestTrainingNLL = std::numeric_limits<double>::quiet_NaN();
+    /** What each validation found, in the order of historyColumns. */
+    std::vector<double> history;
+    static constexpr const char* historyColumns[] = {"step",      "energy_evaluations",        "seconds",
+                                                     "objective", "effective_sample_fraction", "pareto_k"};
     /** Over the steps since the last validation. */
     double trainingNLLSum = 0;
     int64_t trainingNLLCount = 0;

@@ -1,5 +1,7 @@
 """`openmm-flow train`."""
 
+from pathlib import Path
+
 import click
 from openmm import OpenMMException
 
@@ -54,6 +56,12 @@ from openmmflow.commands.training_settings import ENERGY_DEFAULTS, TABLES, check
     help="Seed of the weights and of the order of frames.",
 )
 @threads_option()
+@click.option(
+    "--report/--no-report",
+    default=True,
+    help="Write a page with figures on the result and how training went into a folder named after the output. "
+    "[default: yes]",
+)
 def train(
     system,
     topology,
@@ -67,6 +75,7 @@ def train(
     refine,
     seed,
     threads,
+    report,
 ):
     """Train a flow to propose configurations of the molecule in SYSTEM and TOPOLOGY.
 
@@ -87,7 +96,8 @@ def train(
     Ctrl-C, like the signals that a queue or a closed terminal sends, stops and keeps all progress beside the
     output, in files named after it; a run that is killed by other means loses a minute. Run the same command
     again to go on from there. A time budget ends a stage for good, with the best flow so far; the next stage
-    follows. The files are deleted when the flow is written.
+    follows. The files are deleted when the flow is written. At the end, some thousand proposals are drawn for a
+    page with figures; `openmm-flow report --compare` makes one from more, or with reference data.
     """
     _require_training()
     settings = read_settings(config) if config else {name: {} for name in TABLES}
@@ -128,6 +138,31 @@ def train(
 
     run_training(checked)
     click.echo(f"written: {settings['output']}")
+    if report:
+        _write_page(checked)
+
+
+def _write_page(settings):
+    """Write a page on the flow that was trained, from as many proposals as each estimate in training had."""
+    import openmmflow
+    from openmmflow.commands.inputs import load_system, load_topology
+    from openmmflow.report.comparison import write_comparison
+
+    output, threads = Path(settings.output), settings.training.threads
+    sampler = openmmflow.FlowSampler(
+        load_system(settings.system),
+        openmmflow.Flow.load(settings.output),
+        settings.temperature,
+        properties={"Threads": threads} if threads > 0 else {},
+    )
+    page, _ = write_comparison(
+        {output.name: sampler},
+        load_topology(settings.topology)[0],
+        output.with_name(f"{output.stem}-report"),
+        settings.training.targetSamples,
+        seed=settings.training.seed + 1,
+    )
+    click.echo(f"written: {page}")
 
 
 def _require_training():

@@ -15,9 +15,11 @@ INPUTS = ("system", "topology", "temperature", "data", "output")
 TABLES = ("flow", "training", "refinement")
 # What training from the energy alone does unless told otherwise, where that differs from training on data.
 ENERGY_DEFAULTS = {
+    "optimizer": "soap",
     "batch_size": 1024,
-    "learning_rate": 5e-4,
-    "max_samples": 5000000,
+    "learning_rate": 1e-3,
+    "max_samples": 10000000,
+    "annealing_fraction": 0.6,
     "target_samples": 10000,
     "validation_interval": 250,
 }

@@ -132,9 +132,11 @@ def write_comparison(
         {"name": row, "note": note, "values": [column.get(row, ("",))[0] for column in columns]}
         for row, note in notes.items()
     ]
-    drawn = _figures(proposals, pairs, reference)
+    histories = {name: _history(one.getFlow()) for name, one in samplers.items()}
+    drawn = [*_figures(proposals, pairs, reference), _training_figure(histories)]
     page = {
-        "title": f"{len(samplers)} flows, {count:,} proposals each, at {sampler.getTemperature():g} K",
+        "title": ("A flow" if len(samplers) == 1 else f"{len(samplers)} flows")
+        + f", {count:,} proposals each, at {sampler.getTemperature():g} K",
         "names": [printable(name) for name in samplers],
         "rows": rows,
         "reference": reference.name if reference else None,
@@ -168,6 +170,34 @@ def _figures(proposals, pairs, reference):
         "Weights",
         figures.log_weights(curves) if curves else None,
         "The narrower, the more of the proposals are effective; the first bar holds all to its left.",
+    )
+
+
+def _history(flow):
+    """Return energies, seconds and effective sample fractions of the validations of a flow's training, or None.
+
+    Of stages that follow each other, the energies and seconds add up.
+    """
+    energies, seconds, fractions = [], [], []
+    spent = time = 0
+    for stage in json.loads(flow.metadata.get("training", "[]")):
+        history = stage.get("history")
+        if history is None:
+            continue
+        spent += stage.get("dynamics_energy_evaluations", 0)
+        energies += [spent + value for value in history["energy_evaluations"]]
+        seconds += [time + value for value in history["seconds"]]
+        fractions += [np.nan if value is None else value for value in history["effective_sample_fraction"]]
+        spent, time = energies[-1], seconds[-1]
+    return tuple(map(np.array, (energies, seconds, fractions))) if np.isfinite(fractions).any() else None
+
+
+def _training_figure(histories):
+    curves = {name: history for name, history in histories.items() if history is not None}
+    return (
+        "Training",
+        figures.histories(curves) if curves else None,
+        "Effective sample fraction of a few thousand proposals at each validation, as the flows' files have it.",
     )
 
 

@@ -126,6 +126,19 @@ def log_weights(curves):
     return figure
 
 
+def histories(curves):
+    """Draw effective sample fractions in training against energies and minutes; curves maps a name to
+    (energies, seconds, fractions)."""
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True, layout="constrained")
+    for name, (energies, seconds, fractions) in curves.items():
+        axes[0].plot(energies / 1e6, fractions, label=name)
+        axes[1].plot(seconds / 60, fractions)
+    axes[0].set(xlabel="million energies", ylabel="effective sample fraction", ylim=(0, 1))
+    axes[1].set(xlabel="minutes of training")
+    axes[0].legend()
+    return figure
+
+
 def _style(label):
     color = {"proposals": PROPOSAL, "reweighted": REWEIGHTED, "reference": REFERENCE}[label]
     return {"color": color, "linestyle": "--" if label == "reference" else "-", "linewidth": 1.4}

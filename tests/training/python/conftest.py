@@ -33,8 +33,8 @@ def folder(tmp_path):
 
 @pytest.fixture
 def run():
-    """`openmm-flow train` as a function of its arguments."""
-    return lambda *arguments: CliRunner().invoke(main, ["train", *map(str, arguments)])
+    """`openmm-flow train`, without its page, as a function of its arguments."""
+    return lambda *arguments: CliRunner().invoke(main, ["train", "--no-report", *map(str, arguments)])
 
 
 @pytest.fixture

@@ -30,8 +30,10 @@ def energy_config(config):
 
 def test_learns_from_the_energy_alone(run, energy_config, folder):
     (folder / "data.npz").unlink()
-    result = run("--config", energy_config)
+    result = run("--config", energy_config, "--report")
     assert result.exit_code == 0, result.output
+    page = (folder / "trained-report" / "comparison.html").read_text()
+    assert "Effective of 2,000" in page and (folder / "trained-report" / "training.png").exists()
     assert "energy alone" in result.output
     flow = openmmflow.Flow.load(folder / "trained.safetensors")
     ensemble = openmmflow.FlowSampler(peroxide.make_system(), flow, 300, "Reference").sample(4000, seed=5)
@@ -44,6 +46,11 @@ def test_learns_from_the_energy_alone(run, energy_config, folder):
     # Validations at the beginning, every 100 steps, and at the end.
     assert stage["energy_evaluations"] == steps * 128 + (2 + steps // 100) * 2000
     assert stage["dynamics_energy_evaluations"] == 64 * 2000
+    history = stage["history"]
+    assert history["step"] == [0, 100, 200, 300, 400, steps]
+    assert history["energy_evaluations"][0] == 2000
+    assert history["energy_evaluations"][-1] == stage["energy_evaluations"]
+    assert history["effective_sample_fraction"][-1] == stage["effective_sample_fraction"]
     assert flow.metadata["temperature"] == "300 K"
     assert not list(folder.glob("*.stage-*"))
 
@@ -86,7 +93,7 @@ def test_runs_that_are_killed_end_with_the_same_weights(run, energy_config, fold
     expected = openmmflow.Flow.load(folder / "trained.safetensors").hash
     (folder / "trained.safetensors").unlink()
     program = Path(__file__).with_name("killed_runs.py")
-    command = [sys.executable, str(program), "20", "--config", str(energy_config)]
+    command = [sys.executable, str(program), "20", "--no-report", "--config", str(energy_config)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected

@@ -154,7 +154,11 @@ void WeightedEnsemble::addSampleRange(const SampleRange& range) {
                 "Samples " + to_string(max(range.first, other.first)) + " and following of seed "
                 + to_string(range.seed)
                 + " are already in the ensemble: draw with another seed or a later first sample.");
-    ranges.push_back(range);
+    if (!ranges.empty() && ranges.back().seed == range.seed
+        && ranges.back().first + (uint64_t)ranges.back().count == range.first)
+        ranges.back().count += range.count;
+    else
+        ranges.push_back(range);
 }
 
 void WeightedEnsemble::requireSameKind(const WeightedEnsemble& other) const {

@@ -183,7 +183,7 @@ public:
             with self._lock:
                 return self._annealToFile(path, count, options, seed, first, progress)
 
-        def reweight(self, positions, progress=None):
+        def reweight(self, positions, progress=None, first=0):
             """Weight configurations that were drawn from this flow: log q and energies are computed anew.
 
             Parameters
@@ -191,16 +191,19 @@ public:
             positions : (count, N, 3), nm or Quantity
             progress : callable, optional
                 called as progress(done, total) after each block
+            first : int, optional
+                the number of the first configuration, for what is said of one that makes no sense
 
             Returns
             -------
             WeightedEnsemble
             """
+            _, _, first = sample_indices(len(positions), 0, first)
             positions = configurations(positions, self._num_particles)
             ensemble = None
             for start in range(0, max(len(positions), 1), BLOCK):
                 with self._lock:
-                    part = self._reweight(positions[start : start + BLOCK], start)
+                    part = self._reweight(positions[start : start + BLOCK], first + start)
                 if ensemble is None:
                     ensemble = part
                 else:

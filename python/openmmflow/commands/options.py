@@ -118,13 +118,46 @@ def verify_option(command):
     )(command)
 
 
+def scheduler_option(command):
+    """Add --scheduler."""
+    return click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Share the work among the workers of the Dask scheduler at this address, such as tcp://host:8786; --threads "
+        "is that of each task then. [default: this process does all of it]",
+    )(command)
+
+
+def make_cluster_work(system, flow, temperature, platform, precision, threads, verify_energies):
+    """Return the Work of a cluster as the options ask for."""
+    from openmm import XmlSerializer
+
+    from openmmflow.cluster import Work
+
+    properties = _sampler_properties(precision, threads or 1, verify_energies)
+    if platform == "Reference":
+        properties.pop("Threads")
+    return Work(
+        flow,
+        XmlSerializer.serialize(system),
+        temperature,
+        platform,
+        tuple(properties.items()),
+        verify_energies,
+    )
+
+
+def _sampler_properties(precision, threads, verify_energies):
+    return platform_properties(
+        Precision=precision, Threads=threads, Implementation="contexts" if verify_energies == 1 else None
+    )
+
+
 def make_sampler(system, flow, temperature, platform, precision, threads, verify_energies=0.0):
     """Return a FlowSampler as the options ask for."""
     import openmmflow
 
-    properties = platform_properties(
-        Precision=precision, Threads=threads, Implementation="contexts" if verify_energies == 1 else None
-    )
+    properties = _sampler_properties(precision, threads, verify_energies)
     sampler = openmmflow.FlowSampler(system, flow, temperature, platform, properties)
     sampler.setEnergyVerification(verify_energies)
     return sampler

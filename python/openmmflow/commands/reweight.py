@@ -4,9 +4,11 @@ import click
 
 from openmmflow.commands.options import (
     EXISTING_FILE,
+    make_cluster_work,
     make_sampler,
     output_option,
     platform_options,
+    scheduler_option,
     temperature_option,
     verify_option,
 )
@@ -22,9 +24,20 @@ from openmmflow.commands.options import (
 )
 @output_option("ensemble.safetensors")
 @verify_option
+@scheduler_option
 @platform_options
 def reweight(
-    flow, system, positions, temperature, topology, output, verify_energies, platform, precision, threads
+    flow,
+    system,
+    positions,
+    temperature,
+    topology,
+    output,
+    verify_energies,
+    scheduler,
+    platform,
+    precision,
+    threads,
 ):
     """Weight POSITIONS, which were drawn from FLOW, against the potential energy of SYSTEM.
 
@@ -33,6 +46,7 @@ def reweight(
     simulation.
     """
     import openmmflow
+    from openmmflow import cluster
     from openmmflow.commands.ensembles import check_ensemble_output, require_disk_space, show_ensemble
     from openmmflow.commands.inputs import load_system
     from openmmflow.commands.lengths import find_bonds, refuse_angstrom
@@ -41,12 +55,17 @@ def reweight(
 
     check_ensemble_output(output, (flow, system, positions, topology))
     system, flow = load_system(system), openmmflow.Flow.load(flow)
-    sampler = make_sampler(system, flow, temperature, platform, precision, threads, verify_energies)
+    what = system, flow, temperature, platform, precision, threads, verify_energies
+    sampler = make_sampler(*what) if scheduler is None else None
     frames = load_positions(positions, topology)
     refuse_angstrom(positions, frames, flow.num_particles, find_bonds(system))
     require_disk_space(output, len(frames), flow.num_particles)
     with progress_bar() as progress:
-        ensemble = sampler.reweight(frames, progress)
+        if sampler is not None:
+            ensemble = sampler.reweight(frames, progress)
+        else:
+            with cluster.connect(scheduler) as client:
+                ensemble = cluster.reweight(client, make_cluster_work(*what), frames, progress)
     ensemble.save(output)
     show_ensemble(ensemble)
     click.echo(f"written: {output}")

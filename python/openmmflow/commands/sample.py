@@ -4,10 +4,12 @@ import click
 
 from openmmflow.commands.options import (
     EXISTING_FILE,
+    make_cluster_work,
     make_sampler,
     output_option,
     platform_options,
     sample_range_options,
+    scheduler_option,
     temperature_option,
     verify_option,
 )
@@ -20,9 +22,21 @@ from openmmflow.commands.options import (
 @sample_range_options(10000)
 @output_option("ensemble.safetensors")
 @verify_option
+@scheduler_option
 @platform_options
 def sample(
-    flow, system, temperature, count, output, seed, first, verify_energies, platform, precision, threads
+    flow,
+    system,
+    temperature,
+    count,
+    output,
+    seed,
+    first,
+    verify_energies,
+    scheduler,
+    platform,
+    precision,
+    threads,
 ):
     """Draw configurations from FLOW and weight them against the potential energy of SYSTEM.
 
@@ -41,11 +55,26 @@ def sample(
     check_ensemble_output(output, (flow, system))
     flow = openmmflow.Flow.load(flow)
     require_disk_space(output, count, flow.num_particles)
-    sampler = make_sampler(
-        load_system(system), flow, temperature, platform, precision, threads, verify_energies
-    )
-    ensemble = draw_to_file(
-        lambda progress: sampler.sampleToFile(output, count, seed, first, progress), output, count, first
-    )
+    what = load_system(system), flow, temperature, platform, precision, threads, verify_energies
+    if scheduler is None:
+        sampler = make_sampler(*what)
+        draw = lambda progress: sampler.sampleToFile(output, count, seed, first, progress)  # noqa: E731
+    else:
+        draw = lambda progress: _draw_on_cluster(  # noqa: E731
+            scheduler, make_cluster_work(*what), count, seed, first, output, progress
+        )
+    ensemble = draw_to_file(draw, output, count, first)
     show_ensemble(ensemble)
     click.echo(f"written: {output}")
+
+
+def _draw_on_cluster(scheduler, work, count, seed, first, output, progress):
+    """Write samples that the workers of a cluster draw, and return them, if there are any."""
+    from openmmflow import cluster
+
+    with cluster.connect(scheduler) as client:
+        ensemble = cluster.sample(client, work, count, seed, first, progress)
+    if ensemble is None:
+        return ()
+    ensemble.save(output)
+    return ensemble

@@ -222,7 +222,9 @@ def _describe(proposals, sampler, reference, states):
         tables.estimate(finite.mean(), finite.std() / np.sqrt(len(finite)), digits=4),
         "average log weight of the proposals, which is below log Z",
     )
-    if reference is not None and reference.positions is not None:
+    # Frames do not hold the augmented particles that the weight of a joint density depends on.
+    joint = sampler.getFlow().num_augmented_particles > 0
+    if reference is not None and reference.positions is not None and not joint:
         value, error, lost = evidence_upper_bound(sampler, reference.positions)
         rows["EUBO"] = (
             tables.estimate(value, error, digits=4) + (f"; {lost:,} frames off the support" if lost else ""),

@@ -57,6 +57,7 @@ from openmmflow.topologies import bond_order
 %include "swig/BatchedIntegrator.i"
 %include "swig/ReplicaExchange.i"
 %include "swig/WeightedEnsemble.i"
+%include "swig/EnsembleWriter.i"
 %include "swig/Annealing.i"
 %include "swig/FlowSampler.i"
 %include "swig/forces.i"

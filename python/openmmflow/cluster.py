@@ -1,8 +1,11 @@
 """Sampling and reweighting by the workers of a Dask cluster: what one process would give, in the same order."""
 
 import threading
+import time
+import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import openmm
 from openmm import OpenMMException
 
@@ -10,6 +13,10 @@ import openmmflow
 
 # So many samples are a task: seconds of work, against milliseconds that a task costs.
 BLOCK = 10_000
+# A cluster that starts has no workers for a while; one that has lost them gets as long.
+PATIENCE = 60.0  # seconds
+# To fetch the result of a task, a few megabytes.
+RESULT_PATIENCE = 10.0  # seconds
 _local = threading.local()
 
 
@@ -57,38 +64,66 @@ def connect(address):
         ) from error
     try:
         return Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise OpenMMException(
             f"There is no Dask scheduler at {address} ({error}): start one with `dask scheduler`."
         ) from error
 
 
-def sample(client, work, count, seed=0, first=0, progress=None):
-    """Draw samples first ... first+count-1 of a seed and weight them.
+def sample(client, work, path, count, seed=0, first=0, progress=None):
+    """Draw samples first ... first+count-1 of a seed, weight them, and write them to a file as they arrive.
 
     Parameters
     ----------
     client : distributed.Client
     work : Work
+    path : str
     count, seed, first : int
     progress : callable, optional
-        called as progress(done, total) as samples arrive; when it returns False, those at the beginning that have
-        arrived are returned
+        called as progress(done, total), once a second at least; when it returns False, the samples before the first
+        one that has not arrived are written and returned. So they are where the cluster fails, with a warning.
 
     Returns
     -------
-    WeightedEnsemble, or None if there is none yet
+    WeightedEnsemble
+        without positions, which are in the file; None if there is nothing and no file
     """
-    ranges = [(start, min(BLOCK, first + count - start)) for start in range(first, first + count, BLOCK)]
-    tasks = [(work, size, seed, start) for start, size in ranges]
-    return _run(client, _sample, tasks, [size for _, size in ranges], progress)
+    ensemble = writer = None
+    starts = range(first, first + count, BLOCK)
+    tasks = [(work, min(BLOCK, first + count - start), seed, start) for start in starts]
+    for part in _run(client, _sample, tasks, [task[1] for task in tasks], progress, keep=True):
+        rest = openmmflow.WeightedEnsemble(
+            part.getNumParticles(), part.temperature, np.zeros(0), part.log_q, part.reduced_potentials
+        )
+        for key, value in part.metadata.items():
+            rest.setMetadata(key, value)
+        if writer is None:
+            description = rest.slice(0, 0)
+            description._addSampleRange(seed, first, count)
+            writer = openmmflow.openmmflow._EnsembleWriter(str(path), description, count, True)
+        writer.addPositions(part.positions)
+        rest._addSampleRange(*part.sample_ranges[0])
+        if ensemble is None:
+            ensemble = rest
+        else:
+            ensemble._append(rest)
+    if writer is not None:
+        writer.finish(ensemble)
+    return ensemble
 
 
 def reweight(client, work, positions, progress=None):
-    """Weight configurations (count, N, 3) in nm that were drawn from the flow; otherwise as sample()."""
+    """Weight configurations (count, N, 3) in nm that were drawn from the flow.
+
+    Returns
+    -------
+    WeightedEnsemble
+        with as many as were done when progress(done, total) returned False
+    """
     starts = range(0, len(positions), BLOCK)
     tasks = [(work, positions[start : start + BLOCK], start) for start in starts]
-    return _run(client, _reweight, tasks, [len(task[1]) for task in tasks], progress)
+    parts = list(_run(client, _reweight, tasks, [len(task[1]) for task in tasks], progress, keep=False))
+    return openmmflow.WeightedEnsemble.merge(parts or [work.make_sampler().reweight(positions[:0])])
 
 
 def _sample(work, count, seed, first):
@@ -99,45 +134,58 @@ def _reweight(work, positions, first):
     return work.make_sampler().reweight(positions, first=first)
 
 
-def _run(client, function, tasks, sizes, progress):
-    """Return the ensembles of all tasks, joined in their order."""
-    from distributed import KilledWorker, as_completed
-
-    if not client.scheduler_info()["workers"]:
-        raise OpenMMException("The Dask cluster has no workers: start some with `dask worker`.")
-    # Results that nobody waits for yet stay with the workers, so there are never many.
-    ahead = 4 * sum(client.nthreads().values())
+def _run(client, function, tasks, sizes, progress, keep):
+    """Yield the results of all tasks in their order, or of those at the beginning if progress() stops the run, or, with
+    `keep`, if the cluster fails."""
     futures, arrived = {}, {}
-    ensemble, joined, done = None, 0, 0
-    total, waiting = sum(sizes), iter(enumerate(tasks))
-    completed = as_completed(loop=client.loop)
-
-    def submit():
-        for index, task in waiting:
-            future = client.submit(function, *task, pure=False)
-            futures[future] = index
-            completed.add(future)
-            return
-
-    for _ in range(ahead):
-        submit()
+    submitted = joined = done = 0
+    last_workers = time.monotonic()
     try:
-        for future in completed:
-            index = futures.pop(future)
-            arrived[index] = future.result()
-            submit()
+        while joined < len(tasks):
+            threads = sum(client.nthreads().values())
+            if threads > 0:
+                last_workers = time.monotonic()
+            elif time.monotonic() - last_workers > PATIENCE:
+                raise RuntimeError("it has no workers: start some with `dask worker`")
+            # Results that cannot be joined yet are kept in memory, so there are never many.
+            while submitted < min(len(tasks), joined + 4 * threads):
+                futures[client.submit(function, *tasks[submitted], pure=False)] = submitted
+                submitted += 1
+            for future in _wait(client, futures):
+                try:
+                    result = future.result(timeout=RESULT_PATIENCE)
+                except TimeoutError:
+                    # The worker that held it is gone: it is computed again.
+                    continue
+                index = futures.pop(future)
+                arrived[index] = result
+                done += sizes[index]
             while joined in arrived:
-                part = arrived.pop(joined)
-                if ensemble is None:
-                    ensemble = part
-                else:
-                    ensemble._append(part)
+                yield arrived.pop(joined)
                 joined += 1
-            done += sizes[index]
-            if progress is not None and progress(done, total) is False:
-                break
-    except KilledWorker as error:
-        raise OpenMMException(f"Workers of the Dask cluster die at their work: {error}") from error
+            if progress is not None and progress(done, sum(sizes)) is False:
+                return
+    except OpenMMException:
+        raise
+    except Exception as error:  # Dask raises whatever workers and connections do
+        sentence = f"The Dask cluster failed ({type(error).__name__}: {error})."
+        if joined == 0 or not keep:
+            raise OpenMMException(sentence) from error
+        warnings.warn(sentence, stacklevel=2)
     finally:
-        client.cancel(list(futures))
-    return ensemble
+        if client.status == "running":
+            client.cancel(list(futures))
+
+
+def _wait(client, futures):
+    """Return the futures that are done within a second."""
+    from distributed import wait
+
+    if not futures:
+        time.sleep(1)
+        return ()
+    try:
+        with client.as_current():
+            return wait(list(futures), timeout=1, return_when="FIRST_COMPLETED").done
+    except TimeoutError:
+        return ()

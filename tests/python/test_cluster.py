@@ -1,5 +1,10 @@
 """Sampling and reweighting on a Dask cluster: two local processes."""
 
+import subprocess
+import sys
+
+# Its plugin for pytest imports it at the end else, where threads of Dask make Python 3.11 fail to compile it.
+import hypothesis  # noqa: F401
 import numpy as np
 import openmm
 import peroxide
@@ -65,7 +70,7 @@ def test_samples_are_those_of_one_process(files, scheduler, small_blocks, platfo
     assert is_same(again, together)
 
 
-def test_augmented_flows_draw_the_same(scheduler, small_blocks):
+def test_augmented_flows_draw_the_same(scheduler, small_blocks, tmp_path):
     flow = openmmflow.createEquivariantCouplingFlow(
         types=[0, 1, 1, 0], layers=1, blocks=1, hidden=8, features=8
     )
@@ -73,19 +78,54 @@ def test_augmented_flows_draw_the_same(scheduler, small_blocks):
     sampler = openmmflow.FlowSampler(system, flow, 300, "Reference")
     work = cluster.Work(flow, openmm.XmlSerializer.serialize(system), 300.0, "Reference", (), 0.0)
     with cluster.connect(scheduler) as client:
-        assert is_same(cluster.sample(client, work, 700, seed=1), sampler.sample(700, seed=1))
+        cluster.sample(client, work, tmp_path / "e", 700, seed=1)
+    assert is_same(openmmflow.WeightedEnsemble.load(tmp_path / "e"), sampler.sample(700, seed=1))
+
+
+def make_work(files):
+    system = (files / "system.xml").read_text()
+    return cluster.Work(openmmflow.Flow.load(files / "flow.safetensors"), system, 300.0, "Reference", (), 0.0)
 
 
 def test_stopping_keeps_what_is_complete(files, scheduler, small_blocks):
-    system = (files / "system.xml").read_text()
-    work = cluster.Work(openmmflow.Flow.load(files / "flow.safetensors"), system, 300.0, "Reference", (), 0.0)
+    work = make_work(files)
     with cluster.connect(scheduler) as client:
-        part = cluster.sample(client, work, 10**6, progress=lambda done, total: done < 1500)
-    count = 0 if part is None else len(part)
-    assert count < 10**5 and count % 300 == 0
-    if part is not None:
-        whole = work.make_sampler().sample(count)
-        np.testing.assert_array_equal(part.positions, whole.positions)
+        part = cluster.sample(client, work, files / "e", 10**6, progress=lambda done, total: done < 1500)
+    assert 0 < len(part) < 10**5 and len(part) % 300 == 0
+    whole = work.make_sampler().sample(len(part))
+    assert is_same(openmmflow.WeightedEnsemble.load(files / "e"), whole)
+    assert not list(files.glob("*.tmp*"))
+
+
+def test_nothing_is_lost_with_the_workers(files, small_blocks, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 1.0)
+    monkeypatch.setattr(cluster, "RESULT_PATIENCE", 1.0)
+    work = make_work(files)
+    with LocalCluster(n_workers=0, dashboard_address=None) as running:
+        address = running.scheduler_address
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "dask", "worker", address, "--no-nanny", "--nthreads", "1"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+        def lose(done, total):
+            if done >= 600:
+                worker.kill()
+            return True
+
+        try:
+            with cluster.connect(address) as client:
+                client.wait_for_workers(1, timeout=60)
+                with pytest.warns(UserWarning, match="The Dask cluster failed .* no workers"):
+                    part = cluster.sample(client, work, files / "e", 10**7, progress=lose)
+                assert 600 <= len(part) < 10**6
+                with pytest.raises(openmm.OpenMMException, match="no workers"):
+                    cluster.reweight(client, work, peroxide.make_positions(10))
+        finally:
+            worker.kill()
+            worker.wait()
+    assert len(openmmflow.WeightedEnsemble.load(files / "e")) == len(part)
 
 
 def test_what_is_missing_is_said(files, scheduler):

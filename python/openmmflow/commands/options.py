@@ -134,9 +134,9 @@ def make_cluster_work(system, flow, temperature, platform, precision, threads, v
 
     from openmmflow.cluster import Work
 
-    properties = _sampler_properties(precision, threads or 1, verify_energies)
-    if platform == "Reference":
-        properties.pop("Threads")
+    if threads is None and platform != "Reference":
+        threads = 1
+    properties = _sampler_properties(precision, threads, verify_energies)
     return Work(
         flow,
         XmlSerializer.serialize(system),

@@ -73,8 +73,4 @@ def _draw_on_cluster(scheduler, work, count, seed, first, output, progress):
     from openmmflow import cluster
 
     with cluster.connect(scheduler) as client:
-        ensemble = cluster.sample(client, work, count, seed, first, progress)
-    if ensemble is None:
-        return ()
-    ensemble.save(output)
-    return ensemble
+        return cluster.sample(client, work, output, count, seed, first, progress) or ()

@@ -7,12 +7,18 @@ import numpy as np
 import peroxide
 import pytest
 from click.testing import CliRunner
-from conftest import SMALL
+from conftest import DIPEPTIDE, SMALL
 
 import openmmflow
 from openmmflow.commands import main
-from openmmflow.report.comparison import clipped_effective_fraction, evidence_upper_bound
+from openmmflow.report.comparison import (
+    clipped_effective_fraction,
+    evidence_lower_bound,
+    evidence_upper_bound,
+    write_comparison,
+)
 from openmmflow.report.histograms import (
+    frame_histogram_variances,
     histogram_variances,
     torsion_histogram,
     total_variation,
@@ -75,25 +81,45 @@ def test_bounds_enclose_log_z(sampler):
     ensemble = sampler.sample(20000, seed=3)
     # Samples of the target itself: those of the flow, resampled.
     frames = ensemble.resample(20000, seed=4).positions
-    value, error, lost = evidence_upper_bound(sampler, frames)
-    assert lost == 0 and 0 < error < 0.1
+    log_weights = sampler.reweight(frames).log_weights
+    value, error = evidence_upper_bound(log_weights)
+    assert 0 < error < 0.1
     assert exact < value < exact + 1
+    lower = evidence_lower_bound(ensemble.log_weights)
+    assert exact - 1 < lower[0] < exact
+    # Half of the samples without weight: the bound falls with log Z.
+    half = np.where(np.arange(20000) % 2, ensemble.log_weights, -np.inf)
+    assert evidence_lower_bound(half)[0] == pytest.approx(lower[0] - np.log(2), abs=0.02)
     # Against the average of the same quantity over the flow's own samples.
     expected = ensemble.expectation(ensemble.log_weights)
     assert abs(value - expected[0]) < 4 * np.hypot(error, expected[1])
 
 
 def test_clipping_raises_the_effective_fraction():
+    def make(log_weights):
+        count = len(log_weights)
+        return openmmflow.WeightedEnsemble.fromLogWeights(
+            np.zeros((count, 4, 3)), log_weights, np.zeros(count), 300
+        )
+
     rng = np.random.default_rng(0)
     log_weights = np.append(rng.normal(0, 0.1, 99_990), np.full(10, 8.0))
-    weights = np.exp(log_weights)
-    fraction = weights.sum() ** 2 / (weights**2).sum() / len(weights)
+    fraction = make(log_weights).effective_sample_fraction
     assert fraction < 0.2
     # The ten largest of 100,000 are the tenth largest then, which is as large.
-    assert clipped_effective_fraction(log_weights) == pytest.approx(fraction)
+    assert clipped_effective_fraction(make(log_weights)) == pytest.approx(fraction)
     log_weights[-10] = 0.4
-    assert clipped_effective_fraction(log_weights) > 0.98
-    assert clipped_effective_fraction(np.full(10, -np.inf)) == 0
+    assert clipped_effective_fraction(make(log_weights)) > 0.98
+
+
+def test_noise_of_correlated_frames():
+    rng = np.random.default_rng(1)
+    independent = rng.normal(-60, 40, (2, 1000))
+    repeated = np.repeat(independent, 20, axis=1)
+    first, second = (np.sqrt(frame_histogram_variances(*angles)).sum() for angles in (independent, repeated))
+    assert first == pytest.approx(second, rel=1e-9)
+    equal = np.sqrt(histogram_variances(*independent, weights=np.ones(1000))).sum()
+    assert first == pytest.approx(equal, rel=0.2)
 
 
 def test_noise_is_the_distance_of_samples_of_one_distribution():
@@ -116,8 +142,6 @@ def test_noise_is_the_distance_of_samples_of_one_distribution():
 
 
 def test_alanine_dipeptide(tmp_path, dipeptide):
-    from conftest import DIPEPTIDE
-
     result = run(
         DIPEPTIDE / "flow-small.safetensors", "--compare", "--topology", DIPEPTIDE / "topology.pdb",
         "--system", DIPEPTIDE / "system.xml", "-T", 300, "-n", 20000, "-o", tmp_path,
@@ -146,3 +170,46 @@ def test_what_makes_no_sense_is_explained(compare, files, tmp_path):
     ):
         result = run(*arguments, "-o", tmp_path / "page")
         assert result.exit_code != 0 and words in result.output + str(result.exception), arguments
+    result = run(files / "e", "--topology", topology, "-T", 300)
+    assert result.exit_code == 2
+
+
+def test_frames_off_the_support_are_counted(tmp_path, dipeptide):
+    system, topology, positions = dipeptide
+    flow = openmmflow.Flow.load(DIPEPTIDE / "flow-small.safetensors")
+    frames = np.tile(np.array(positions._value), (30, 1, 1))
+    frames[7, :, 0] *= -1
+    np.savez(tmp_path / "frames.npz", positions=frames)
+    _, rows = write_comparison(
+        system, {"$_a": flow}, 300.0, topology, tmp_path / "page", 300, reference=tmp_path / "frames.npz",
+        load_positions=lambda path: np.load(path)["positions"],
+    )  # fmt: skip
+    [bound] = [row["values"][0] for row in rows if row["name"] == "EUBO"]
+    assert bound.endswith("1 frames off the support: no bound")
+
+
+def test_a_reference_of_another_molecule_is_not_compared(compare):
+    result = compare("--reference", DIPEPTIDE / "reference.json")
+    assert result.exit_code == 0, result.output
+    assert "are not compared" in result.output and "Ramachandran  " not in result.output
+
+
+@pytest.mark.parametrize(
+    "training", ["{", "3", '[{"history": {}}]', '[{"seconds": "x", "history": []}]', '{"steps": 4}']
+)
+def test_metadata_of_others_are_no_obstacle(tmp_path, system, topology, flow, training):
+    foreign = flow.withMetadata("training", training)
+    page, _ = write_comparison(system, {"_flow": foreign}, 300.0, topology, tmp_path, 300)
+    assert "Not drawn: the flows" in page.read_text()
+
+
+def test_free_energies_have_one_origin(tmp_path, dipeptide):
+    system, topology, positions = dipeptide
+    flow = openmmflow.Flow.load(DIPEPTIDE / "flow-small.safetensors")
+    states = [{"name": "left", "phi": [-180, -80]}, {"name": "right"}]
+    _, rows = write_comparison(
+        system, {"a": flow, "b": flow.withMetadata("x", "y")}, 300.0, topology, tmp_path, 2000, states=states
+    )
+    energies = [row["values"] for row in rows if row["name"].startswith("F of")]
+    assert sorted(values[0] == "0" for values in energies) == [False, True]
+    assert all(values[0] == values[1] for values in energies)

@@ -147,12 +147,13 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
     std::map<std::string, std::string> identity = describeSchedule(options);
     identity.merge(objective.getIdentity());
     identity["flow"] = flow.getHash();
-    const TrainingState begun = optimizer.begin(trainable->getParameters());
-    TrainingState state = !checkpoint.empty() && std::filesystem::exists(checkpoint)
-                              ? TrainingState::load(checkpoint, identity, begun, totalSteps)
-                              : begun;
-    if (state.step == 0)
+    TrainingState state = optimizer.begin(trainable->getParameters());
+    if (!checkpoint.empty() && std::filesystem::exists(checkpoint))
+        state = TrainingState::load(checkpoint, identity, state, totalSteps);
+    if (state.step == 0) {
         state.recordValidation(objective.validate(state), objective.hasBest());
+        state.recordHistory(!objective.hasBest());
+    }
     const int64_t firstStep = state.step;
     const double earlierSeconds = state.seconds;
     Clock::time_point lastCheckpoint = start, lastProgress = start;
@@ -179,8 +180,12 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
             state.finished = last || objective.isReached(state)
                              || (options.patience > 0 && state.validationsSinceBest >= options.patience);
         }
-        if (!state.finished && objective.hasBest() && state.step % options.targetInterval == 0)
+        const bool estimated =
+            !state.finished && objective.hasBest() && state.step % options.targetInterval == 0;
+        if (estimated)
             state.target = estimateTarget(state.average, state.step);
+        if (validated || (estimated && target))
+            state.recordHistory(estimated || !objective.hasBest());
         if (options.timeBudget > 0 && secondsSince(start) > options.timeBudget)
             stopped = "time budget";
         if (progress && (validated || stopped != nullptr || secondsSince(lastProgress) > 1)) {
@@ -206,8 +211,10 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
         }
     }
     // A run that is stopped between validations goes on from its checkpoint as if it had not been.
-    if (!objective.hasBest() && state.bestStep < state.step)
+    if (!objective.hasBest() && state.bestStep < state.step) {
         state.recordValidation(objective.validate(state), false);
+        state.recordHistory(true);
+    }
     TrainingOutcome outcome;
     outcome.initialFlow = flow.getHash();
     outcome.threads = at::get_num_threads();

@@ -104,8 +104,6 @@ TrainingState TrainingState::begin(const Tensor& parameters, int64_t numBases) {
 
 void TrainingState::recordValidation(double objective, bool hasBest) {
     validationNLL = objective;
-    history.insert(history.end(), {(double)step, (double)energyEvaluations, seconds, objective,
-                                   target.effectiveSampleFraction, target.paretoK});
     validationsSinceBest++;
     if (hasBest ? std::isfinite(objective) && !(objective >= bestValidationNLL) : highInARow == 0) {
         bestValidationNLL = objective;
@@ -116,6 +114,12 @@ void TrainingState::recordValidation(double objective, bool hasBest) {
     }
     trainingNLLSum = 0;
     trainingNLLCount = 0;
+}
+
+void TrainingState::recordHistory(bool estimated) {
+    const TargetEstimate& found = estimated ? target : TargetEstimate();
+    history.insert(history.end(), {(double)step, (double)energyEvaluations, seconds, validationNLL,
+                                   found.effectiveSampleFraction, found.paretoK});
 }
 
 bool TrainingState::isConsistent(int64_t totalSteps) const {

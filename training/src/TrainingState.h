@@ -26,7 +26,8 @@ struct TrainingState {
     double validationNLL = std::numeric_limits<double>::quiet_NaN();
     double bestValidationNLL = std::numeric_limits<double>::quiet_NaN();
     double bestTrainingNLL = std::numeric_limits<double>::quiet_NaN();
-    /** What each validation found, in the order of historyColumns. */
+    /** What each validation and each estimate of the effective sample size found, in the order of
+     * historyColumns. */
     std::vector<double> history;
     static constexpr const char* historyColumns[] = {"step",      "energy_evaluations",        "seconds",
                                                      "objective", "effective_sample_fraction", "pareto_k"};
@@ -51,6 +52,8 @@ struct TrainingState {
     /** Note the objective of the averaged weights, and keep these if they are the best so far, or
      * if it does not tell what is best and nothing seems to be wrong. */
     void recordValidation(double objective, bool hasBest);
+    /** Add a row to the history; without an estimate of this step, its columns are NaN. */
+    void recordHistory(bool estimated);
     /**
      * Write to a file, atomically.
      *

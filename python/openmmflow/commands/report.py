@@ -5,8 +5,8 @@ import click
 from openmmflow.commands.options import (
     EXISTING_FILE,
     count_option,
-    make_sampler,
     platform_options,
+    platform_properties,
     seed_option,
     temperature_option,
 )
@@ -88,6 +88,8 @@ def report(
     else:
         if len(files) > 1:
             raise click.UsageError("Name one ensemble, or compare flows with --compare.")
+        if any(option is not None for option in (system, temperature, platform, precision, threads)):
+            raise click.UsageError("A System, a temperature and a platform are for --compare.")
         page = write_report(openmmflow.WeightedEnsemble.load(files[0]), molecule, output, **common)
     click.echo(f"written: {page}")
 
@@ -99,26 +101,23 @@ def _compare(files, system, temperature, count, seed, platform, precision, threa
     from openmmflow.commands.progress import progress_bar
     from openmmflow.printable import printable
     from openmmflow.report.comparison import write_comparison
-    from openmmflow.topologies import require_atoms_of
 
     if system is None or temperature is None:
         raise click.UsageError("To compare flows, name the System with --system and the temperature with -T.")
     if len(set(files)) < len(files):
         raise click.UsageError("A flow is named twice.")
-    system = load_system(system)
-    samplers = {}
-    for file in files:
-        flow = openmmflow.Flow.load(file)
-        require_atoms_of(topology, flow)
-        samplers[file] = make_sampler(system, flow, temperature, platform, precision, threads)
     with progress_bar() as progress:
         total = count * len(files)
         page, rows = write_comparison(
-            samplers,
+            load_system(system),
+            {file: openmmflow.Flow.load(file) for file in files},
+            temperature,
             topology,
             output,
             count,
             seed,
+            platform=platform,
+            properties=platform_properties(Precision=precision, Threads=threads),
             progress=lambda name, done: progress(files.index(name) * count + done, total),
             **common,
         )

@@ -134,6 +134,11 @@ def train(
     refuse_to_overwrite(
         settings["output"], (config, settings["system"], settings["topology"], *settings["data"])
     )
+    if report and _page_folder(Path(checked.output)).is_file():
+        raise OpenMMException(
+            f"{_page_folder(Path(checked.output))} is a file where the folder of the page would be: name another "
+            "output, or leave the page out with --no-report."
+        )
     from openmmflow.commands.training_stages import run_training
 
     run_training(checked)
@@ -149,20 +154,21 @@ def _write_page(settings):
     from openmmflow.report.comparison import write_comparison
 
     output, threads = Path(settings.output), settings.training.threads
-    sampler = openmmflow.FlowSampler(
-        load_system(settings.system),
-        openmmflow.Flow.load(settings.output),
-        settings.temperature,
-        properties={"Threads": threads} if threads > 0 else {},
-    )
     page, _ = write_comparison(
-        {output.name: sampler},
+        load_system(settings.system),
+        {output.name: openmmflow.Flow.load(settings.output)},
+        settings.temperature,
         load_topology(settings.topology)[0],
-        output.with_name(f"{output.stem}-report"),
+        _page_folder(output),
         settings.training.targetSamples,
         seed=settings.training.seed + 1,
+        properties={"Threads": threads} if threads > 0 else {},
     )
     click.echo(f"written: {page}")
+
+
+def _page_folder(output):
+    return output.with_name(f"{output.stem}-report")
 
 
 def _require_training():

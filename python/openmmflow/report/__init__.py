@@ -79,7 +79,9 @@ def write_report(ensemble, topology, folder, reference=None, states=None, load_p
         "provenance": printable(_provenance(ensemble)),
     }
     if states and angles:
-        page["states"], page["origin"] = tables.free_energies(ensemble, states, angles, reference)
+        origin = tables.find_origin(tables.populations(ensemble, states, angles), states, reference)
+        page["states"] = tables.free_energies(ensemble, states, angles, reference, origin)
+        page["origin"] = states[origin]["name"]
     drawn = _figures(ensemble, energies, pairs, angles, histograms, weights, reference)
     page["figures"] = [save_figure(folder, *figure) for figure in drawn]
     return write_page(folder, "report.html", page)

@@ -6,6 +6,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 
+from openmmflow.printable import printable  # noqa: E402
+
 PROPOSAL, REWEIGHTED, REFERENCE = "tab:orange", "tab:blue", "black"
 # Free energies above this stay white: a histogram of 100,000 samples does not resolve them.
 MAX_KT = 10
@@ -131,12 +133,19 @@ def histories(curves):
     (energies, seconds, fractions)."""
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True, layout="constrained")
     for name, (energies, seconds, fractions) in curves.items():
-        axes[0].plot(energies / 1e6, fractions, label=name)
-        axes[1].plot(seconds / 60, fractions)
+        axes[0].plot(energies / 1e6, fractions)
+        axes[1].plot(seconds / 60, fractions, label=name)
     axes[0].set(xlabel="million energies", ylabel="effective sample fraction", ylim=(0, 1))
     axes[1].set(xlabel="minutes of training")
-    axes[0].legend()
+    axes[1].legend()
     return figure
+
+
+def label(name):
+    """Return a name as text that a figure shows as it is."""
+    text = printable(name).replace("$", r"\$")
+    # Legends leave out what begins so.
+    return f" {text}" if text.startswith("_") else text
 
 
 def _style(label):

@@ -34,6 +34,16 @@ def histogram_variances(*angles, weights):
     return np.maximum(squares * (1 - 2 * share) + share**2 * np.sum(weights**2), 0)
 
 
+def frame_histogram_variances(*angles, blocks=20):
+    """Return the variance of each bin of torsion_histogram() of the frames of a trajectory, which are correlated: from
+    consecutive blocks."""
+    stacked = np.stack(angles, axis=1)
+    parts = [part for part in np.array_split(stacked, blocks) if len(part) > 0]
+    total = torsion_histogram(*angles)
+    deviations = [(torsion_histogram(*part.T) - total) * len(part) / len(stacked) for part in parts]
+    return len(parts) / max(len(parts) - 1, 1) * np.sum(np.square(deviations), axis=0)
+
+
 def total_variation_noise(first_variances, second_variances):
     """Return the expected total variation of two histograms of the same distribution, from the variances of bins."""
     return 0.5 * float(np.sqrt(2 / np.pi * (first_variances + second_variances)).sum())

@@ -9,7 +9,7 @@ import numpy as np
 from openmm import OpenMMException
 
 from openmmflow.npz import read_npz
-from openmmflow.report.histograms import BINS, histogram_variances, torsion_histogram
+from openmmflow.report.histograms import BINS, frame_histogram_variances, torsion_histogram
 from openmmflow.report.states import assign, frame_free_energies
 from openmmflow.report.torsions import measure
 
@@ -83,9 +83,7 @@ def read_reference(path, load_positions, torsions, states, num_particles, temper
     reference.torsions = {name: histogram for name, histogram in histograms.items() if histogram.any()}
     if {"phi", "psi"} <= reference.torsions.keys():
         reference.ramachandran = torsion_histogram(values["phi"], values["psi"])
-        reference.ramachandran_variances = histogram_variances(
-            values["phi"], values["psi"], weights=np.ones(len(positions))
-        )
+        reference.ramachandran_variances = frame_histogram_variances(values["phi"], values["psi"])
     if states and values:
         assigned = assign(states, values)
         counts = np.bincount(assigned[assigned >= 0], minlength=len(states))

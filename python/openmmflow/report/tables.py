@@ -81,18 +81,36 @@ def comparison(histograms, reference):
     ]
 
 
-def free_energies(ensemble, states, angles, reference):
-    """Return the rows on the states, and the name of the state that they are relative to."""
-    names = [state["name"] for state in states]
+def populations(ensemble, states, angles):
+    """Return the population of each state."""
     assigned = assign(states, angles)
-    populations = [ensemble.expectation((assigned == i).astype(float))[0] for i in range(len(states))]
-    known = reference.states if reference else {}
-    known = {name: estimate for name, estimate in known.items() if np.isfinite(estimate[0])}
-    populated = [i for i in range(len(states)) if populations[i] > 0]
+    return [ensemble.expectation((assigned == i).astype(float))[0] for i in range(len(states))]
+
+
+def find_origin(found, states, reference):
+    """Return the index of the state that free energies are best relative to, from the populations that were found."""
+    known = _known_free_energies(reference)
+    names = [state["name"] for state in states]
+    populated = [i for i in range(len(states)) if found[i] > 0]
     shared = [i for i in populated if names[i] in known]
     # Errors of the reference are those of differences to its own origin, which therefore is the best one.
     theirs = [i for i in shared if known[names[i]] == (0, 0)]
-    origin = max(theirs or shared or populated or [0], key=lambda i: populations[i])
+    return max(theirs or shared or populated or [0], key=lambda i: found[i])
+
+
+def _known_free_energies(reference):
+    known = reference.states if reference else {}
+    return {name: estimate for name, estimate in known.items() if np.isfinite(estimate[0])}
+
+
+def free_energies(ensemble, states, angles, reference, origin):
+    """Return the rows on the states, relative to the one with the index `origin`."""
+    names = [state["name"] for state in states]
+    assigned = assign(states, angles)
+    found = populations(ensemble, states, angles)
+    known = _known_free_energies(reference)
+    populated = [i for i in range(len(states)) if found[i] > 0]
+    shared = origin in populated and names[origin] in known
     zero, zero_error = known.get(names[origin], (0.0, 0.0))
     rows = []
     for index, name in enumerate(names):
@@ -101,17 +119,17 @@ def free_energies(ensemble, states, angles, reference):
         if index not in populated and name in known:
             row |= {"deviation": "missing", "bad": True}
         if index in populated:
-            found = ensemble.free_energy_difference(assigned == origin, assigned == index)
-            row["value"] = "0" if index == origin else estimate(*found)
+            difference = ensemble.free_energy_difference(assigned == origin, assigned == index)
+            row["value"] = "0" if index == origin else estimate(*difference)
         if name not in known or not shared:
             continue
         expected = known[name][0] - zero, float(np.hypot(known[name][1], zero_error))
         row["reference"] = "0" if index == origin else estimate(*expected)
-        error = float(np.hypot(found[1], expected[1])) if index in populated and index != origin else 0
+        error = float(np.hypot(difference[1], expected[1])) if index in populated and index != origin else 0
         if error > 0:
-            deviation = (found[0] - expected[0]) / error
+            deviation = (difference[0] - expected[0]) / error
             row |= {"deviation": f"{deviation:+.1f}", "bad": abs(deviation) > 3}
-    return rows, names[origin]
+    return rows
 
 
 def estimate(value, error, digits=3, unit=""):

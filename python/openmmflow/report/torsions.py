@@ -34,10 +34,12 @@ def find_ramachandran(topology):
         psi = Torsion("psi", (own["N"], own["CA"], own["C"], after["N"]))
         pairs[residue] = phi, psi
     if len(pairs) > 1:
-        return [
-            tuple(Torsion(f"{torsion.name} {residue.name}{residue.id}", torsion.atoms) for torsion in pair)
+        named = _number_repeated(
+            Torsion(f"{torsion.name} {residue.name}{residue.id}", torsion.atoms)
             for residue, pair in pairs.items()
-        ]
+            for torsion in pair
+        )
+        return list(zip(named[::2], named[1::2], strict=True))
     return list(pairs.values())
 
 
@@ -58,7 +60,16 @@ def find_rotors(topology):
         if None not in ends and not _in_ring(neighbours, second, third):
             chain = (ends[0], second, third, ends[1])
             torsions.append(Torsion("-".join(a.name for a in chain), tuple(a.index for a in chain)))
-    return torsions[:MAX_TORSIONS]
+    return _number_repeated(torsions)[:MAX_TORSIONS]
+
+
+def _number_repeated(torsions):
+    """Return a list of torsions in which names that occur again have a number."""
+    counts, numbered = {}, []
+    for torsion in torsions:
+        count = counts[torsion.name] = counts.get(torsion.name, 0) + 1
+        numbered.append(torsion if count == 1 else Torsion(f"{torsion.name} ({count})", torsion.atoms))
+    return numbered
 
 
 def _in_ring(neighbours, first, second):

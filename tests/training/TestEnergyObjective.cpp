@@ -42,6 +42,7 @@ public:
     vector<double> bonds, logQ, gradient;
     mutable vector<double> coordinates, difference;
     mutable uint64_t first = 0;
+    static constexpr double pathGradient = 100;
 
     int getNumParticles() const override { return N; }
     at::ScalarType getDataType() const override { return at::kDouble; }
@@ -51,7 +52,10 @@ public:
     vector<LayerPlace> getLayers() const override { return {}; }
     shared_ptr<const FlowModel> createModel(const Tensor&) const override { return nullptr; }
     double validate(const Tensor&, const Frames&) const override { return 0; }
-    double computeGradient(Tensor&, const Frames&, const vector<int64_t>&, int64_t) const override {
+    double computeGradient(Tensor& parameters, const Frames& frames, const vector<int64_t>& batch,
+                           int64_t) const override {
+        EXPECT_EQ((int64_t)batch.size(), frames.size());
+        parameters.mutable_grad() = (frames.weights * frames.coordinates.view({-1})).sum().view({1});
         return 0;
     }
     PathSamples samplePaths(const Tensor&, long long count, uint64_t, uint64_t first) const override {
@@ -66,8 +70,9 @@ public:
     vector<double> toCoordinateGradient(const double*, const double* gradient) const override {
         return {gradient[3]};
     }
-    void computePathGradient(Tensor&, const vector<double>& coordinates,
+    void computePathGradient(Tensor& parameters, const vector<double>& coordinates,
                              const vector<double>& difference) const override {
+        parameters.mutable_grad() = at::full({1}, pathGradient, at::kDouble);
         this->coordinates = coordinates;
         this->difference = difference;
     }
@@ -81,6 +86,7 @@ protected:
         options.initialTemperature = 1200;
         options.annealingFraction = 0.5;
         options.massCovering = 0;
+        options.massBalancing = 0;
         options.forceClipFactor = 0;
         options.threads = 1;
         flow.bonds = {0.1, 0.11, 0.12, 0.08, 0.095};
@@ -94,7 +100,9 @@ protected:
         EXPECT_NEAR(objective.getTemperature(25), 600, 1e-9) << "the geometric mean";
         for (int64_t late : {50, 99})
             EXPECT_NEAR(objective.getTemperature(late), temperature, 1e-9);
-        return objective.computeGradient(parameters, step);
+        const double loss = objective.computeGradient(parameters, step);
+        found = parameters.grad().defined() ? parameters.grad().item<double>() : NAN;
+        return loss;
     }
     double getEnergy(size_t k) const { return 0.5 * stiffness * pow(flow.bonds[k] - length, 2); }
     /** Of log q + U/kT by the bond. */
@@ -103,6 +111,8 @@ protected:
     }
     OneBond flow;
     FlowTrainerOptions options;
+    /** The gradient of the only parameter. */
+    double found = NAN;
 };
 
 }  // namespace
@@ -140,6 +150,28 @@ TEST_F(EnergyObjectiveTest, ImportanceWeightsCoverMass) {
         const double weight = min(5 * weights[k] / sum, sqrt(5));
         EXPECT_NEAR(flow.difference[k], (0.75 + 0.25 * weight) * getDifference(k, kT) / 5, 1e-4);
     }
+}
+
+/** The flow above takes the sum of weight times coordinate for the gradient of a likelihood. */
+TEST_F(EnergyObjectiveTest, LikelihoodBalancesMass) {
+    const double kT = BOLTZ * temperature;
+    flow.logQ[3] = -20;
+    computeLoss(60);
+    EXPECT_EQ(found, OneBond::pathGradient);
+    options.massBalancing = 0.75;
+    computeLoss(60);
+    vector<double> weights;
+    for (size_t k = 0; k < 5; k++)
+        weights.push_back(exp(-getEnergy(k) / kT - flow.logQ[k]));
+    const double sum = accumulate(weights.begin(), weights.end(), 0.0);
+    for (double& weight : weights)
+        weight = min(5 * weight / sum, sqrt(5));
+    const double average = accumulate(weights.begin(), weights.end(), 0.0) / 5;
+    double expected = OneBond::pathGradient;
+    for (size_t k = 0; k < 5; k++)
+        expected += 0.75 * (weights[k] - average) * flow.bonds[k];
+    EXPECT_NEAR(found, expected, 1e-6);
+    EXPECT_GT(fabs(found - OneBond::pathGradient), 1e-3);
 }
 
 TEST_F(EnergyObjectiveTest, LongGradientsAreClipped) {

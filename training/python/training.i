@@ -103,7 +103,7 @@ struct FlowTrainerOptions {
     int warmupSteps;
     long long maxSamples;
     double maxEpochs, timeBudget, maxGradientNorm, gradientClipFactor, gradientSkipFactor, frameLossWeight,
-        averagingDecay, validationFraction, initialTemperature, annealingFraction, massCovering, forceClipFactor,
+        averagingDecay, validationFraction, initialTemperature, annealingFraction, massCovering, massBalancing, forceClipFactor,
         targetEffectiveSampleFraction;
     bool pathGradients;
     int maxValidationFrames, validationInterval, patience;

@@ -37,6 +37,8 @@ void OpenMMFlow::checkOptions(const FlowTrainerOptions& options) {
         require(fraction >= 0 && fraction <= 1,
                 "The fraction of annealing, the share of the forward divergence and the effective sample "
                 "fraction to reach must lie in [0, 1].");
+    require(options.massBalancing >= 0 && std::isfinite(options.massBalancing),
+            "The weight of mass balancing must not be negative.");
     require(options.forceClipFactor == 0
                 || (options.forceClipFactor >= 1 && std::isfinite(options.forceClipFactor)),
             "The factor that clips forces must be at least 1, or 0 for never.");

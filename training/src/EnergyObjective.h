@@ -13,7 +13,9 @@ namespace OpenMMFlow {
 /**
  * A mixture of the reverse and the forward Kullback-Leibler divergence between the flow and the target, both
  * from samples of the flow (the forward one by their importance weights), and both by path gradients, which
- * have the forces in them. The temperature of the target falls from a high one, geometrically.
+ * have the forces in them. Forces say little on how much of each conformation there should be; for that, the
+ * likelihood of samples by their weights is added. The temperature of the target falls from a high one,
+ * geometrically.
  */
 class EnergyObjective : public Objective {
 public:
@@ -30,6 +32,10 @@ public:
     double validate(TrainingState& state) const override;
 
 private:
+    /** Compute the gradient of the forward divergence by the likelihood of samples, whose weights are given.
+     */
+    at::Tensor computeBalance(at::Tensor& parameters, const std::vector<double>& coordinates,
+                              const std::vector<double>& weights, int64_t step) const;
     const TrainableFlow& trainable;
     const FlowTrainerOptions& options;
     const Target& target;

@@ -105,6 +105,7 @@ Objective::Facts OpenMMFlow::describeEnergyTraining(const FlowTrainerOptions& op
          {"initial_temperature", options.initialTemperature},
          {"annealing_fraction", options.annealingFraction},
          {"mass_covering", options.massCovering},
+         {"mass_balancing", options.massBalancing},
          {"force_clip_factor", options.forceClipFactor},
          {"target_effective_sample_fraction", options.targetEffectiveSampleFraction}});
 }

@@ -18,7 +18,7 @@ namespace OpenMMFlow {
 struct Frames {
     /** (frames, D): as TrainableFlow::measure() makes them. */
     at::Tensor coordinates;
-    /** (frames): average 1. */
+    /** (frames): of data, average 1. */
     at::Tensor weights;
     /** log q(x) minus the log density of the coordinates, averaged over the frames by weight. */
     double logJacobian = 0;

@@ -80,6 +80,10 @@ struct FlowTrainerOptions {
      * beside the reverse one. Its importance weights are truncated at the root of the batch size times their
      * average; this acts in training only. */
     double massCovering = 0.5;
+    /** How much is added of the forward divergence by the likelihood of the samples, each times its
+     * importance weight minus the average one, truncated as above: path gradients hardly see how much of a
+     * conformation there is; 0 for none. */
+    double massBalancing = 0.5;
     /** The gradient of log q + U/kT by the coordinates of a sample is scaled down where it is longer than
      * the median of the batch by more than this factor; 0 for never. This goes for path gradients of data
      * too. */

@@ -5,7 +5,6 @@ import time
 import warnings
 from dataclasses import dataclass
 
-import numpy as np
 import openmm
 from openmm import OpenMMException
 
@@ -92,17 +91,12 @@ def sample(client, work, path, count, seed=0, first=0, progress=None):
     starts = range(first, first + count, BLOCK)
     tasks = [(work, min(BLOCK, first + count - start), seed, start) for start in starts]
     for part in _run(client, _sample, tasks, [task[1] for task in tasks], progress, keep=True):
-        rest = openmmflow.WeightedEnsemble(
-            part.getNumParticles(), part.temperature, np.zeros(0), part.log_q, part.reduced_potentials
-        )
-        for key, value in part.metadata.items():
-            rest.setMetadata(key, value)
+        rest = part._withoutPositions()
         if writer is None:
             description = rest.slice(0, 0)
             description._addSampleRange(seed, first, count)
             writer = openmmflow.openmmflow._EnsembleWriter(str(path), description, count, True)
         writer.addPositions(part.positions)
-        rest._addSampleRange(*part.sample_ranges[0])
         if ensemble is None:
             ensemble = rest
         else:

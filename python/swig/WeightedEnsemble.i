@@ -126,6 +126,17 @@ public:
                 positions.shape[1], temperature, positions, log_weights, reduced_potentials, block_size
             )
 
+        def _withoutPositions(self):
+            """Return the samples of an ensemble that has log q, without positions."""
+            rest = WeightedEnsemble(
+                self.getNumParticles(), self.temperature, np.zeros(0), self.log_q, self.reduced_potentials
+            )
+            for key, value in self.metadata.items():
+                rest.setMetadata(key, value)
+            for sample_range in self.sample_ranges:
+                rest._addSampleRange(*sample_range)
+            return rest
+
         @property
         def positions(self):
             """The positions in nm, (count, N, 3)."""

@@ -12,8 +12,8 @@ from openmmflow.report import figures, tables
 from openmmflow.report.histograms import relative_weights, torsion_histogram
 from openmmflow.report.pages import save_figure, write_page
 from openmmflow.report.reference import read_reference
-from openmmflow.report.states import RAMACHANDRAN_STATES
-from openmmflow.report.torsions import MAX_TORSIONS, find_ramachandran, find_rotors, measure
+from openmmflow.report.states import default_states
+from openmmflow.report.torsions import find_torsions, measure
 from openmmflow.topologies import require_atoms_of
 
 KT_PER_KELVIN = unit.MOLAR_GAS_CONSTANT_R.value_in_unit(unit.kilojoule_per_mole / unit.kelvin)
@@ -51,10 +51,9 @@ def write_report(ensemble, topology, folder, reference=None, states=None, load_p
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    pairs = find_ramachandran(topology)[: MAX_TORSIONS // 2]
-    torsions = [torsion for pair in pairs for torsion in pair] or find_rotors(topology)
+    pairs, torsions = find_torsions(topology)
     if states is None:
-        states = RAMACHANDRAN_STATES if len(pairs) == 1 else []
+        states = default_states(pairs)
     if reference is not None:
         reference = read_reference(
             reference, load_positions, torsions, states, ensemble.getNumParticles(), ensemble.temperature

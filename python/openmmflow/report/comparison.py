@@ -18,8 +18,8 @@ from openmmflow.report.histograms import (
 )
 from openmmflow.report.pages import save_figure, write_page
 from openmmflow.report.reference import read_reference
-from openmmflow.report.states import RAMACHANDRAN_STATES
-from openmmflow.report.torsions import MAX_TORSIONS, find_ramachandran, find_rotors, measure
+from openmmflow.report.states import default_states
+from openmmflow.report.torsions import find_torsions, measure
 from openmmflow.report.training_history import describe_stages, read_history
 from openmmflow.topologies import require_atoms_of
 
@@ -48,18 +48,18 @@ def propose(sampler, count, seed, torsions, progress=None):
 
     progress(done) is called after each block of samples.
     """
-    log_q, reduced, angles = [], [], {torsion.name: [] for torsion in torsions}
+    ensemble, angles = None, {torsion.name: [] for torsion in torsions}
     for first in range(0, count, BLOCK):
         part = sampler.sample(min(BLOCK, count - first), seed, first)
-        log_q.append(np.array(part.log_q))
-        reduced.append(np.array(part.reduced_potentials))
+        rest = part._withoutPositions()
+        if ensemble is None:
+            ensemble = rest
+        else:
+            ensemble._append(rest)
         for torsion in torsions:
             angles[torsion.name].append(measure(part.positions, torsion))
         if progress is not None:
             progress(first + len(part))
-    ensemble = openmmflow.WeightedEnsemble(
-        part.getNumParticles(), part.temperature, np.zeros(0), np.concatenate(log_q), np.concatenate(reduced)
-    )
     return Proposals(ensemble, {name: np.concatenate(values) for name, values in angles.items()})
 
 
@@ -152,10 +152,9 @@ def write_comparison(
     }
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    pairs = find_ramachandran(topology)[: MAX_TORSIONS // 2]
-    torsions = [torsion for pair in pairs for torsion in pair] or find_rotors(topology)
+    pairs, torsions = find_torsions(topology)
     if states is None:
-        states = RAMACHANDRAN_STATES if len(pairs) == 1 else []
+        states = default_states(pairs)
     if not torsions:
         states = []
     cautions = []

@@ -15,6 +15,11 @@ RAMACHANDRAN_STATES = [
 ]
 
 
+def default_states(pairs):
+    """Return the states of a molecule with these Ramachandran pairs."""
+    return RAMACHANDRAN_STATES if len(pairs) == 1 else []
+
+
 def load_states(path):
     """Read states from a YAML file: a list, in which the first state that a configuration fits is its own.
 

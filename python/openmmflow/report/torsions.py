@@ -16,6 +16,13 @@ class Torsion:
     atoms: tuple[int, int, int, int]
 
 
+def find_torsions(topology):
+    """Return the Ramachandran pairs that a report shows, and its torsions: those of the pairs, or of the rotors if there
+    are none."""
+    pairs = find_ramachandran(topology)[: MAX_TORSIONS // 2]
+    return pairs, [torsion for pair in pairs for torsion in pair] or find_rotors(topology)
+
+
 def find_ramachandran(topology):
     """Return a list of pairs (phi, psi), one for each residue of an openmm.app.Topology that has both."""
     pairs = {}

@@ -152,6 +152,9 @@ TEST_P(FlowKernelTest, OneSampleAtATimeHasTheDensityAndGradientOfABatch) {
             configuration.couplings = 3;
             configuration.hidden = bins == 8 ? 43 : 16;
             configuration.bins = bins;
+            configuration.linearBins = bins == 8 ? 4 : 6;
+            configuration.harmonics = bins == 8 ? 4 : 1;
+            configuration.products = bins == 8;
             configuration.activation = bins == 8 ? Activation::SiLU : Activation::ReLU;
             const Flow flow = makeRandomFlow(makeCoordinates(numParticles, 0.15, 0.015, 0.15), configuration,
                                              31 + numParticles);
@@ -286,7 +289,7 @@ Flow makeBroadFlow(int numParticles, double bond, double bondScale, double angle
     InternalFlowModel::Configuration configuration;
     configuration.couplings = 2;
     configuration.hidden = 16;
-    configuration.bins = 5;
+    configuration.bins = configuration.linearBins = 5;
     InternalCoordinates coordinates = makeCoordinates(numParticles, bond, bondScale, angleScale);
     fill_n(coordinates.center.begin() + numParticles - 1, numParticles - 2, angle);
     vector<SplineCoupling> couplings = InternalFlowModel(coordinates, configuration, 3).getCouplings();

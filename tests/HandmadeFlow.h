@@ -49,6 +49,9 @@ inline std::shared_ptr<const InternalFlowModel> makeRandomModel(int numParticles
     configuration.hidden = 6;
     configuration.blocks = 1;
     configuration.bins = 4;
+    // As in the files of tests/serialization.
+    configuration.harmonics = 1;
+    configuration.products = false;
     InternalFlowModel untrained(makeChain(numParticles), configuration, seed);
     std::vector<SplineCoupling> layers = untrained.getCouplings();
     std::mt19937 generator(seed + 1);

@@ -92,6 +92,7 @@ inline Flow makeRandomFlow(int numParticles, InternalFlowModel::Activation activ
     configuration.hidden = 24;
     configuration.blocks = 2;
     configuration.bins = 6;
+    configuration.linearBins = 5;
     configuration.activation = activation;
     return makeRandomFlow(makeCoordinates(numParticles, bond, 0.1 * bond, 0.15), configuration, seed);
 }

@@ -174,8 +174,35 @@ TEST(FlowFile, HashIsTheSameInEveryVersion) {
     InternalFlowModel::Configuration configuration;
     configuration.couplings = 2;
     configuration.hidden = 4;
-    EXPECT_EQ(Flow(std::make_shared<InternalFlowModel>(makeChain(4), configuration, 5)).getHash(),
-              "43e06951a62d1f30");
+    auto hash = [&] {
+        return Flow(std::make_shared<InternalFlowModel>(makeChain(4), configuration, 5)).getHash();
+    };
+    EXPECT_EQ(hash(), "79e2d534d57355b5");
+    configuration.linearBins = configuration.bins;
+    configuration.harmonics = 1;
+    configuration.products = false;
+    EXPECT_EQ(hash(), "43e06951a62d1f30");
+}
+
+TEST(FlowFile, OptionalEntriesMeanWhatTheirAbsenceMeans) {
+    InternalFlowModel::Configuration configuration;
+    configuration.couplings = 2;
+    configuration.hidden = 4;
+    configuration.linearBins = configuration.bins;
+    configuration.harmonics = 1;
+    configuration.products = false;
+    const Flow flow(std::make_shared<InternalFlowModel>(makeChain(5), configuration, 5));
+    const Flow full(std::make_shared<InternalFlowModel>(makeChain(5), InternalFlowModel::Configuration(), 5));
+    EXPECT_EQ(Flow::fromBytes(full.toBytes()).getConfiguration(), full.getConfiguration());
+    for (const char* name : {"linear_bins", "harmonics", "products"})
+        EXPECT_EQ(flow.getConfiguration().find(name), std::string::npos);
+    const std::string file = testing::TempDir() + "/without-optional-entries.safetensors";
+    flow.save(file);
+    const Flow loaded = Flow::load(file);
+    const auto& options = getModel(loaded).getOptions();
+    EXPECT_EQ(options.linearBins, configuration.bins);
+    EXPECT_EQ(options.harmonics, 1);
+    EXPECT_FALSE(options.products);
 }
 
 TEST(FlowFile, FormatAndVersionAreChecked) {
@@ -220,6 +247,13 @@ TEST(FlowFile, ConfigurationIsChecked) {
     expectErrorWithConfiguration("bins", 1, "the number of bins must lie in 2 to 32");
     expectErrorWithConfiguration("bins", 33, "the number of bins must lie in 2 to 32");
     expectErrorWithConfiguration("bins", 5, "the output of coupling 0 is not a layer of 6 inputs");
+    expectErrorWithConfiguration("linear_bins", 33, "the number of linear bins must lie in 2 to 32");
+    expectErrorWithConfiguration("linear_bins", 3, "the output of coupling 0 is not a layer of 6 inputs");
+    expectErrorWithConfiguration("linear_bins", 4.5, "is not a natural number of reasonable size");
+    expectErrorWithConfiguration("harmonics", 0, "the number of harmonics must lie in 1 to 32");
+    expectErrorWithConfiguration("harmonics", 33, "the number of harmonics must lie in 1 to 32");
+    expectErrorWithConfiguration("harmonics", 2, "the input of coupling 0 is not a layer");
+    expectErrorWithConfiguration("products", 1, "is neither true nor false");
     expectErrorWithConfiguration("activation", "tanh", "is not 'relu' or 'silu'");
     expectErrorWithConfiguration("activation", 1, "is not 'relu' or 'silu'");
     for (double value : {0.0, -5.0, 1e9})

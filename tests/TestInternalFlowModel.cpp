@@ -102,13 +102,22 @@ TEST(InternalFlowModel, WeightsAreSpreadOverTheirRange) {
 }
 
 TEST(InternalFlowModel, CountsFeaturesAndOutputs) {
+    Configuration configuration;
+    configuration.bins = 5;
     // Torsions 0 and 2 of 6 atoms (coordinates 9 and 11) are circular.
-    std::shared_ptr<const InternalFlowModel> model = makeRandomModel(6, 1);
+    const auto model = std::make_shared<InternalFlowModel>(makeChain(6), configuration, 1);
     SplineCoupling coupling;
     coupling.transformed = {0, 9, 10};
     coupling.conditioning = {1, 2, 11};
-    EXPECT_EQ(model->getNumFeatures(coupling), 4);
-    EXPECT_EQ(model->getNumOutputs(coupling), 11 + 13 + 11);
+    EXPECT_EQ(model->getNumFeatures(coupling), 10);
+    EXPECT_EQ(model->getNumOutputs(coupling), 11 + 16 + 11);
+    EXPECT_TRUE(model->getFeatureProducts(coupling).empty());
+    coupling.conditioning = {9, 10, 11};
+    EXPECT_EQ(model->getNumFeatures(coupling), 8 + 1 + 8 + 4);
+    ASSERT_EQ(model->getFeatureProducts(coupling).size(), 1u);
+    EXPECT_EQ(model->getFeatureProducts(coupling)[0].first, 0);
+    EXPECT_EQ(model->getFeatureProducts(coupling)[0].second, 9);
+    EXPECT_EQ(model->getFeatureProducts(coupling)[0].place, 17);
 }
 
 TEST(InternalFlowModel, LogDensityConstantIsThatOfTheScales) {
@@ -158,6 +167,8 @@ TEST(InternalFlowModel, UnreasonableSizesAreRefused) {
                     "hidden units must lie in 1 to 16384, and -3 does not");
     expectErrorWith([](Configuration& c) { c.blocks = 101; }, "blocks must lie in 0 to 100");
     expectErrorWith([](Configuration& c) { c.bins = 64; }, "bins must lie in 2 to 32");
+    expectErrorWith([](Configuration& c) { c.linearBins = 1; }, "linear bins must lie in 2 to 32");
+    expectErrorWith([](Configuration& c) { c.harmonics = 0; }, "harmonics must lie in 1 to 32");
     expectErrorWith([](Configuration& c) { c.tailBound = NAN; }, "tail bound");
     expectErrorWith([](Configuration& c) { c.hidden = 16384; }, "more than 1000000000 parameters");
     InternalCoordinates pair = makeChain(3);

@@ -128,6 +128,51 @@ TEST_P(Splines, EndsHaveTheDerivativesOfTheirTails) {
     }
 }
 
+TEST(SharedMath, CircularFeaturesAreHarmonicsAndTheirProducts) {
+    const int harmonics = 7, stride = 2;
+    const double a = 2.3, b = -0.4;
+    std::vector<double> ofA(2 * harmonics * stride), ofB = ofA, products(4 * stride);
+    circularFeatures(a, harmonics, stride, ofA.data());
+    circularFeatures(b, harmonics, stride, ofB.data());
+    for (int k = 0; k < harmonics; k++) {
+        EXPECT_NEAR(ofA[2 * k * stride], std::cos((k + 1) * a), 1e-14);
+        EXPECT_NEAR(ofA[(2 * k + 1) * stride], std::sin((k + 1) * a), 1e-14);
+    }
+    featureProducts(ofA.data(), ofB.data(), stride, products.data());
+    const double expected[] = {std::cos(a) * std::cos(b), std::cos(a) * std::sin(b),
+                               std::sin(a) * std::cos(b), std::sin(a) * std::sin(b)};
+    for (int i = 0; i < 4; i++)
+        EXPECT_NEAR(products[i * stride], expected[i], 1e-15);
+}
+
+TEST(SharedMath, AdjointOfCircularFeaturesAgreesWithFiniteDifferences) {
+    const int harmonics = 3, numFeatures = 2 * harmonics;
+    std::mt19937 generator(5);
+    std::normal_distribution<double> normal;
+    // What each feature of a, of b, and each product is worth.
+    std::vector<double> worth(2 * numFeatures + 4);
+    for (double& w : worth)
+        w = normal(generator);
+    auto evaluate = [&](double a, double b, std::vector<double>& features) {
+        circularFeatures(a, harmonics, 1, &features[0]);
+        circularFeatures(b, harmonics, 1, &features[numFeatures]);
+        featureProducts(&features[0], &features[numFeatures], 1, &features[2 * numFeatures]);
+        double sum = 0;
+        for (size_t i = 0; i < features.size(); i++)
+            sum += worth[i] * features[i];
+        return sum;
+    };
+    const double a = -2.9, b = 0.7, h = 1e-6;
+    std::vector<double> features(worth.size()), scratch(worth.size()), adjoint = worth;
+    evaluate(a, b, features);
+    featureProductsAdjoint(&features[0], &features[numFeatures], &adjoint[2 * numFeatures], 1, &adjoint[0],
+                           &adjoint[numFeatures]);
+    EXPECT_NEAR(circularFeaturesAdjoint(&features[0], &adjoint[0], harmonics, 1),
+                (evaluate(a + h, b, scratch) - evaluate(a - h, b, scratch)) / (2 * h), 1e-8);
+    EXPECT_NEAR(circularFeaturesAdjoint(&features[numFeatures], &adjoint[numFeatures], harmonics, 1),
+                (evaluate(a, b + h, scratch) - evaluate(a, b - h, scratch)) / (2 * h), 1e-8);
+}
+
 TEST(SharedMath, SoftplusHasDigitsWhereItIsSmall) {
     for (double u : {-36.0, -30.0, -20.0, -3.0, 0.0, 2.0, 30.0})
         EXPECT_NEAR(softplus(u) / (std::max(u, 0.0) + std::log1p(std::exp(-std::fabs(u)))), 1, 1e-14) << u;

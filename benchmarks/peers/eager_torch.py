@@ -71,6 +71,8 @@ class EagerFlow:
         self.circular = tensors["coordinates.circular"].bool()
         self.center, self.scale = real["coordinates.center"], real["coordinates.scale"]
         self.bins = int(self.options["bins"])
+        self.linear_bins = int(self.options.get("linear_bins", self.bins))
+        self.harmonics = int(self.options.get("harmonics", 1))
         self.activation = {"silu": F.silu, "relu": F.relu}[self.options["activation"]]
         self.couplings = []
         while f"couplings.{len(self.couplings)}.transformed" in tensors:
@@ -80,7 +82,7 @@ class EagerFlow:
             linear_columns, circular_columns = [], []
             offset = 0
             for j in columns[mask].tolist():
-                count = 3 * self.bins + 1 if self.circular[j] else 3 * self.bins - 1
+                count = 3 * self.bins + 1 if self.circular[j] else 3 * self.linear_bins - 1
                 (circular_columns if self.circular[j] else linear_columns).append(
                     torch.arange(offset, offset + count)
                 )
@@ -104,31 +106,50 @@ class EagerFlow:
                     "input": (real[name + "input.weight"], real[name + "input.bias"]),
                     "blocks": blocks,
                     "output": (real[name + "output.weight"], real[name + "output.bias"]),
-                    "features": self._feature_order(columns[~mask]),
+                    "features": self._feature_order(self.circular[columns[~mask]].tolist()),
+                    "angles": columns[~mask & self.circular],
+                    "pairs": torch.combinations(torch.arange(int((~mask & self.circular).sum())))
+                    if self.options.get("products", False)
+                    else torch.zeros(0, 2, dtype=torch.long),
                 }
             )
 
-    def _feature_order(self, conditioning):
-        """Where each feature comes from in the row (z, cos z, sin z)."""
-        dimension = len(self.circular)
-        order = []
-        for j in conditioning.tolist():
-            order += [dimension + j, 2 * dimension + j] if self.circular[j] else [j]
+    def _feature_order(self, circular):
+        """Where each feature but products comes from in the row (z, all cos kz for each k, all sin kz)."""
+        order, number, angles = [], 0, sum(circular)
+        for j, is_circular in enumerate(circular):
+            if is_circular:
+                cosines = [len(circular) + k * angles + number for k in range(self.harmonics)]
+                order += [c + part * self.harmonics * angles for c in cosines for part in (0, 1)]
+                number += 1
+            else:
+                order.append(j)
         return torch.tensor(order)
 
+    def _features(self, coupling, z):
+        angles, pairs = z[:, coupling["angles"]], coupling["pairs"]
+        multiples = torch.cat([k * angles for k in range(1, self.harmonics + 1)], -1)
+        cosines, sines = torch.cos(multiples), torch.sin(multiples)
+        features = torch.cat([z[:, coupling["conditioning"]], cosines, sines], -1)[:, coupling["features"]]
+        if len(pairs) == 0:
+            return features
+        a, b = ([part[:, pairs[:, i]] for part in (cosines, sines)] for i in (0, 1))
+        products = torch.stack([x * y for x in a for y in b], -1)
+        return torch.cat([features, products.flatten(1)], -1)
+
     def _parameters(self, coupling, z):
-        features = torch.cat([z, torch.cos(z), torch.sin(z)], -1)[:, coupling["features"]]
-        h = self.activation(F.linear(features, *coupling["input"]))
+        h = self.activation(F.linear(self._features(coupling, z), *coupling["input"]))
         for w1, b1, w2, b2 in coupling["blocks"]:
             h = h + F.linear(self.activation(F.linear(h, w1, b1)), w2, b2)
         return F.linear(h, *coupling["output"])
 
     def _splines(self, coupling, z, log_q):
         parameters = self._parameters(coupling, z)
-        bins, options = self.bins, self.options
+        options = self.options
         limits = options["min_bin_fraction"], options["min_derivative"]
         z = z.clone()
         if coupling["linear_columns"] is not None:
+            bins = self.linear_bins
             p = parameters[:, coupling["linear_columns"]].view(len(z), -1, 3 * bins - 1)
             bound = options["tail_bound"]
             knots = F.pad(p[..., 2 * bins :], (1, 1))
@@ -140,6 +161,7 @@ class EagerFlow:
             z[:, coupling["linear"]] = torch.where(inside, y, x)
             log_q = log_q - torch.where(inside, log_derivative, torch.zeros_like(x)).sum(-1)
         if coupling["circular_columns"] is not None:
+            bins = self.bins
             p = parameters[:, coupling["circular_columns"]].view(len(z), -1, 3 * bins + 1)
             knots = p[..., 2 * bins : 3 * bins]
             y, log_derivative = rational_quadratic(

@@ -34,10 +34,11 @@ class EagerTraining(EagerFlow):
 
     def _inverse(self, coupling, z):
         parameters = self._parameters(coupling, z)
-        bins, options = self.bins, self.options
+        options = self.options
         limits = options["min_bin_fraction"], options["min_derivative"]
         columns, values, log_derivatives = [coupling["conditioning"]], [z[:, coupling["conditioning"]]], []
         if coupling["linear_columns"] is not None:
+            bins = self.linear_bins
             p = parameters[:, coupling["linear_columns"]].view(len(z), -1, 3 * bins - 1)
             bound = options["tail_bound"]
             knots = F.pad(p[..., 2 * bins :], (1, 1))
@@ -50,6 +51,7 @@ class EagerTraining(EagerFlow):
             values.append(torch.where(inside, x, y))
             log_derivatives.append(torch.where(inside, log_derivative, torch.zeros_like(y)))
         if coupling["circular_columns"] is not None:
+            bins = self.bins
             p = parameters[:, coupling["circular_columns"]].view(len(z), -1, 3 * bins + 1)
             knots = p[..., 2 * bins : 3 * bins]
             x, log_derivative = inverse_rational_quadratic(

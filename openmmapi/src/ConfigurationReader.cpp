@@ -48,6 +48,14 @@ bool ConfigurationReader::getBoolean(const char* key) {
     return entry.get<bool>();
 }
 
+int ConfigurationReader::getInteger(const char* key, int absent) {
+    return entries.contains(key) ? getInteger(key) : absent;
+}
+
+bool ConfigurationReader::getBoolean(const char* key, bool absent) {
+    return entries.contains(key) ? getBoolean(key) : absent;
+}
+
 int ConfigurationReader::getChoice(const char* key, const vector<string>& names) {
     const json& entry = get(key);
     string choices;

@@ -11,8 +11,8 @@
 namespace OpenMMFlow {
 
 /**
- * The entries of the configuration of a flow in a file; each is required, and there are no others. What is
- * wrong is an OpenMMException that names the entry.
+ * The entries of the configuration of a flow in a file; each is required unless it is read with what its
+ * absence means, and there are no others. What is wrong is an OpenMMException that names the entry.
  */
 class ConfigurationReader {
 public:
@@ -20,6 +20,8 @@ public:
     int getInteger(const char* key);
     double getReal(const char* key);
     bool getBoolean(const char* key);
+    int getInteger(const char* key, int absent);
+    bool getBoolean(const char* key, bool absent);
     /** Get which of these names an entry is. */
     int getChoice(const char* key, const std::vector<std::string>& names);
     std::vector<std::string> getStrings(const char* key);

@@ -88,6 +88,9 @@ Flow FlowBuilder::createInternal(const Molecule& molecule, const vector<double>&
     configuration.hidden = options.hidden;
     configuration.blocks = options.blocks;
     configuration.bins = options.bins;
+    configuration.linearBins = options.linearBins;
+    configuration.harmonics = options.harmonics;
+    configuration.products = options.products;
     configuration.activation = getActivation(options.activation);
     InternalCoordinates coordinates = InternalCoordinates::choose(molecule);
     MolecularGraph graph(molecule);

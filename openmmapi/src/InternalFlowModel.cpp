@@ -18,8 +18,9 @@ using std::vector;
 namespace {
 
 using Configuration = InternalFlowModel::Configuration;
+using FeatureProduct = InternalFlowModel::FeatureProduct;
 
-const int64_t maxParameters = 1000000000;
+const int64_t maxParameters = 1000000000, maxFeatures = 10000000;
 
 [[noreturn]] void throwInvalidFlow(const string& reason) {
     throw OpenMMException("Invalid internal flow: " + reason + ".");
@@ -36,21 +37,50 @@ void checkConfiguration(const Configuration& configuration) {
     checkRange("hidden units", configuration.hidden, 1, 16384);
     checkRange("blocks", configuration.blocks, 0, 100);
     checkRange("bins", configuration.bins, 2, 32);
+    checkRange("linear bins", configuration.linearBins, 2, 32);
+    checkRange("harmonics", configuration.harmonics, 1, 32);
     // Negated, so that NaN fails too.
     if (!(configuration.tailBound >= 0.1 && configuration.tailBound <= 1000))
         throwInvalidFlow("the tail bound must lie in 0.1 to 1000");
-    if (!(configuration.minBinFraction >= 1e-6 && configuration.minBinFraction * configuration.bins <= 0.9))
+    const int mostBins = std::max(configuration.bins, configuration.linearBins);
+    if (!(configuration.minBinFraction >= 1e-6 && configuration.minBinFraction * mostBins <= 0.9))
         throwInvalidFlow(
             "the minimum bin fraction must be at least 1e-6 and at most 0.9 divided by the number of bins");
     if (!(configuration.minDerivative >= 1e-6 && configuration.minDerivative <= 0.9))
         throwInvalidFlow("the minimum derivative must lie in 1e-6 to 0.9");
 }
 
-int countFeatures(const InternalCoordinates& coordinates, const vector<int>& conditioning) {
-    int count = 0;
-    for (int j : conditioning)
-        count += coordinates.circular[j] ? 2 : 1;
-    return count;
+vector<FeatureProduct> placeProducts(const InternalCoordinates& coordinates, const vector<int>& conditioning,
+                                     const Configuration& configuration) {
+    vector<int> circular;
+    int next = 0;
+    for (int j : conditioning) {
+        if (coordinates.circular[j])
+            circular.push_back(next);
+        next += configuration.getNumFeatures(coordinates.circular[j]);
+    }
+    vector<FeatureProduct> products;
+    for (size_t a = 0; configuration.products && a < circular.size(); a++)
+        for (size_t b = a + 1; b < circular.size(); b++) {
+            products.push_back({circular[a], circular[b], next});
+            next += 4;
+        }
+    return products;
+}
+
+int countFeatures(const InternalCoordinates& coordinates, const vector<int>& conditioning,
+                  const Configuration& configuration) {
+    int64_t count = 0, circular = 0;
+    for (int j : conditioning) {
+        count += configuration.getNumFeatures(coordinates.circular[j]);
+        circular += coordinates.circular[j];
+    }
+    if (configuration.products)
+        count += 2 * circular * (circular - 1);
+    if (count > maxFeatures)
+        throwInvalidFlow("a network would have more than " + to_string(maxFeatures)
+                         + " features; do without products, or with fewer harmonics");
+    return (int)count;
 }
 
 int countOutputs(const InternalCoordinates& coordinates, const vector<int>& transformed,
@@ -109,8 +139,11 @@ vector<SplineCoupling> createCouplings(const InternalCoordinates& coordinates,
     int64_t parameters = configuration.couplings * (int64_t)hidden
                          * (2 * (int64_t)configuration.blocks * hidden
                             + (3 * configuration.bins + 3) * (int64_t)numCoordinates);
-    if (parameters > maxParameters)
-        throwInvalidFlow("it would have more than " + to_string(maxParameters) + " parameters");
+    auto checkSize = [&] {
+        if (parameters > maxParameters)
+            throwInvalidFlow("it would have more than " + to_string(maxParameters) + " parameters");
+    };
+    checkSize();
     PortableRandom random(seed);
     vector<SplineCoupling> couplings(configuration.couplings);
     vector<char> mask;
@@ -120,7 +153,10 @@ vector<SplineCoupling> createCouplings(const InternalCoordinates& coordinates,
             mask = createMask(coordinates, random);
         for (int j = 0; j < numCoordinates; j++)
             ((bool)mask[j] == (l % 2 == 0) ? coupling.transformed : coupling.conditioning).push_back(j);
-        coupling.input = createLayer(countFeatures(coordinates, coupling.conditioning), hidden, random);
+        const int features = countFeatures(coordinates, coupling.conditioning, configuration);
+        parameters += (int64_t)features * hidden;
+        checkSize();
+        coupling.input = createLayer(features, hidden, random);
         for (int b = 0; b < configuration.blocks; b++) {
             DenseLayer first = createLayer(hidden, hidden, random);
             coupling.blocks.emplace_back(std::move(first), createLayer(hidden, hidden, random));
@@ -160,8 +196,8 @@ void checkCoupling(const SplineCoupling& coupling, const InternalCoordinates& co
     if (!std::is_sorted(coupling.transformed.begin(), coupling.transformed.end())
         || !std::is_sorted(coupling.conditioning.begin(), coupling.conditioning.end()))
         throwInvalidFlow(subject + " does not list its coordinates in ascending order");
-    checkLayer(coupling.input, countFeatures(coordinates, coupling.conditioning), configuration.hidden,
-               "the input of " + subject);
+    checkLayer(coupling.input, countFeatures(coordinates, coupling.conditioning, configuration),
+               configuration.hidden, "the input of " + subject);
     if ((int)coupling.blocks.size() != configuration.blocks)
         throwInvalidFlow(subject + " does not have " + to_string(configuration.blocks) + " blocks");
     for (const auto& [first, second] : coupling.blocks) {
@@ -196,7 +232,11 @@ const string& InternalFlowModel::getFamily() const {
 }
 
 int InternalFlowModel::getNumFeatures(const SplineCoupling& coupling) const {
-    return countFeatures(coordinates, coupling.conditioning);
+    return countFeatures(coordinates, coupling.conditioning, configuration);
+}
+
+vector<FeatureProduct> InternalFlowModel::getFeatureProducts(const SplineCoupling& coupling) const {
+    return placeProducts(coordinates, coupling.conditioning, configuration);
 }
 
 int InternalFlowModel::getNumOutputs(const SplineCoupling& coupling) const {

@@ -47,6 +47,10 @@ std::shared_ptr<const InternalFlowModel> InternalFlowModel::read(const TensorFil
     configuration.hidden = reader.getInteger("hidden");
     configuration.blocks = reader.getInteger("blocks");
     configuration.bins = reader.getInteger("bins");
+    // Files of the first release have none of these.
+    configuration.linearBins = reader.getInteger("linear_bins", configuration.bins);
+    configuration.harmonics = reader.getInteger("harmonics", 1);
+    configuration.products = reader.getBoolean("products", false);
     configuration.activation =
         reader.getChoice("activation", {"relu", "silu"}) == 0 ? Activation::ReLU : Activation::SiLU;
     configuration.tailBound = reader.getReal("tail_bound");
@@ -94,6 +98,13 @@ string InternalFlowModel::getConfiguration() const {
                    {"min_bin_fraction", configuration.minBinFraction},
                    {"min_derivative", configuration.minDerivative},
                    {"atom_names", coordinates.atomNames}};
+    // What a file need not say is left out, so that the hash of older flows is what it was.
+    if (configuration.linearBins != configuration.bins)
+        result["linear_bins"] = configuration.linearBins;
+    if (configuration.harmonics != 1)
+        result["harmonics"] = configuration.harmonics;
+    if (configuration.products)
+        result["products"] = true;
     return result.dump();
 }
 

@@ -80,6 +80,7 @@ private:
 #include "shared/internalCoordinates.cc"
 
 #include "shared/boxMuller.cc"
+#include "shared/circularFeatures.cc"
 #include "shared/frames.cc"
 #include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"

@@ -17,7 +17,8 @@ private:
                                          const std::vector<int>& bonds, const std::vector<int>& bondOrders,
                                          const std::vector<double>& reference, const std::vector<double>& data,
                                          const std::vector<double>& weights, int couplings, int hidden, int blocks,
-                                         int bins, const std::string& activation, unsigned int seed) {
+                                         int bins, int linearBins, int harmonics, bool products,
+                                         const std::string& activation, unsigned int seed) {
         Molecule molecule{atomicNumbers, atomNames, {}, bondOrders, {}};
         for (size_t i = 0; i + 1 < bonds.size(); i += 2)
             molecule.bonds.push_back({bonds[i], bonds[i + 1]});
@@ -25,7 +26,8 @@ private:
             molecule.positions.push_back(OpenMM::Vec3(reference[i], reference[i + 1], reference[i + 2]));
         ReleaseInterpreter release;
         return FlowBuilder::createInternal(molecule, data, weights,
-                                           {couplings, hidden, blocks, bins, activation, seed});
+                                           {couplings, hidden, blocks, bins, linearBins, harmonics, products,
+                                            activation, seed});
     }
 
     /** Flat arrays: bonds (bond, 2). */
@@ -229,6 +231,9 @@ private:
             hidden=128,
             blocks=2,
             bins=8,
+            linear_bins=4,
+            harmonics=4,
+            products=True,
             activation="silu",
             seed=0,
         ):
@@ -246,8 +251,14 @@ private:
                 configurations from which the center and scale of each coordinate are taken
             weights : (count,), optional
                 the weights of the data
-            couplings, hidden, blocks, bins : int
-                the number of coupling layers, and the width, residual blocks and spline bins of each
+            couplings, hidden, blocks : int
+                the number of coupling layers, and the width and residual blocks of the network of each
+            bins, linear_bins : int
+                the bins in the spline of each torsion that goes round the circle, and of each other coordinate
+            harmonics : int
+                the networks are given cos and sin of 1, 2, ..., this many times each such torsion
+            products : bool
+                whether they are given the products of cos and sin of each two such torsions too
             activation : str
                 "silu" (smooth) or "relu"
             seed : int
@@ -278,6 +289,9 @@ private:
                 integer(hidden, 1, 2**31 - 1, "number of hidden units"),
                 integer(blocks, 0, 2**31 - 1, "number of blocks"),
                 integer(bins, 1, 2**31 - 1, "number of bins"),
+                integer(linear_bins, 1, 2**31 - 1, "number of bins of linear coordinates"),
+                integer(harmonics, 1, 2**31 - 1, "number of harmonics"),
+                boolean(products, "products"),
                 activation,
                 integer(seed, 0, 2**32 - 1, "seed"),
             )

@@ -19,44 +19,70 @@ static std::vector<int> circularFirst(std::vector<int> indices, const std::vecto
     return indices;
 }
 
-/** For each row of SplineLayout, the output of the model's network that it stands for. */
+/** For each row of each SplineLayout, one after the other, the output of the model's network that it stands
+ * for. */
 static std::vector<int> outputRows(const std::vector<int>& transformed, const std::vector<int>& ordered,
-                                   const std::vector<char>& circular, const SplineLayout& layout) {
-    const int K = layout.bins, n = layout.numCoordinates();
+                                   const InternalFlowModel& model, const std::vector<SplineLayout>& layouts) {
+    const auto& circular = model.getCoordinates().circular;
     std::vector<int> firstOutput(circular.size());
     int next = 0;
     for (int j : transformed) {
         firstOutput[j] = next;
-        next += circular[j] ? 3 * K + 1 : 3 * K - 1;
+        next += model.getOptions().getNumSplineParameters(circular[j]);
     }
-    std::vector<int> rows(layout.numParameters());
-    for (int j = 0; j < n; j++) {
-        for (int k = 0; k < 3 * K; k++)
-            rows[k * n + j] = firstOutput[ordered[j]] + k;
-        if (j < layout.circular)
-            rows[3 * K * n + j] = firstOutput[ordered[j]] + 3 * K;
-        else
-            rows[(3 * K - 1) * n + j] = -1;
+    std::vector<int> result;
+    const int* coordinate = ordered.data();
+    for (const SplineLayout& layout : layouts) {
+        const int K = layout.bins, n = layout.numCoordinates();
+        std::vector<int> rows(layout.numParameters());
+        for (int j = 0; j < n; j++) {
+            const int first = firstOutput[*coordinate++];
+            for (int k = 0; k < 3 * K; k++)
+                rows[k * n + j] = first + k;
+            if (layout.circular > 0)
+                rows[3 * K * n + j] = first + 3 * K;
+            else
+                rows[(3 * K - 1) * n + j] = -1;
+        }
+        result.insert(result.end(), rows.begin(), rows.end());
     }
-    return rows;
+    return result;
 }
 
-/** For each feature here (all cosines, all sines, linear ones), the model's feature. */
-static std::vector<int> featureColumns(const std::vector<int>& conditioning, const std::vector<int>& ordered,
-                                       const std::vector<char>& circular, int numCircular) {
+/** For each feature here (all cosines and all sines of each harmonic, linear ones, products), the model's
+ * feature. */
+static std::vector<int> featureColumns(const SplineCoupling& coupling, const std::vector<int>& ordered,
+                                       const InternalFlowModel& model, int numCircular) {
+    const auto& circular = model.getCoordinates().circular;
     std::vector<int> firstFeature(circular.size());
     int next = 0;
-    for (int j : conditioning) {
+    for (int j : coupling.conditioning) {
         firstFeature[j] = next;
-        next += circular[j] ? 2 : 1;
+        next += model.getOptions().getNumFeatures(circular[j]);
     }
     std::vector<int> columns;
-    for (int part : {0, 1})
+    for (int part = 0; part < 2 * model.getOptions().harmonics; part++)
         for (int j = 0; j < numCircular; j++)
             columns.push_back(firstFeature[ordered[j]] + part);
     for (size_t j = numCircular; j < ordered.size(); j++)
         columns.push_back(firstFeature[ordered[j]]);
+    for (int part = 0; part < 4; part++)
+        for (const auto& product : model.getFeatureProducts(coupling))
+            columns.push_back(product.place + part);
     return columns;
+}
+
+/** The products of the cosines and sines of each two of the angles (n, B): four arrays (pairs, B). */
+static std::vector<Tensor> multiplyPairs(const Tensor& angles) {
+    std::vector<int64_t> first, second;
+    for (int64_t a = 0; a < angles.size(0); a++)
+        for (int64_t b = a + 1; b < angles.size(0); b++) {
+            first.push_back(a);
+            second.push_back(b);
+        }
+    const Tensor a = angles.index_select(0, at::tensor(first, at::kLong)),
+                 b = angles.index_select(0, at::tensor(second, at::kLong));
+    return {a.cos() * b.cos(), a.cos() * b.sin(), a.sin() * b.cos(), a.sin() * b.sin()};
 }
 
 InternalFlowModule::InternalFlowModule(std::shared_ptr<const InternalFlowModel> model, at::ScalarType type)
@@ -69,22 +95,26 @@ InternalFlowModule::InternalFlowModule(std::shared_ptr<const InternalFlowModel> 
     for (auto original = model->getCouplings().rbegin(); original != model->getCouplings().rend();
          ++original) {
         Coupling coupling;
-        int numCircular, circularFeatures;
+        int numCircular, circularCoordinates;
         std::vector<int> rows = circularFirst(original->transformed, circular, numCircular);
-        std::vector<int> conditioning = circularFirst(original->conditioning, circular, circularFeatures);
-        coupling.splines = {numCircular,       (int)rows.size() - numCircular, options.bins,
-                            options.tailBound, options.minBinFraction,         options.minDerivative};
-        coupling.circularFeatures = circularFeatures;
-        coupling.linearFeatures = (int64_t)conditioning.size() - circularFeatures;
+        std::vector<int> conditioning = circularFirst(original->conditioning, circular, circularCoordinates);
+        const int numLinear = (int)rows.size() - numCircular;
+        if (numCircular > 0)
+            coupling.splines.push_back({numCircular, 0, options.bins, options.tailBound,
+                                        options.minBinFraction, options.minDerivative});
+        if (numLinear > 0)
+            coupling.splines.push_back({0, numLinear, options.linearBins, options.tailBound,
+                                        options.minBinFraction, options.minDerivative});
+        coupling.circularCoordinates = circularCoordinates;
+        coupling.linearCoordinates = (int64_t)conditioning.size() - circularCoordinates;
         coupling.firstLayer = layers.size();
         coupling.numBlocks = original->blocks.size();
-        addLayer(original->input, {},
-                 featureColumns(original->conditioning, conditioning, circular, circularFeatures));
+        addLayer(original->input, {}, featureColumns(*original, conditioning, *model, circularCoordinates));
         for (const auto& [first, second] : original->blocks) {
             addLayer(first, {}, {});
             addLayer(second, {}, {});
         }
-        addLayer(original->output, outputRows(original->transformed, rows, circular, coupling.splines), {});
+        addLayer(original->output, outputRows(original->transformed, rows, *model, coupling.splines), {});
 
         rows.insert(rows.end(), conditioning.begin(), conditioning.end());
         std::vector<int64_t> order;
@@ -181,14 +211,18 @@ Tensor InternalFlowModule::conditioner(const Coupling& coupling, const std::vect
         return at::addmm(parts[2 * layer + 1].unsqueeze(1),
                          parts[2 * layer].view({layers[layer].outputs, layers[layer].inputs}), h);
     };
-    Tensor features = conditioning;
-    if (coupling.circularFeatures > 0) {
-        Tensor angles = conditioning.narrow(0, 0, coupling.circularFeatures);
-        features = at::cat({at::cos(angles), at::sin(angles),
-                            conditioning.narrow(0, coupling.circularFeatures, coupling.linearFeatures)});
+    const Tensor angles = conditioning.narrow(0, 0, coupling.circularCoordinates);
+    std::vector<Tensor> features;
+    for (int k = 1; k <= model->getOptions().harmonics; k++) {
+        features.push_back(at::cos(k * angles));
+        features.push_back(at::sin(k * angles));
     }
+    features.push_back(conditioning.narrow(0, coupling.circularCoordinates, coupling.linearCoordinates));
+    if (model->getOptions().products)
+        for (const Tensor& product : multiplyPairs(angles))
+            features.push_back(product);
     size_t layer = coupling.firstLayer;
-    Tensor h = activation(dense(layer++, features));
+    Tensor h = activation(dense(layer++, at::cat(features)));
     for (size_t block = 0; block < coupling.numBlocks; block++) {
         Tensor inner = activation(dense(layer++, h));
         h = h + dense(layer++, inner);
@@ -203,12 +237,22 @@ std::pair<Tensor, Tensor> InternalFlowModule::toBase(const Tensor& parameters,
     Tensor logVolume = at::zeros({x.size(1)}, x.options());
     for (const Coupling& coupling : couplings) {
         x = x.index_select(0, coupling.order);
-        const int64_t n = coupling.splines.numCoordinates();
-        Tensor conditioning = x.narrow(0, n, x.size(0) - n);
-        Tensor outputs = conditioner(coupling, parts, conditioning);
-        auto [inverted, logDerivative] = invertSplines(x.narrow(0, 0, n), outputs, coupling.splines);
-        logVolume = logVolume + logDerivative;
-        x = at::cat({inverted, conditioning});
+        const int64_t n = x.size(0) - coupling.circularCoordinates - coupling.linearCoordinates;
+        const Tensor conditioning = x.narrow(0, n, x.size(0) - n);
+        const Tensor outputs = conditioner(coupling, parts, conditioning);
+        std::vector<Tensor> rows;
+        int64_t coordinate = 0, output = 0;
+        for (const SplineLayout& layout : coupling.splines) {
+            const auto [inverted, logDerivative] =
+                invertSplines(x.narrow(0, coordinate, layout.numCoordinates()),
+                              outputs.narrow(0, output, layout.numParameters()), layout);
+            logVolume = logVolume + logDerivative;
+            rows.push_back(inverted);
+            coordinate += layout.numCoordinates();
+            output += layout.numParameters();
+        }
+        rows.push_back(conditioning);
+        x = at::cat(rows);
     }
     return {x, logVolume};
 }

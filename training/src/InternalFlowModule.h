@@ -54,9 +54,10 @@ private:
         std::vector<int> rows, columns;
     };
     struct Coupling {
-        SplineLayout splines;
-        /** Conditioning coordinates: circular and linear ones. */
-        int64_t circularFeatures, linearFeatures;
+        /** Of the transformed coordinates, the circular and then the linear ones, if there are any. */
+        std::vector<SplineLayout> splines;
+        /** The numbers of conditioning coordinates. */
+        int64_t circularCoordinates, linearCoordinates;
         /** For each row that enters the coupling (transformed first), the row that the coupling before it
          * left. */
         at::Tensor order;

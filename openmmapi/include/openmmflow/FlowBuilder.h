@@ -19,8 +19,14 @@ struct InternalFlowOptions {
     int hidden = 128;
     /** The number of residual blocks in each conditioner. */
     int blocks = 2;
-    /** The number of bins in each spline. */
+    /** The number of bins in the spline of each torsion that goes round the circle, and of each other
+     * coordinate. */
     int bins = 8;
+    int linearBins = 4;
+    /** The conditioner networks are given cos and sin of 1, 2, ..., this many times each such torsion. */
+    int harmonics = 4;
+    /** Whether they are given the products of cos and sin of each two such torsions too. */
+    bool products = true;
     /** "silu" (smooth) or "relu". */
     std::string activation = "silu";
     /** The seed of the masks and of the initial weights. */

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "shared/ConditionerFeatures.h"
 #include "shared/SplineOffset.h"
 #include "shared/noise.h"
 
@@ -78,7 +79,7 @@ ReferenceInternalFlow::ReferenceInternalFlow(const Flow& flow)
 SplineShape ReferenceInternalFlow::getShape(int coordinate) const {
     const auto& options = model.getOptions();
     const double bound = options.getBound(coordinates.circular[coordinate]);
-    return {options.bins,
+    return {options.getBins(coordinates.circular[coordinate]),
             -bound,
             bound,
             options.minBinFraction,
@@ -115,19 +116,6 @@ double ReferenceInternalFlow::computeBaseLogDensity(const vector<double>& z) con
     return result;
 }
 
-vector<double> ReferenceInternalFlow::computeFeatures(const SplineCoupling& coupling,
-                                                      const vector<double>& z) const {
-    vector<double> features;
-    for (int j : coupling.conditioning) {
-        if (coordinates.circular[j]) {
-            features.push_back(cos(z[j]));
-            features.push_back(sin(z[j]));
-        } else
-            features.push_back(z[j]);
-    }
-    return features;
-}
-
 vector<double> ReferenceInternalFlow::computeParameters(const SplineCoupling& coupling,
                                                         const vector<double>& z,
                                                         vector<vector<double>>* hidden) const {
@@ -136,7 +124,7 @@ vector<double> ReferenceInternalFlow::computeParameters(const SplineCoupling& co
         if (hidden != nullptr)
             hidden->push_back(x);
     };
-    vector<double> h = applyLayer(coupling.input, computeFeatures(coupling, z));
+    vector<double> h = applyLayer(coupling.input, computeFeatures(model, coupling, z));
     remember(h);
     activate(activation, h);
     for (const auto& [first, second] : coupling.blocks) {
@@ -164,15 +152,8 @@ void ReferenceInternalFlow::backpropagateParameters(const SplineCoupling& coupli
         add(h, applyLayerTransposed(coupling.blocks[b].first, inner));
     }
     throughActivation(h, hidden[0]);
-    const vector<double> features = applyLayerTransposed(coupling.input, h);
-    int k = 0;
-    for (int j : coupling.conditioning) {
-        if (coordinates.circular[j]) {
-            zAdjoint[j] += -sin(z[j]) * features[k] + cos(z[j]) * features[k + 1];
-            k += 2;
-        } else
-            zAdjoint[j] += features[k++];
-    }
+    backpropagateFeatures(model, coupling, computeFeatures(model, coupling, z),
+                          applyLayerTransposed(coupling.input, h), zAdjoint);
 }
 
 double ReferenceInternalFlow::computeLogVolume(const vector<double>& values) const {

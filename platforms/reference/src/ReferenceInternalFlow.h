@@ -28,7 +28,6 @@ public:
     double computeBaseLogDensity(const std::vector<double>& z) const;
 
 private:
-    std::vector<double> computeFeatures(const SplineCoupling& coupling, const std::vector<double>& z) const;
     /** The parameters of a coupling's splines. `hidden` receives what the reverse pass needs. */
     std::vector<double> computeParameters(const SplineCoupling& coupling, const std::vector<double>& z,
                                           std::vector<std::vector<double>>* hidden = nullptr) const;

@@ -21,10 +21,11 @@ struct DenseLayer {
  * 1906.04032) on the `transformed` coordinates, circular ones (Rezende et al. 2020, arXiv 2002.02428) where
  * the coordinate is, whose parameters are a residual network of the `conditioning` coordinates.
  *
- * The features are, in the order of `conditioning`, z of a linear coordinate, and (cos, sin) of a circular
- * one. The network is h = act(input(f)), then h += second(act(first(h))) for each block, then output(h). Its
- * outputs are, in the order of `transformed`, for a linear coordinate K widths, K heights, K-1 derivatives;
- * for a circular one K widths, K heights, K derivatives and a phase.
+ * The features are, in the order of `conditioning`, z of a linear coordinate, and the harmonics cos z, sin z,
+ * cos 2z, sin 2z ... of a circular one; then, if products are asked for, the products (cos cos, cos sin, sin
+ * cos, sin sin) of each two circular ones. The network is h = act(input(f)), then h += second(act(first(h)))
+ * for each block, then output(h). Its outputs are, in the order of `transformed`, for a linear coordinate L
+ * widths, L heights, L-1 derivatives; for a circular one K widths, K heights, K derivatives and a phase.
  */
 struct SplineCoupling {
     std::vector<int> transformed, conditioning;
@@ -45,7 +46,12 @@ public:
         int couplings = 12;
         int hidden = 128;
         int blocks = 2;
+        /** K and L, of circular and of linear splines. */
         int bins = 8;
+        int linearBins = 4;
+        /** The harmonics of each circular coordinate among the features, and whether products are. */
+        int harmonics = 4;
+        bool products = true;
         Activation activation = Activation::SiLU;
         /** Linear splines act on (-tailBound, tailBound) in standardised units, and are the identity outside.
          */
@@ -55,7 +61,12 @@ public:
 
         /** Get half the width of the interval that a spline acts on. */
         double getBound(bool circular) const { return circular ? M_PI : tailBound; }
-        int getNumSplineParameters(bool circular) const { return circular ? 3 * bins + 1 : 3 * bins - 1; }
+        int getBins(bool circular) const { return circular ? bins : linearBins; }
+        int getNumSplineParameters(bool circular) const {
+            return 3 * getBins(circular) + (circular ? 1 : -1);
+        }
+        /** Get the number of features of one coordinate, without products. */
+        int getNumFeatures(bool circular) const { return circular ? 2 * harmonics : 1; }
     };
     /**
      * Create a model whose couplings have random hidden layers and zero output layers: every spline is the
@@ -94,6 +105,12 @@ public:
      */
     std::shared_ptr<const InternalFlowModel> withParameters(const std::vector<double>& parameters) const;
     int getNumFeatures(const SplineCoupling& coupling) const;
+    /** Two circular coordinates, by where their features begin, and where the products of these begin. */
+    struct FeatureProduct {
+        int first, second, place;
+    };
+    /** Get the products among the features of a coupling, in ascending order of the coordinates. */
+    std::vector<FeatureProduct> getFeatureProducts(const SplineCoupling& coupling) const;
     int getNumOutputs(const SplineCoupling& coupling) const;
     /**
      * The part of -log|det| that does not depend on the configuration: the scales of the linear coordinates,

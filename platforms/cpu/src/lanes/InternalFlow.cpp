@@ -45,6 +45,7 @@ void InternalFlow::pack(const std::vector<SplineCoupling>& sources) {
     for (const SplineCoupling& source : sources) {
         Coupling coupling{source.transformed,
                           source.conditioning,
+                          model.getFeatureProducts(source),
                           Dense(source.input),
                           {},
                           {},

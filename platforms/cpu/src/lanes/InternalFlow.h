@@ -22,6 +22,7 @@ struct Dense {
 
 struct Coupling {
     std::vector<int> transformed, conditioning;
+    std::vector<InternalFlowModel::FeatureProduct> products;
     Dense input;
     std::vector<std::pair<Dense, Dense>> blocks;
     /** The last layer, in one part for each transformed coordinate, whose parameters are used at once. */

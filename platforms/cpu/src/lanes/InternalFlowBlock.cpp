@@ -55,16 +55,19 @@ InternalFlowBlock::Reverse::Reverse(const InternalFlow& flow)
 }
 
 void InternalFlowBlock::computeFeatures(const Coupling& coupling, int count) {
-    int k = 0;
-    for (int j : coupling.conditioning) {
-        const bool circular = flow.coordinates.circular[j];
-        for (int s = 0; s < count; s += LANES) {
-            const Lanes x = z.at(j, s);
-            features.at(k, s) = circular ? COS(x) : x;
+    const auto& options = flow.model.getOptions();
+    for (int s = 0; s < count; s += LANES) {
+        int k = 0;
+        for (int j : coupling.conditioning) {
+            const bool circular = flow.coordinates.circular[j];
             if (circular)
-                features.at(k + 1, s) = SIN(x);
+                circularFeatures(z.at(j, s), options.harmonics, Rows::STRIDE, &features.at(k, s));
+            else
+                features.at(k, s) = z.at(j, s);
+            k += options.getNumFeatures(circular);
         }
-        k += circular ? 2 : 1;
+        for (const auto& [a, b, place] : coupling.products)
+            featureProducts(&features.at(a, s), &features.at(b, s), Rows::STRIDE, &features.at(place, s));
     }
 }
 
@@ -170,18 +173,22 @@ void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int co
     if (gradient != nullptr)
         addToGradient(place->input, h, features);
     coupling.input.transposed.multiply(h, count, [&](int i, int s, Lanes y) { f.at(i, s) = y; });
-    int k = 0;
-    for (int j : coupling.conditioning) {
-        const bool circular = flow.coordinates.circular[j];
-        for (int s = 0; s < count; s += LANES) {
-            Lanes& a = reverse->adjoint.at(j, s);
-            // The features of a circular coordinate are (cos, sin), still there from computeFeatures().
-            if (circular)
-                a = a - features.at(k + 1, s) * f.at(k, s) + features.at(k, s) * f.at(k + 1, s);
-            else
-                a = a + f.at(k, s);
+    // The features are still there from computeFeatures().
+    const auto& options = flow.model.getOptions();
+    for (int s = 0; s < count; s += LANES) {
+        for (const auto& [a, b, place] : coupling.products)
+            featureProductsAdjoint(&features.at(a, s), &features.at(b, s), &f.at(place, s), Rows::STRIDE,
+                                   &f.at(a, s), &f.at(b, s));
+        int k = 0;
+        for (int j : coupling.conditioning) {
+            const bool circular = flow.coordinates.circular[j];
+            Lanes& worth = reverse->adjoint.at(j, s);
+            worth = worth
+                    + (circular ? circularFeaturesAdjoint(&features.at(k, s), &f.at(k, s), options.harmonics,
+                                                          Rows::STRIDE)
+                                : f.at(k, s));
+            k += options.getNumFeatures(circular);
         }
-        k += circular ? 2 : 1;
     }
 }
 

@@ -323,6 +323,7 @@ using real = Lanes;
 #include "shared/internalCoordinates.cc"
 
 #include "shared/boxMuller.cc"
+#include "shared/circularFeatures.cc"
 #include "shared/frames.cc"
 #include "shared/potentialTerms.cc"
 #include "shared/rationalQuadraticSpline.cc"

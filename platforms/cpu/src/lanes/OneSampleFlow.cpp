@@ -3,6 +3,7 @@
 #include "Activations.h"
 #include "PackedLayers.h"
 #include "SplineShapes.h"
+#include "shared/ConditionerFeatures.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
@@ -120,14 +121,8 @@ OneSampleCouplings::OneSampleCouplings(const OneSampleFlow& flow)
 
 void OneSampleCouplings::computeFeatures(const SplineCoupling& coupling, const std::vector<double>& z,
                                          Record& record) {
-    int k = 0;
-    for (int j : coupling.conditioning) {
-        if (flow.model.getCoordinates().circular[j]) {
-            record.features[k++] = (Scalar)std::cos(z[j]);
-            record.features[k++] = (Scalar)std::sin(z[j]);
-        } else
-            record.features[k++] = (Scalar)z[j];
-    }
+    const std::vector<double> values = shared::computeFeatures(flow.model, coupling, z);
+    record.features.assign(values.begin(), values.end());
 }
 
 void OneSampleCouplings::computeHidden(const OneSampleLayers& layers, Record& record) {
@@ -195,16 +190,10 @@ void OneSampleCouplings::backpropagate(std::vector<double>& adjoint) {
             }
         }
         backpropagateLayers(transposed[l], record, parameterAdjoint);
-        int k = 0;
-        for (int j : flow.model.getCouplings()[l].conditioning) {
-            const Scalar* f = scalars(features);
-            // The features of a circular coordinate are (cos, sin).
-            if (flow.model.getCoordinates().circular[j]) {
-                adjoint[j] += record.features[k] * f[k + 1] - record.features[k + 1] * f[k];
-                k += 2;
-            } else
-                adjoint[j] += f[k++];
-        }
+        const Scalar* worth = scalars(features);
+        shared::backpropagateFeatures(flow.model, flow.model.getCouplings()[l],
+                                      {record.features.begin(), record.features.end()},
+                                      {worth, worth + record.features.size()}, adjoint);
     }
 }
 

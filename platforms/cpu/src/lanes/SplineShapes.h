@@ -11,7 +11,7 @@ namespace LANE_NAMESPACE {
 /** The shape of the splines of linear or circular coordinates. */
 inline SplineShape makeSplineShape(const InternalFlowModel::Configuration& options, bool circular) {
     const double bound = options.getBound(circular);
-    return {options.bins,
+    return {options.getBins(circular),
             -bound,
             bound,
             options.minBinFraction,
@@ -19,12 +19,15 @@ inline SplineShape makeSplineShape(const InternalFlowModel::Configuration& optio
             getSplineDerivativeOffset(options.minDerivative)};
 }
 
-/** Call function(shape). The usual number of bins is a constant in one of two copies, so that loops over bins
- * unroll. */
+/** Call function(shape). The usual numbers of bins are constants in copies of their own, so that loops over
+ * bins unroll. */
 template <class Function>
 void withConstantBins(SplineShape shape, const Function& function) {
     if (shape.bins == 8) {
         shape.bins = 8;
+        function(shape);
+    } else if (shape.bins == 4) {
+        shape.bins = 4;
         function(shape);
     } else
         function(shape);

@@ -52,16 +52,13 @@ public:
     vector<LayerPlace> getLayers() const override { return {}; }
     shared_ptr<const FlowModel> createModel(const Tensor&) const override { return nullptr; }
     double validate(const Tensor&, const Frames&) const override { return 0; }
-    double computeGradient(Tensor& parameters, const Frames& frames, const vector<int64_t>& batch,
-                           int64_t) const override {
-        EXPECT_EQ((int64_t)batch.size(), frames.size());
-        parameters.mutable_grad() = (frames.weights * frames.coordinates.view({-1})).sum().view({1});
+    double computeGradient(Tensor&, const Frames&, const vector<int64_t>&, int64_t) const override {
         return 0;
     }
     PathSamples samplePaths(const Tensor&, long long count, uint64_t, uint64_t first) const override {
         EXPECT_EQ((size_t)count, bonds.size());
         this->first = first;
-        PathSamples samples{{}, bonds, logQ, gradient};
+        PathSamples samples{{}, bonds, logQ, gradient, bonds};
         for (double bond : bonds)
             samples.positions.insert(samples.positions.end(), {0, 0, 0, bond, 0, 0, 0, 1, 0, 0, 2, 0});
         return samples;
@@ -75,6 +72,14 @@ public:
         parameters.mutable_grad() = at::full({1}, pathGradient, at::kDouble);
         this->coordinates = coordinates;
         this->difference = difference;
+    }
+    void computeBalancedPathGradient(Tensor& parameters, const vector<double>& coordinates,
+                                     const vector<double>& difference, const vector<double>& adjoints,
+                                     const vector<double>& worth) const override {
+        EXPECT_EQ(adjoints, coordinates);
+        computePathGradient(parameters, coordinates, difference);
+        for (size_t k = 0; k < worth.size(); k++)
+            parameters.mutable_grad() -= worth[k] * coordinates[k] * (double)worth.size();
     }
 };
 

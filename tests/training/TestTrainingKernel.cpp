@@ -38,6 +38,7 @@ protected:
     const int64_t D = (int64_t)circular.size(), P = (int64_t)model->getParameters().size();
     // Neither a whole number of blocks nor of vectors.
     const int64_t count = 301;
+    const int64_t numAdjoints = count * (int64_t)model->getCouplings().size() * D;
 
     /** (D, count) */
     Tensor drawCoordinates() const {
@@ -103,11 +104,29 @@ TEST_P(TrainingKernelTest, PathGradientIsThatOfTheModule) {
     EXPECT_GT(slope.norm().item<double>(), 1);
 }
 
+TEST_P(TrainingKernelTest, BalancedPathGradientIsTheSumOfItsParts) {
+    vector<double> positions(3 * 8 * count), coordinates(D * count), logQ(count), byCoordinates(D * count),
+        adjoints(numAdjoints), path(P), likelihood(P), both(P);
+    kernel.get().sample(count, 3, 50, positions.data(), coordinates.data(), logQ.data(), byCoordinates.data(),
+                        adjoints.data());
+    at::manual_seed(6);
+    const vector<double> differences = toVector(at::randn({count * D}, at::kDouble)),
+                         worths = toVector(at::randn({count}, at::kDouble));
+    kernel.get().computePathGradient(count, coordinates.data(), differences.data(), path.data());
+    kernel.get().computeLikelihoodGradient(count, coordinates.data(), worths.data(), logQ.data(),
+                                           likelihood.data());
+    kernel.get().computeBalancedPathGradient(count, coordinates.data(), differences.data(), adjoints.data(),
+                                             worths.data(), both.data());
+    expectClose(asTensor(both), asTensor(path) + asTensor(likelihood), 1e-2);
+    EXPECT_GT(asTensor(likelihood).norm().item<double>(), 0.1 * asTensor(path).norm().item<double>());
+}
+
 TEST_P(TrainingKernelTest, SamplesAreThoseOfReferenceWithTheGradientOfTheirLogDensity) {
     const int64_t N = 8;
     vector<double> positions(3 * N * count), coordinates(D * count), logQ(count), gradient(D * count),
-        expected, expectedLogQ, byPositions;
-    kernel.get().sample(count, 7, 1000, positions.data(), coordinates.data(), logQ.data(), gradient.data());
+        adjoints(numAdjoints), expected, expectedLogQ, byPositions;
+    kernel.get().sample(count, 7, 1000, positions.data(), coordinates.data(), logQ.data(), gradient.data(),
+                        adjoints.data());
     FlowContext reference(flow, Platform::getPlatformByName("Reference"));
     reference.sample(count, expected, expectedLogQ, 7, 1000);
     reference.computeLogDensityGradient(expected, expectedLogQ, byPositions);
@@ -142,8 +161,9 @@ TEST_P(TrainingKernelTest, SamplesAreThoseOfReferenceWithTheGradientOfTheirLogDe
 TEST_P(TrainingKernelTest, EvaluatesSamplesThatAreGivenByTheirCoordinates) {
     const int64_t N = 8;
     vector<double> positions(3 * N * count), coordinates(D * count), logQ(count), gradient(D * count),
-        found(positions), foundLogQ(count), foundGradient(gradient);
-    kernel.get().sample(count, 7, 0, positions.data(), coordinates.data(), logQ.data(), gradient.data());
+        adjoints(numAdjoints), found(positions), foundLogQ(count), foundGradient(gradient);
+    kernel.get().sample(count, 7, 0, positions.data(), coordinates.data(), logQ.data(), gradient.data(),
+                        adjoints.data());
     kernel.get().evaluate(count, coordinates.data(), found.data(), foundLogQ.data(), foundGradient.data());
     const InternalCoordinates& internal = model->getCoordinates();
     for (int64_t k = 0; k < count; k++) {

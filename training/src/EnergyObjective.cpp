@@ -91,30 +91,27 @@ double EnergyObjective::computeGradient(Tensor& parameters, int64_t step) {
             + " proposals of the flow has a finite energy; check that the System and the positions that the "
               "flow was made from belong together.");
     std::vector<double> weights = computeWeights(differences.logWeights);
-    Tensor balance;
-    if (options.massBalancing > 0)
-        balance = computeBalance(parameters, differences.coordinates, weights, step);
+    const std::vector<double> balance = computeBalance(weights);
     for (double& weight : weights)
         weight = std::lerp(1.0, weight, options.massCovering) / (double)weights.size();
     differences.weight(weights);
-    trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
-    if (balance.defined())
-        parameters.mutable_grad().add_(balance);
+    if (options.massBalancing > 0)
+        trainable.computeBalancedPathGradient(parameters, differences.coordinates, differences.gradient,
+                                              differences.adjoints, balance);
+    else
+        trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
     // A few clashes would dominate the average.
     return -getMedian(differences.logWeights);
 }
 
-Tensor EnergyObjective::computeBalance(Tensor& parameters, const std::vector<double>& coordinates,
-                                       const std::vector<double>& weights, int64_t step) const {
-    const int64_t count = (int64_t)weights.size();
-    std::vector<int64_t> all(count);
-    std::iota(all.begin(), all.end(), 0);
+std::vector<double> EnergyObjective::computeBalance(const std::vector<double>& weights) const {
+    const double count = (double)weights.size();
     // The average of the gradient of log q is zero, so that this is a control variate.
-    const Tensor worth = at::tensor(weights, at::kDouble);
-    const Frames frames{at::tensor(coordinates, at::kDouble).view({count, -1}).to(trainable.getDataType()),
-                        (options.massBalancing * (worth - worth.mean())).to(trainable.getDataType())};
-    trainable.computeGradient(parameters, frames, all, step);
-    return parameters.grad().clone();
+    const double average = std::accumulate(weights.begin(), weights.end(), 0.0) / count;
+    std::vector<double> worth;
+    for (double weight : weights)
+        worth.push_back(options.massBalancing * (average - weight) / count);
+    return worth;
 }
 
 bool EnergyObjective::isReached(const TrainingState& state) const {

@@ -32,10 +32,8 @@ public:
     double validate(TrainingState& state) const override;
 
 private:
-    /** Compute the gradient of the forward divergence by the likelihood of samples, whose weights are given.
-     */
-    at::Tensor computeBalance(at::Tensor& parameters, const std::vector<double>& coordinates,
-                              const std::vector<double>& weights, int64_t step) const;
+    /** Get what the log density of each sample is worth to mass balancing, from their weights. */
+    std::vector<double> computeBalance(const std::vector<double>& weights) const;
     const TrainableFlow& trainable;
     const FlowTrainerOptions& options;
     const Target& target;

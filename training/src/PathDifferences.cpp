@@ -11,7 +11,8 @@ PathDifferences::PathDifferences(const TrainableFlow& trainable, const PathSampl
                                  BatchedPotential& potential, double kT, double clipFactor) {
     std::vector<double> energies, forces, norms;
     potential.computeEnergiesAndForces(samples.positions, energies, forces);
-    const size_t N = 3 * trainable.getNumParticles(), D = trainable.getNumCoordinates();
+    const size_t N = 3 * trainable.getNumParticles(), D = trainable.getNumCoordinates(),
+                 A = samples.adjoints.size() / energies.size();
     for (size_t k = 0; k < energies.size(); k++) {
         std::vector<double> g = trainable.toCoordinateGradient(&samples.positions[k * N], &forces[k * N]);
         double square = 0;
@@ -25,6 +26,8 @@ PathDifferences::PathDifferences(const TrainableFlow& trainable, const PathSampl
         indices.push_back(k);
         coordinates.insert(coordinates.end(), &samples.coordinates[k * D], &samples.coordinates[k * D] + D);
         gradient.insert(gradient.end(), g.begin(), g.end());
+        adjoints.insert(adjoints.end(), samples.adjoints.data() + k * A,
+                        samples.adjoints.data() + (k + 1) * A);
         norms.push_back(std::sqrt(square));
         logWeights.push_back(logWeight);
     }

@@ -16,6 +16,8 @@ struct PathDifferences {
     std::vector<size_t> indices;
     /** (samples, D), the latter of log q + U/kT. */
     std::vector<double> coordinates, gradient;
+    /** Of samples of the flow; as PathSamples has them. */
+    std::vector<double> adjoints;
     /** (samples): -U/kT - log q. */
     std::vector<double> logWeights;
 

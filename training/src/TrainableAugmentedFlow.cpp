@@ -117,3 +117,10 @@ void TrainableAugmentedFlow::computePathGradient(Tensor&, const std::vector<doub
                                                  const std::vector<double>&) const {
     failWithoutPaths();
 }
+
+void TrainableAugmentedFlow::computeBalancedPathGradient(Tensor&, const std::vector<double>&,
+                                                         const std::vector<double>&,
+                                                         const std::vector<double>&,
+                                                         const std::vector<double>&) const {
+    failWithoutPaths();
+}

@@ -32,6 +32,8 @@ struct PathSamples {
     std::vector<double> positions, coordinates, logQ;
     /** (samples, D): of log q(x) by the coordinates. */
     std::vector<double> gradient;
+    /** (samples, A): what computeBalancedPathGradient() needs besides; of samples of the flow only. */
+    std::vector<double> adjoints;
 };
 
 /** What FlowTrainer needs to know of a family of flows. */
@@ -89,6 +91,11 @@ public:
     /** Set the gradient of the parameters to a path gradient; as CoordinateTrainingKernel has it. */
     virtual void computePathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
                                      const std::vector<double>& difference) const = 0;
+    /** The same plus the gradient of the sum of worth (samples) times log q, of samples of the flow. */
+    virtual void computeBalancedPathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
+                                             const std::vector<double>& difference,
+                                             const std::vector<double>& adjoints,
+                                             const std::vector<double>& worth) const = 0;
 };
 
 }  // namespace OpenMMFlow

@@ -109,18 +109,22 @@ PathSamples TrainableInternalFlow::samplePaths(const Tensor& parameters, long lo
                                                uint64_t first) const {
     const size_t D = getNumCoordinates();
     PathSamples samples{std::vector<double>(3 * getNumParticles() * count), std::vector<double>(D * count),
-                        std::vector<double>(count), std::vector<double>(D * count)};
+                        std::vector<double>(count), std::vector<double>(D * count),
+                        std::vector<double>(model.getCouplings().size() * D * count)};
     getKernel(parameters)
         .sample(count, seed, first, samples.positions.data(), samples.coordinates.data(), samples.logQ.data(),
-                samples.gradient.data());
+                samples.gradient.data(), samples.adjoints.data());
     return samples;
 }
 
 PathSamples TrainableInternalFlow::evaluatePaths(const Tensor& parameters,
                                                  const std::vector<double>& coordinates) const {
     const size_t D = getNumCoordinates(), count = coordinates.size() / D;
-    PathSamples samples{std::vector<double>(3 * getNumParticles() * count), coordinates,
-                        std::vector<double>(count), std::vector<double>(D * count)};
+    PathSamples samples{std::vector<double>(3 * getNumParticles() * count),
+                        coordinates,
+                        std::vector<double>(count),
+                        std::vector<double>(D * count),
+                        {}};
     getKernel(parameters)
         .evaluate((long long)count, coordinates.data(), samples.positions.data(), samples.logQ.data(),
                   samples.gradient.data());
@@ -144,5 +148,16 @@ void TrainableInternalFlow::computePathGradient(Tensor& parameters, const std::v
     getKernel(parameters)
         .computePathGradient((long long)(coordinates.size() / getNumCoordinates()), coordinates.data(),
                              difference.data(), gradient.data());
+    setGradient(parameters, gradient);
+}
+
+void TrainableInternalFlow::computeBalancedPathGradient(Tensor& parameters,
+                                                        const std::vector<double>& coordinates,
+                                                        const std::vector<double>& difference,
+                                                        const std::vector<double>& adjoints,
+                                                        const std::vector<double>& worth) const {
+    getKernel(parameters)
+        .computeBalancedPathGradient((long long)worth.size(), coordinates.data(), difference.data(),
+                                     adjoints.data(), worth.data(), gradient.data());
     setGradient(parameters, gradient);
 }

@@ -31,6 +31,10 @@ public:
     std::vector<double> toCoordinateGradient(const double* positions, const double* gradient) const override;
     void computePathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
                              const std::vector<double>& difference) const override;
+    void computeBalancedPathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
+                                     const std::vector<double>& difference,
+                                     const std::vector<double>& adjoints,
+                                     const std::vector<double>& worth) const override;
 
 private:
     CoordinateTrainingKernel& getKernel(const at::Tensor& parameters) const;

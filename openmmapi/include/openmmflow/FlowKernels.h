@@ -126,9 +126,12 @@ public:
      * @param coordinates   (count, D): on exit, those of the samples
      * @param gradient      (count, D): on exit, the gradient by the coordinates of log q(x), with respect to
      * positions
+     * @param adjoints      (count, couplings, D): on exit, what computeBalancedPathGradient() needs of how
+     * that came about: for each coupling the derivative of log q by the coordinates that it transforms,
+     * before it, and what it adds to the derivative by the others
      */
     virtual void sample(long long count, uint64_t seed, uint64_t first, double* positions,
-                        double* coordinates, double* logQ, double* gradient) = 0;
+                        double* coordinates, double* logQ, double* gradient, double* adjoints) = 0;
     /**
      * The same of samples that are given by their coordinates: compute positions (in any orientation), log
      * q(x) and its gradient by the coordinates.
@@ -164,6 +167,16 @@ public:
      */
     virtual void computePathGradient(long long count, const double* coordinates, const double* difference,
                                      double* gradient) = 0;
+    /**
+     * Compute the path gradient plus the gradient of sum_s worth[s] log q(s) with respect to the parameters,
+     * of samples of the flow, in the time of the former.
+     *
+     * @param adjoints   (count, couplings, D): what sample() gave with these samples
+     * @param worth      (count)
+     */
+    virtual void computeBalancedPathGradient(long long count, const double* coordinates,
+                                             const double* difference, const double* adjoints,
+                                             const double* worth, double* gradient) = 0;
 };
 
 /** This kernel evaluates a PotentialModel for batches of configurations on a Platform. */

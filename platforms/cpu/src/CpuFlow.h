@@ -43,13 +43,15 @@ public:
     virtual ~CpuTrainingBlock() = default;
     virtual int getTrainingBlockSize() const = 0;
     virtual void sample(int count, uint64_t seed, uint64_t first, double* positions, double* coordinates,
-                        double* logQ, double* gradient) = 0;
+                        double* logQ, double* gradient, double* adjoints) = 0;
     virtual void evaluate(int count, const double* coordinates, double* positions, double* logQ,
                           double* gradient) = 0;
     virtual void computeLogDensity(int count, const double* coordinates, double* logQ) = 0;
     virtual void addLikelihoodGradient(int count, const double* coordinates, const double* worth,
                                        double* logQ) = 0;
-    virtual void addPathGradient(int count, const double* coordinates, const double* difference) = 0;
+    /** With that of a likelihood unless `adjoints` is null. */
+    virtual void addPathGradient(int count, const double* coordinates, const double* difference,
+                                 const double* adjoints, const double* worth) = 0;
     /** As for CpuGradientBlock. */
     virtual void moveGradient(double* sum, size_t first, size_t last) = 0;
 };

@@ -22,6 +22,7 @@ void CpuTrainingKernel::initialize(const Flow& flow, const map<string, string>& 
                               + "\" have no coordinates to be trained in.");
     numParticles = model->getNumParticles();
     numCoordinates = model->getCoordinates().getNumCoordinates();
+    numAdjoints = model->getCouplings().size() * numCoordinates;
     numParameters = model->getParameters().size();
     auto create = reinterpret_cast<CreateFlow*>(
         loadInstructionSet("OpenMMFlowCPU", properties.at("InstructionSet"), "openmmflowCreateFlow"));
@@ -46,10 +47,11 @@ void CpuTrainingKernel::run(long long count, double* gradient, const Work& work)
 }
 
 void CpuTrainingKernel::sample(long long count, uint64_t seed, uint64_t first, double* positions,
-                               double* coordinates, double* logQ, double* gradient) {
+                               double* coordinates, double* logQ, double* gradient, double* adjoints) {
     run(count, nullptr, [&](CpuTrainingBlock& block, long long start, int length) {
         block.sample(length, seed, first + start, positions + 3 * numParticles * start,
-                     coordinates + numCoordinates * start, logQ + start, gradient + numCoordinates * start);
+                     coordinates + numCoordinates * start, logQ + start, gradient + numCoordinates * start,
+                     adjoints + numAdjoints * start);
     });
 }
 
@@ -79,7 +81,17 @@ void CpuTrainingKernel::computePathGradient(long long count, const double* coord
                                             const double* difference, double* gradient) {
     run(count, gradient, [&](CpuTrainingBlock& block, long long start, int length) {
         block.addPathGradient(length, coordinates + numCoordinates * start,
-                              difference + numCoordinates * start);
+                              difference + numCoordinates * start, nullptr, nullptr);
+    });
+}
+
+void CpuTrainingKernel::computeBalancedPathGradient(long long count, const double* coordinates,
+                                                    const double* difference, const double* adjoints,
+                                                    const double* worth, double* gradient) {
+    run(count, gradient, [&](CpuTrainingBlock& block, long long start, int length) {
+        block.addPathGradient(length, coordinates + numCoordinates * start,
+                              difference + numCoordinates * start, adjoints + numAdjoints * start,
+                              worth + start);
     });
 }
 

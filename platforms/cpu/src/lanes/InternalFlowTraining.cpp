@@ -10,7 +10,8 @@ InternalFlowTraining::InternalFlowTraining(const InternalFlow& flow)
     : InternalFlowBlock(flow),
       places(flow.model.getPlaces()),
       weightGradient(flow.model.getParameters().size()),
-      worths(1, COLUMNS) {
+      worths(1, COLUMNS),
+      kept(flow.numCoordinates, COLUMNS) {
     reverse = std::make_unique<Reverse>(flow);
     for (int b = 0; b < flow.numBlocks; b++) {
         reverse->states.emplace_back(flow.numHidden, COLUMNS);
@@ -18,25 +19,33 @@ InternalFlowTraining::InternalFlowTraining(const InternalFlow& flow)
     }
 }
 
-void InternalFlowTraining::load(Rows& rows, int count, int columns, const double* numbers) const {
+void InternalFlowTraining::load(Rows& rows, int count, int columns, const double* numbers,
+                                size_t parts) const {
     for (int s = 0; s < columns; s++)
         for (int j = 0; j < flow.numCoordinates; j++)
-            rows.scalar(j, s) = s < count ? (Scalar)numbers[(size_t)s * flow.numCoordinates + j] : 0;
+            rows.scalar(j, s) = s < count ? (Scalar)numbers[s * parts * flow.numCoordinates + j] : 0;
 }
 
-void InternalFlowTraining::store(const Rows& rows, int count, double* numbers) const {
+void InternalFlowTraining::store(const Rows& rows, int count, double* numbers, size_t parts) const {
     for (int s = 0; s < count; s++)
         for (int j = 0; j < flow.numCoordinates; j++)
-            numbers[(size_t)s * flow.numCoordinates + j] = rows.scalar(j, s);
+            numbers[s * parts * flow.numCoordinates + j] = rows.scalar(j, s);
+}
+
+void InternalFlowTraining::loadWorths(int count, int columns, const double* worth) {
+    for (int s = 0; s < columns; s++)
+        worths.scalar(0, s) = s < count ? (Scalar)worth[s] : 0;
 }
 
 void InternalFlowTraining::sample(int count, uint64_t seed, uint64_t first, double* positionsOut,
-                                  double* coordinates, double* logQ, double* gradient) {
+                                  double* coordinates, double* logQ, double* gradient, double* adjoints) {
     const int columns = roundUpToTile(count);
     recording = true;
     drawBase(columns, seed, first);
     startFromBase(columns);
-    for (const Coupling& coupling : flow.couplings) {
+    for (size_t l = 0; l < flow.couplings.size(); l++) {
+        const Coupling& coupling = flow.couplings[l];
+        kept.copyFrom(reverse->adjoint, columns);
         computeHidden(coupling, columns);
         forEachSpline(coupling, columns,
                       [&](int j, int s, const SplineShape& shape, const Lanes* numbers, Lanes* worth) {
@@ -49,6 +58,10 @@ void InternalFlowTraining::sample(int count, uint64_t seed, uint64_t first, doub
                                                    Rows::STRIDE, worth);
                       });
         backpropagateParameters(coupling, columns);
+        for (int j : coupling.conditioning)
+            for (int s = 0; s < columns; s += LANES)
+                kept.at(j, s) = reverse->adjoint.at(j, s) - kept.at(j, s);
+        store(kept, count, adjoints + l * flow.numCoordinates, flow.couplings.size());
     }
     store(z, count, coordinates);
     storeSamples(count, positionsOut, logQ, gradient);
@@ -124,8 +137,7 @@ void InternalFlowTraining::addLikelihoodGradient(int count, const double* coordi
     invertCouplings(columns, true);
     for (int s = 0; s < count; s++)
         logQ[s] = logDensity.scalar(0, s);
-    for (int s = 0; s < columns; s++)
-        worths.scalar(0, s) = s < count ? (Scalar)worth[s] : 0;
+    loadWorths(count, columns, worth);
     startFromBase(columns);
     for (int j = 0; j < flow.numCoordinates; j++)
         for (int s = 0; s < columns; s += LANES)
@@ -146,27 +158,41 @@ void InternalFlowTraining::addLikelihoodGradient(int count, const double* coordi
     }
 }
 
-void InternalFlowTraining::addPathGradient(int count, const double* coordinates, const double* difference) {
+void InternalFlowTraining::addPathGradient(int count, const double* coordinates, const double* difference,
+                                           const double* adjoints, const double* worth) {
     const int columns = roundUpToTile(count);
+    const bool isBalanced = adjoints != nullptr;
     recording = true;
+    if (isBalanced)
+        loadWorths(count, columns, worth);
     load(z, count, columns, coordinates);
     load(reverse->adjoint, count, columns, difference);
     for (int l = (int)flow.couplings.size() - 1; l >= 0; l--) {
         const Coupling& coupling = flow.couplings[l];
+        if (isBalanced)
+            load(kept, count, columns, adjoints + l * flow.numCoordinates, flow.couplings.size());
         computeHidden(coupling, columns);
         // The gradient by what a coupling gives is what it was given times the transposed inverse of the
-        // Jacobian; both the rest of it and the gradient of weights have what it is worth with a minus.
+        // Jacobian; both the rest of it and the gradient of weights have what it is worth with a minus. What
+        // the likelihood makes of the parameters joins it on its way through the network, and is taken off
+        // the coordinates again.
         forEachSpline(coupling, columns,
                       [&](int j, int s, const SplineShape& shape, const Lanes* numbers, Lanes* worth) {
                           const int circular = flow.coordinates.circular[j];
                           Lanes &y = z.at(j, s), &w = reverse->adjoint.at(j, s);
                           const SplineResult x = splineInverse(y, numbers, Rows::STRIDE, shape, circular);
                           w = w * EXP(-x.logDerivative);
-                          splineInverseAdjoint(y, numbers, Rows::STRIDE, shape, circular, -w, Lanes(0.0),
+                          const Lanes balance = isBalanced ? worths.at(0, s) : Lanes(0.0);
+                          const Lanes value = isBalanced ? balance * kept.at(j, s) - w : -w;
+                          splineInverseAdjoint(y, numbers, Rows::STRIDE, shape, circular, value, balance,
                                                Rows::STRIDE, worth);
                           y = x.value;
                       });
         backpropagateParameters(coupling, columns, &places[l], &weightGradient);
+        if (isBalanced)
+            for (int j : coupling.conditioning)
+                for (int s = 0; s < columns; s += LANES)
+                    reverse->adjoint.at(j, s) = reverse->adjoint.at(j, s) - worths.at(0, s) * kept.at(j, s);
     }
 }
 

@@ -19,10 +19,11 @@ ENERGY_DEFAULTS = {
     "batch_size": 1024,
     "learning_rate": 1e-3,
     "max_samples": 10000000,
-    "annealing_fraction": 0.6,
+    "annealing_fraction": 0.4,
     "target_samples": 10000,
     "validation_interval": 250,
 }
+ENERGY_FLOW_DEFAULTS = {"couplings": 16}
 REFINEMENT = ("rounds", "proposals", "training")
 
 
@@ -87,7 +88,9 @@ def check_settings(settings):
             f"Flows of the family {flow['family']} learn from data only: name a trajectory with --data, or leave "
             "flow.family out."
         )
-    training = ({} if settings["data"] else ENERGY_DEFAULTS) | settings["training"]
+    training = settings["training"]
+    if not settings["data"]:
+        flow, training = ENERGY_FLOW_DEFAULTS | flow, ENERGY_DEFAULTS | training
     refined_training = {**training, **_table(refinement.get("training"), None, "refinement.training")}
     return TrainingSettings(
         **{name: settings[name] for name in ("system", "topology", "data", "output")},

@@ -45,10 +45,11 @@ std::vector<double> computeWeights(const std::vector<double>& logWeights) {
 }  // namespace
 
 EnergyObjective::EnergyObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
-                                 const Target& target)
+                                 const Target& target, const ProcessGroup& group)
     : trainable(trainable),
       options(options),
       target(target),
+      group(group),
       potential(std::make_unique<BatchedPotential>(target.getSystem(), getThreadProperties(options))) {}
 
 std::map<std::string, std::string> EnergyObjective::getIdentity() const {
@@ -76,44 +77,49 @@ double EnergyObjective::getTemperature(int64_t step) const {
 
 double EnergyObjective::computeGradient(Tensor& parameters, int64_t step) {
     const double kT = BOLTZ * getTemperature(step);
+    const auto [firstSample, count] = group.getShare(options.batchSize);
     const PathSamples samples =
-        trainable.samplePaths(parameters, options.batchSize, options.seed,
-                              firstTrainingSample + (uint64_t)step * options.batchSize);
-    PathDifferences differences(trainable, samples, *potential, kT, options.forceClipFactor);
-    if (differences.logWeights.empty() && step > 0) {
+        trainable.samplePaths(parameters, count, options.seed,
+                              firstTrainingSample + (uint64_t)step * options.batchSize + firstSample);
+    PathDifferences differences(trainable, samples, *potential, kT, options.forceClipFactor, group);
+    const auto [logWeights, first] = group.gather(differences.logWeights);
+    if (logWeights.empty() && step > 0) {
         // The optimiser leaves this out, and goes back if it happens again and again.
         parameters.mutable_grad() = at::full_like(parameters, NAN);
         return INFINITY;
     }
-    if (differences.logWeights.empty())
+    if (logWeights.empty())
         throw OpenMM::OpenMMException(
             "None of " + std::to_string(options.batchSize)
             + " proposals of the flow has a finite energy; check that the System and the positions that the "
               "flow was made from belong together.");
-    std::vector<double> weights = computeWeights(differences.logWeights);
+    const std::vector<double> weights = computeWeights(logWeights);
     Tensor balance;
     if (options.massBalancing > 0)
-        balance = computeBalance(parameters, differences.coordinates, weights, step);
-    for (double& weight : weights)
-        weight = std::lerp(1.0, weight, options.massCovering) / (double)weights.size();
-    differences.weight(weights);
+        balance = computeBalance(parameters, differences.coordinates, weights, first);
+    std::vector<double> own;
+    for (size_t k = first; k < first + differences.logWeights.size(); k++)
+        own.push_back(std::lerp(1.0, weights[k], options.massCovering) / (double)weights.size());
+    differences.weight(own);
     trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
     if (balance.defined())
         parameters.mutable_grad().add_(balance);
     // A few clashes would dominate the average.
-    return -getMedian(differences.logWeights);
+    return -getMedian(logWeights);
 }
 
 Tensor EnergyObjective::computeBalance(Tensor& parameters, const std::vector<double>& coordinates,
-                                       const std::vector<double>& weights, int64_t step) const {
-    const int64_t count = (int64_t)weights.size();
+                                       const std::vector<double>& weights, size_t first) const {
+    const int64_t D = trainable.getNumCoordinates(), count = (int64_t)coordinates.size() / D;
     std::vector<int64_t> all(count);
     std::iota(all.begin(), all.end(), 0);
-    // The average of the gradient of log q is zero, so that this is a control variate.
     const Tensor worth = at::tensor(weights, at::kDouble);
-    const Frames frames{at::tensor(coordinates, at::kDouble).view({count, -1}).to(trainable.getDataType()),
-                        (options.massBalancing * (worth - worth.mean())).to(trainable.getDataType())};
-    trainable.computeGradient(parameters, frames, all, step);
+    // The average of the gradient of log q is zero, so that this is a control variate.
+    const Tensor centred = (worth - worth.mean()).narrow(0, (int64_t)first, count);
+    const double fraction = (double)count / (double)weights.size();
+    const Frames frames{at::tensor(coordinates, at::kDouble).view({count, D}).to(trainable.getDataType()),
+                        (options.massBalancing * fraction * centred).to(trainable.getDataType())};
+    trainable.computeGradient(parameters, frames, all, 0);
     return parameters.grad().clone();
 }
 
@@ -124,7 +130,7 @@ bool EnergyObjective::isReached(const TrainingState& state) const {
 }
 
 double EnergyObjective::validate(TrainingState& state) const {
-    state.target = target.estimate(Flow(trainable.createModel(state.average)), state.step);
+    state.target = target.estimate(Flow(trainable.createModel(state.average)), state.step, group);
     state.energyEvaluations += options.targetSamples;
     return state.target.reverseDivergence;
 }

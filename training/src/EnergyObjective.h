@@ -20,7 +20,8 @@ namespace OpenMMFlow {
 class EnergyObjective : public Objective {
 public:
     /** The objects must live as long. */
-    EnergyObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options, const Target& target);
+    EnergyObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options, const Target& target,
+                    const ProcessGroup& group);
     std::map<std::string, std::string> getIdentity() const override;
     Facts describe() const override;
     int64_t countSteps() const override;
@@ -32,13 +33,14 @@ public:
     double validate(TrainingState& state) const override;
 
 private:
-    /** Compute the gradient of the forward divergence by the likelihood of samples, whose weights are given.
-     */
+    /** Compute the gradient of the forward divergence by the likelihood of samples of this process; the
+     * weights of all are given, with the place of the first that is its own. */
     at::Tensor computeBalance(at::Tensor& parameters, const std::vector<double>& coordinates,
-                              const std::vector<double>& weights, int64_t step) const;
+                              const std::vector<double>& weights, size_t first) const;
     const TrainableFlow& trainable;
     const FlowTrainerOptions& options;
     const Target& target;
+    const ProcessGroup& group;
     std::unique_ptr<BatchedPotential> potential;
 };
 

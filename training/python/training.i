@@ -185,7 +185,7 @@ public:
                 them, the frames are one trajectory, which is cut into 50 blocks
             progress : callable, optional
                 called with a FlowTrainerProgress about once a second; when it returns something false other than
-                None, training ends
+                None, training ends. Of processes that torchrun starts, it is called in each, and any may end training
             checkpoint : path, optional
                 the file for checkpoints; when it exists, training continues from there
             heldOutBlocks : sequence of int, optional

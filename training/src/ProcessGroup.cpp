@@ -9,6 +9,7 @@
 #include <thread>
 
 #include <ATen/ATen.h>
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -58,10 +59,15 @@ std::string toClause(std::string message) {
     return message.substr(0, message.find_last_not_of(". ") + 1);
 }
 
-bool isSet(const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr && std::strcmp(value, "True") == 0;
-}
+/** While it lives, c10d leaves errors to the exceptions that it throws: its log takes a page for each. */
+class QuietLog {
+public:
+    QuietLog() : before(FLAGS_caffe2_log_level) { FLAGS_caffe2_log_level = c10::GLOG_FATAL; }
+    ~QuietLog() { FLAGS_caffe2_log_level = before; }
+
+private:
+    int before;
+};
 
 /** The store of a process, where groups find each other. It is never closed: others may still need it when
  * this process has no more use for it, and the system closes it at the end. */
@@ -71,21 +77,16 @@ c10::intrusive_ptr<c10d::Store> connect(int rank, int size, milliseconds timeout
         return *store;
     // As torch.distributed does: torchrun has a store of its own for its workers, unless it is told
     // otherwise.
-    const bool ofTorchrun = isSet("TORCHELASTIC_USE_AGENT_STORE");
+    const char* value = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
+    const bool ofTorchrun = value != nullptr && std::strcmp(value, "True") == 0;
     c10d::TCPStoreOptions options;
     options.port = (uint16_t)readVariable("MASTER_PORT", 1, 65535);
     options.isServer = rank == 0 && !ofTorchrun;
     options.numWorkers = size;
     options.multiTenant = true;
     options.timeout = std::min<milliseconds>(timeout, c10d::Store::kDefaultTimeout);
-    c10::intrusive_ptr<c10d::Store> connected =
-        c10::make_intrusive<c10d::TCPStore>(getVariable("MASTER_ADDR"), options);
-    const char* attempt = std::getenv("TORCHELASTIC_RESTART_COUNT");
-    if (ofTorchrun && attempt != nullptr)
-        connected =
-            c10::make_intrusive<c10d::PrefixStore>(std::string("/worker/attempt_") + attempt, connected);
-    *store = connected;
-    return connected;
+    *store = c10::make_intrusive<c10d::TCPStore>(getVariable("MASTER_ADDR"), options);
+    return *store;
 }
 
 }  // namespace
@@ -105,6 +106,7 @@ ProcessGroup::ProcessGroup() {
     const seconds timeout = readTimeout();
     static std::atomic<int> count = 0;
     try {
+        const QuietLog quiet;
         const auto store = c10::make_intrusive<c10d::PrefixStore>("openmm-flow/" + std::to_string(count++),
                                                                   connect(rank, size, timeout));
         // Its interface and address are chosen as for torch.distributed, by GLOO_SOCKET_IFNAME too.

@@ -36,7 +36,13 @@ def make_augmented_flow():
 def make_trainer(flow=None, **settings):
     """Return a FlowTrainer with a target, and batches that two processes cannot share equally."""
     options = {"batchSize": 65, "maxSamples": 65 * 40, "validationInterval": 10, "targetSamples": 301}
-    options |= {"precision": "double", "threads": 1, "checkpointInterval": 0, "warmupSteps": 5}
+    options |= {
+        "precision": "double",
+        "threads": 1,
+        "checkpointInterval": 0,
+        "warmupSteps": 5,
+        "forceClipFactor": 1.5,
+    }
     trainer = FlowTrainer(flow or make_flow(), FlowTrainerOptions(**(options | settings)))
     trainer.setTarget(make_system(), 300)
     return trainer

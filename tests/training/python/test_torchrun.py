@@ -23,7 +23,7 @@ from openmmflow.training import ProcessGroup
 # The weights move by 0.01 and more. Gradients of two processes are added up in another order, in double precision but for one.
 TOLERANCES = {
     "energy": 1e-12,
-    "energy in single precision": 1e-3,
+    "energy in single precision": 1e-5,
     "data": 1e-12,
     "data with forces": 1e-12,
     "data of an augmented flow": 1e-12,
@@ -123,9 +123,11 @@ def test_a_process_that_dies_ends_the_others(tmp_path):
 
 def test_a_process_that_hangs_ends_the_others(tmp_path):
     first, second = start([PROGRAM, tmp_path, "hangs"], timeout=2)
-    assert finish([first])[0][0] == 0
-    second.kill()
-    second.communicate()
+    try:
+        assert finish([first])[0][0] == 0
+    finally:
+        second.kill()
+        second.communicate()
     assert "silent for 2 s" in (tmp_path / "hangs.0.error").read_text()
 
 

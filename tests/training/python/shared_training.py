@@ -82,7 +82,9 @@ def in_the_middle(act):
 RUNS = {
     "energy": energy,
     "energy in single precision": lambda folder: energy(folder, precision="single"),
-    "energy with SOAP": lambda folder: energy(folder, optimizer="soap"),
+    # Of which a process may have none with an energy.
+    "energy of few proposals": lambda folder: energy(folder, batchSize=3, maxSamples=120),
+    "energy with SOAP": lambda folder: energy(folder, optimizer="soap", threads=0),
     "data": data,
     "data with forces": lambda folder: data(folder, pathGradients=True),
     "data of an augmented flow": lambda folder: data(folder, flow=make_augmented_flow()),

@@ -22,11 +22,12 @@ from openmmflow.training import ProcessGroup
 
 # The weights move by 0.01 and more. Gradients of two processes are added up in another order, in double precision but for one.
 TOLERANCES = {
-    "energy": 1e-12,
+    "energy": 1e-9,
+    "energy of few proposals": 1e-9,
     "energy in single precision": 1e-5,
-    "data": 1e-12,
-    "data with forces": 1e-12,
-    "data of an augmented flow": 1e-12,
+    "data": 1e-9,
+    "data with forces": 1e-9,
+    "data of an augmented flow": 1e-9,
 }
 PROGRAM = Path(__file__).with_name("shared_training.py")
 # SOAP magnifies round-off, as it does that of another number of threads.
@@ -81,6 +82,11 @@ def test_both_processes_have_the_same_flow(shared, name):
     assert first.toBytes() == second.toBytes()
 
 
+def test_processes_share_the_cores(shared):
+    threads = json.loads(flows(shared, "energy with SOAP")[0].metadata["training"])["threads"]
+    assert threads == max(1, len(os.sched_getaffinity(0)) // 2)
+
+
 @pytest.mark.parametrize("name", TOLERANCES)
 def test_two_processes_train_as_one(shared, name):
     first = flows(shared, name)[0]
@@ -104,7 +110,9 @@ def test_processes_stop_together_and_go_on(shared):
     assert {flow.hash for flow in flows(shared, "resumed")} == {flows(shared, "energy")[0].hash}
     (shared / "checkpoint").write_bytes(checkpoint)
     alone = shared_training.resumed(shared)
-    np.testing.assert_allclose(weights(alone), weights(flows(shared, "energy")[0]), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        weights(alone), weights(flows(shared, "energy")[0]), rtol=0, atol=TOLERANCES["energy"]
+    )
 
 
 def test_processes_must_agree(shared):

@@ -116,13 +116,13 @@ TEST(AugmentedTraining, TheGradientIsThatOfTheObjective) {
     Tensor parameters = trainable.getParameters();
     parameters += 0.2 * at::randn_like(parameters);
     const vector<int64_t> batch = {3, 17, 39, 0, 3};
-    const double nll = trainable.computeGradient(parameters, data, batch, 6);
+    const double nll = trainable.computeGradient(parameters, data, batch, 30);
 
     const EquivariantCouplingModule module(make_shared<EquivariantCouplingModel>(model), at::kDouble);
     const Tensor theta = parameters.detach().clone().requires_grad_();
     Tensor joint = at::empty({5, 8, 3}, at::kDouble), logConditional = at::empty({5}, at::kDouble), frameLoss;
     for (int64_t i = 0; i < 5; i++) {
-        // The sixth step of five frames: draws that no other step has.
+        // After thirty frames: draws that no other step has.
         drawConditional(model, &coordinates[12 * batch[i]], 9, (uint64_t(1) << 62) + 30 + i, 0,
                         joint[i].data_ptr<double>());
         logConditional[i] = model.computeLogConditional(joint[i].data_ptr<double>());

@@ -51,7 +51,7 @@ public:
     Tensor getParameters() const override { return at::zeros({1}, at::kDouble); }
     vector<LayerPlace> getLayers() const override { return {}; }
     shared_ptr<const FlowModel> createModel(const Tensor&) const override { return nullptr; }
-    double validate(const Tensor&, const Frames&) const override { return 0; }
+    double validate(const Tensor&, const Frames&, int64_t) const override { return 0; }
     double computeGradient(Tensor&, const Frames&, const vector<int64_t>&, int64_t) const override {
         return 0;
     }
@@ -100,7 +100,8 @@ protected:
     }
     double computeLoss(int64_t step) {
         const Target target(*makeSystem(), temperature, makeUntrained(), options);
-        EnergyObjective objective(flow, options, target);
+        const ProcessGroup alone;
+        EnergyObjective objective(flow, options, target, alone);
         Tensor parameters = flow.getParameters();
         EXPECT_NEAR(objective.getTemperature(25), 600, 1e-9) << "the geometric mean";
         for (int64_t late : {50, 99})

@@ -168,7 +168,8 @@ TEST(PathGradients, OfDataAreThoseOfTheLikelihoodWithLessNoise) {
         const auto trainable = TrainableFlow::create(flow, options);
         TrainingData data = prepareTrainingData(*trainable, frames, {}, {}, {0.1, 100, 0});
         const Target target(*makeTarget(), temperature, flow, options);
-        LikelihoodObjective objective(*trainable, options, data, &target);
+        const ProcessGroup alone;
+        LikelihoodObjective objective(*trainable, options, data, &target, alone);
         at::Tensor parameters = trainable->getParameters();
         const double nll = objective.computeGradient(parameters, 0);
         return make_pair(nll, parameters.grad().clone());

@@ -8,6 +8,7 @@
 
 #include "OpenMM.h"
 #include "openmmflow/FlowTrainer.h"
+#include "openmmflow/internal/ProcessGroup.h"
 
 using namespace OpenMMFlow;
 %}
@@ -17,6 +18,7 @@ using namespace OpenMMFlow;
 
 %pythonbegin %{
 import os
+import pickle
 
 import numpy as np
 
@@ -69,19 +71,19 @@ private:
 
 /** Other Python threads run meanwhile. */
 template <class Run>
-Flow runWithoutLock(const Run& run) {
+auto runWithoutLock(const Run& run) {
     PyThreadState* state = PyEval_SaveThread();
     struct Restore {
         PyThreadState* state;
         ~Restore() { PyEval_RestoreThread(state); }
     };
-    Flow flow = [&] {
+    auto result = [&] {
         Restore restore{state};
         return run();
     }();
     if (PyErr_Occurred())
         throw std::runtime_error("interrupted");
-    return flow;
+    return result;
 }
 %}
 
@@ -183,7 +185,7 @@ public:
                 them, the frames are one trajectory, which is cut into 50 blocks
             progress : callable, optional
                 called with a FlowTrainerProgress about once a second; when it returns something false other than
-                None, training ends
+                None, training ends. Of processes that torchrun starts, it is called in each, and any may end training
             checkpoint : path, optional
                 the file for checkpoints; when it exists, training continues from there
             heldOutBlocks : sequence of int, optional
@@ -219,6 +221,36 @@ public:
                 with the averaged weights at the end
             """
             return self._trainOnEnergy("" if checkpoint is None else checkpoint, progress)
+    %}
+}
+
+%apply std::string toBytes { std::string _broadcast };
+
+/** The processes that torchrun starts to train a flow together, or this one alone. */
+class ProcessGroup {
+public:
+    ~ProcessGroup();
+    int getRank() const;
+    int getSize() const;
+};
+
+%extend ProcessGroup {
+    ProcessGroup() {
+        return runWithoutLock([] { return std::make_unique<ProcessGroup>(); }).release();
+    }
+    std::string _broadcast(const std::string& bytes) const {
+        return runWithoutLock([&] { return $self->broadcast(bytes); });
+    }
+
+    %pythoncode %{
+        rank = property(getRank, doc="The number of this process, counted from 0.")
+        size = property(getSize, doc="The number of processes.")
+
+        def share(self, make):
+            """Return what make() returns in the first process, where alone it is called, in all of them."""
+            if self.size == 1:
+                return make()
+            return pickle.loads(self._broadcast(pickle.dumps(make()) if self.rank == 0 else b""))
     %}
 }
 

@@ -45,10 +45,11 @@ std::vector<double> computeWeights(const std::vector<double>& logWeights) {
 }  // namespace
 
 EnergyObjective::EnergyObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
-                                 const Target& target)
+                                 const Target& target, const ProcessGroup& group)
     : trainable(trainable),
       options(options),
       target(target),
+      group(group),
       potential(std::make_unique<BatchedPotential>(target.getSystem(), getThreadProperties(options))) {}
 
 std::map<std::string, std::string> EnergyObjective::getIdentity() const {
@@ -76,32 +77,38 @@ double EnergyObjective::getTemperature(int64_t step) const {
 
 double EnergyObjective::computeGradient(Tensor& parameters, int64_t step) {
     const double kT = BOLTZ * getTemperature(step);
+    const auto [firstSample, count] = group.getShare(options.batchSize);
     const PathSamples samples =
-        trainable.samplePaths(parameters, options.batchSize, options.seed,
-                              firstTrainingSample + (uint64_t)step * options.batchSize);
-    PathDifferences differences(trainable, samples, *potential, kT, options.forceClipFactor);
-    if (differences.logWeights.empty() && step > 0) {
+        trainable.samplePaths(parameters, count, options.seed,
+                              firstTrainingSample + (uint64_t)step * options.batchSize + firstSample);
+    PathDifferences differences(trainable, samples, *potential, kT, options.forceClipFactor, group);
+    const auto [logWeights, first] = group.gather(differences.logWeights);
+    if (logWeights.empty() && step > 0) {
         // The optimiser leaves this out, and goes back if it happens again and again.
         parameters.mutable_grad() = at::full_like(parameters, NAN);
         return INFINITY;
     }
-    if (differences.logWeights.empty())
+    if (logWeights.empty())
         throw OpenMM::OpenMMException(
             "None of " + std::to_string(options.batchSize)
             + " proposals of the flow has a finite energy; check that the System and the positions that the "
               "flow was made from belong together.");
-    std::vector<double> weights = computeWeights(differences.logWeights);
-    const std::vector<double> balance = computeBalance(weights);
-    for (double& weight : weights)
+    const std::vector<double> weights = computeWeights(logWeights);
+    auto getOwn = [&, first = first](const std::vector<double>& ofAll) {
+        const auto begin = ofAll.begin() + (std::ptrdiff_t)first;
+        return std::vector<double>(begin, begin + (std::ptrdiff_t)differences.logWeights.size());
+    };
+    std::vector<double> own = getOwn(weights);
+    for (double& weight : own)
         weight = std::lerp(1.0, weight, options.massCovering) / (double)weights.size();
-    differences.weight(weights);
+    differences.weight(own);
     if (options.massBalancing > 0)
         trainable.computeBalancedPathGradient(parameters, differences.coordinates, differences.gradient,
-                                              differences.adjoints, balance);
+                                              differences.adjoints, getOwn(computeBalance(weights)));
     else
         trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
     // A few clashes would dominate the average.
-    return -getMedian(differences.logWeights);
+    return -getMedian(logWeights);
 }
 
 std::vector<double> EnergyObjective::computeBalance(const std::vector<double>& weights) const {
@@ -121,7 +128,7 @@ bool EnergyObjective::isReached(const TrainingState& state) const {
 }
 
 double EnergyObjective::validate(TrainingState& state) const {
-    state.target = target.estimate(Flow(trainable.createModel(state.average)), state.step);
+    state.target = target.estimate(Flow(trainable.createModel(state.average)), state.step, group);
     state.energyEvaluations += options.targetSamples;
     return state.target.reverseDivergence;
 }

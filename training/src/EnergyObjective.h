@@ -20,7 +20,8 @@ namespace OpenMMFlow {
 class EnergyObjective : public Objective {
 public:
     /** The objects must live as long. */
-    EnergyObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options, const Target& target);
+    EnergyObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options, const Target& target,
+                    const ProcessGroup& group);
     std::map<std::string, std::string> getIdentity() const override;
     Facts describe() const override;
     int64_t countSteps() const override;
@@ -37,6 +38,7 @@ private:
     const TrainableFlow& trainable;
     const FlowTrainerOptions& options;
     const Target& target;
+    const ProcessGroup& group;
     std::unique_ptr<BatchedPotential> potential;
 };
 

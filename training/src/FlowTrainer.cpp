@@ -44,6 +44,9 @@ double secondsSince(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/** Why a run ends before it is finished. Where processes have several reasons, the last of these counts. */
+enum Stop { NoStop, TimeBudget, Callback };
+
 }  // namespace
 
 struct FlowTrainer::Implementation {
@@ -54,11 +57,13 @@ struct FlowTrainer::Implementation {
 
     Implementation(const Flow& flow, const FlowTrainerOptions& options) : flow(flow), options(options) {
         checkOptions(options);
-        trainable = TrainableFlow::create(flow, options);
+        this->options.threads = ProcessGroup::getNumThreads(options.threads);
+        trainable = TrainableFlow::create(flow, this->options);
     }
     FlowTrainerProgress describeProgress(const TrainingState& state, const Objective& objective) const;
-    Flow train(Objective& objective, const std::string& checkpoint, const Progress& progress) const;
-    TargetEstimate estimateTarget(const Tensor& parameters, int64_t step) const;
+    Flow train(Objective& objective, const ProcessGroup& group, const std::string& checkpoint,
+               const Progress& progress) const;
+    TargetEstimate estimateTarget(const Tensor& parameters, int64_t step, const ProcessGroup& group) const;
 };
 
 /** What the state of a run tells of its progress. */
@@ -82,8 +87,10 @@ FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const Training
 }
 
 /** Of these weights; nothing without a target. */
-TargetEstimate FlowTrainer::Implementation::estimateTarget(const Tensor& parameters, int64_t step) const {
-    return target ? target->estimate(Flow(trainable->createModel(parameters)), step) : TargetEstimate();
+TargetEstimate FlowTrainer::Implementation::estimateTarget(const Tensor& parameters, int64_t step,
+                                                           const ProcessGroup& group) const {
+    return target ? target->estimate(Flow(trainable->createModel(parameters)), step, group)
+                  : TargetEstimate();
 }
 
 FlowTrainer::FlowTrainer(const Flow& flow, const FlowTrainerOptions& options)
@@ -120,11 +127,12 @@ Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<
     const FlowTrainerOptions& options = impl->options;
     return explainTorch([&] {
         const ThreadCount threads(options.threads);
+        const ProcessGroup group;
         TrainingData data = prepareTrainingData(
             *impl->trainable, positions, weights, blocks,
             {options.validationFraction, options.maxValidationFrames, options.seed, heldOutBlocks});
-        LikelihoodObjective objective(*impl->trainable, options, data, impl->target.get());
-        return impl->train(objective, checkpoint, progress);
+        LikelihoodObjective objective(*impl->trainable, options, data, impl->target.get(), group);
+        return impl->train(objective, group, checkpoint, progress);
     });
 }
 
@@ -134,13 +142,24 @@ Flow FlowTrainer::trainOnEnergy(const std::string& checkpoint, const Progress& p
             "Training from the energy alone needs a System and a temperature: call setTarget() first.");
     return explainTorch([&] {
         const ThreadCount threads(impl->options.threads);
-        EnergyObjective objective(*impl->trainable, impl->options, *impl->target);
-        return impl->train(objective, checkpoint, progress);
+        const ProcessGroup group;
+        EnergyObjective objective(*impl->trainable, impl->options, *impl->target, group);
+        return impl->train(objective, group, checkpoint, progress);
     });
 }
 
-Flow FlowTrainer::Implementation::train(Objective& objective, const std::string& checkpoint,
-                                        const Progress& progress) const {
+/** @throws OpenMMException if there are more processes than samples to share */
+static void checkShares(const FlowTrainerOptions& options, const ProcessGroup& group) {
+    if (std::min(options.batchSize, options.targetSamples) < group.getSize())
+        throw OpenMMException(
+            "The batch size and the number of proposals of estimates must not be less than the "
+            + std::to_string(group.getSize()) + " processes.");
+}
+
+Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup& group,
+                                        const std::string& checkpoint, const Progress& progress) const {
+    checkShares(options, group);
+    const bool writes = !checkpoint.empty() && group.getRank() == 0;
     const Clock::time_point start = Clock::now();
     const int64_t totalSteps = objective.countSteps();
     const Optimizer optimizer(options, trainable->getLayers(), totalSteps);
@@ -148,8 +167,9 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
     identity.merge(objective.getIdentity());
     identity["flow"] = flow.getHash();
     TrainingState state = optimizer.begin(trainable->getParameters());
-    if (!checkpoint.empty() && std::filesystem::exists(checkpoint))
+    if (writes && std::filesystem::exists(checkpoint))
         state = TrainingState::load(checkpoint, identity, state, totalSteps);
+    state.share(group, identity, totalSteps);
     if (state.step == 0) {
         state.recordValidation(objective.validate(state), objective.hasBest());
         state.recordHistory(!objective.hasBest());
@@ -157,10 +177,11 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
     const int64_t firstStep = state.step;
     const double earlierSeconds = state.seconds;
     Clock::time_point lastCheckpoint = start, lastProgress = start;
-    const char* stopped = nullptr;
-    while (stopped == nullptr && !state.finished) {
+    int64_t stop = NoStop;
+    while (stop == NoStop && !state.finished) {
         const double learningRate = optimizer.getLearningRate(state);
         const double value = objective.computeGradient(state.parameters, state.step);
+        group.sum(state.parameters.mutable_grad());
         state.energyEvaluations += objective.getEvaluationsPerStep();
         optimizer.update(state);
         if (std::isfinite(value)) {
@@ -183,12 +204,12 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
         const bool estimated =
             !state.finished && objective.hasBest() && state.step % options.targetInterval == 0;
         if (estimated)
-            state.target = estimateTarget(state.average, state.step);
+            state.target = estimateTarget(state.average, state.step, group);
         if (validated || (estimated && target))
             state.recordHistory(estimated || !objective.hasBest());
         if (options.timeBudget > 0 && secondsSince(start) > options.timeBudget)
-            stopped = "time budget";
-        if (progress && (validated || stopped != nullptr || secondsSince(lastProgress) > 1)) {
+            stop = TimeBudget;
+        if (progress && (validated || stop != NoStop || secondsSince(lastProgress) > 1)) {
             lastProgress = Clock::now();
             FlowTrainerProgress report = describeProgress(state, objective);
             report.learningRate = learningRate;
@@ -201,10 +222,11 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
                 report.secondsLeft =
                     std::clamp(options.timeBudget - secondsSince(start), 0.0, report.secondsLeft);
             if (!progress(report))
-                stopped = "callback";
+                stop = Callback;
         }
-        if (!checkpoint.empty()
-            && (stopped != nullptr || state.finished
+        stop = group.max(stop);
+        if (writes
+            && (stop != NoStop || state.finished
                 || secondsSince(lastCheckpoint) > options.checkpointInterval)) {
             state.save(checkpoint, identity);
             lastCheckpoint = Clock::now();
@@ -218,13 +240,16 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
     TrainingOutcome outcome;
     outcome.initialFlow = flow.getHash();
     outcome.threads = at::get_num_threads();
+    outcome.processes = group.getSize();
     outcome.totalSteps = totalSteps;
-    outcome.ended = !state.finished              ? stopped
+    outcome.ended = !state.finished              ? (stop == Callback ? "callback" : "time budget")
                     : state.step >= totalSteps   ? "all samples used"
                     : objective.isReached(state) ? "effective sample size reached"
                                                  : "patience";
-    outcome.target = objective.hasBest() ? estimateTarget(state.best, state.step) : state.target;
+    outcome.target = objective.hasBest() ? estimateTarget(state.best, state.step, group) : state.target;
     outcome.energyEvaluations = state.energyEvaluations;
-    return Flow(trainable->createModel(state.best), flow.getMetadata())
-        .withMetadata("training", describeTraining(options, objective.describe(), state, outcome));
+    // Times differ, and the flow is to be the same in all processes.
+    const std::string training =
+        group.broadcast(describeTraining(options, objective.describe(), state, outcome));
+    return Flow(trainable->createModel(state.best), flow.getMetadata()).withMetadata("training", training);
 }

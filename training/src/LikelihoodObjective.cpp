@@ -26,14 +26,15 @@ static Frames makeFrames(TrainingData::Part& part, at::ScalarType type) {
 }
 
 LikelihoodObjective::LikelihoodObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
-                                         TrainingData& data, const Target* target)
+                                         TrainingData& data, const Target* target, const ProcessGroup& group)
     : trainable(trainable),
       options(options),
       data(data),
       training(makeFrames(data.training, trainable.getDataType())),
       validation(makeFrames(data.validation, trainable.getDataType())),
       order(data.training.numFrames, options.batchSize, options.seed),
-      target(target) {
+      target(target),
+      group(group) {
     if (!options.pathGradients)
         return;
     if (target == nullptr)
@@ -72,30 +73,40 @@ double LikelihoodObjective::getTemperature(int64_t) const {
 
 double LikelihoodObjective::computeGradient(Tensor& parameters, int64_t step) {
     const std::vector<int64_t> batch = order.getBatch(step);
-    return options.pathGradients
-               ? computePathGradient(parameters, batch)
-               : trainable.computeGradient(parameters, training, batch, step) - training.logJacobian;
+    const auto [first, count] = group.getShare(options.batchSize);
+    const std::vector<int64_t> part(batch.begin() + first, batch.begin() + first + count);
+    if (options.pathGradients)
+        return group.sum(computePathGradient(parameters, part));
+    const double fraction = (double)count / options.batchSize;
+    const double average =
+        trainable.computeGradient(parameters, training, part, step * options.batchSize + first);
+    parameters.mutable_grad().mul_(fraction);
+    return group.sum(fraction * average) - training.logJacobian;
 }
 
-double LikelihoodObjective::computePathGradient(Tensor& parameters, const std::vector<int64_t>& batch) const {
-    const Tensor indices = at::tensor(batch, at::kLong);
+double LikelihoodObjective::computePathGradient(Tensor& parameters, const std::vector<int64_t>& part) const {
+    const Tensor indices = at::tensor(part, at::kLong);
     const std::vector<double> weights = toVector(training.weights.index_select(0, indices));
     const PathSamples samples =
         trainable.evaluatePaths(parameters, toVector(training.coordinates.index_select(0, indices)));
     PathDifferences differences(trainable, samples, *potential, BOLTZ * target->getTemperature(),
-                                options.forceClipFactor);
+                                options.forceClipFactor, group);
     std::vector<double> worth;
     for (size_t k : differences.indices)
-        worth.push_back(weights[k] / (double)batch.size());
-    if (!worth.empty())
-        differences.weight(worth);
+        worth.push_back(weights[k] / options.batchSize);
+    differences.weight(worth);
     trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
     double sum = 0;
-    for (size_t k = 0; k < batch.size(); k++)
-        sum -= weights[k] * samples.logQ[k] / (double)batch.size();
+    for (size_t k = 0; k < part.size(); k++)
+        sum -= weights[k] * samples.logQ[k] / options.batchSize;
     return sum;
 }
 
 double LikelihoodObjective::validate(TrainingState& state) const {
-    return trainable.validate(state.average, validation) - validation.logJacobian;
+    const auto [first, count] = group.getShare(validation.size());
+    const Frames part = {validation.coordinates.narrow(0, first, count),
+                         validation.weights.narrow(0, first, count)};
+    const double fraction = (double)count / (double)validation.size();
+    const double sum = count == 0 ? 0 : fraction * trainable.validate(state.average, part, first);
+    return group.sum(sum) - validation.logJacobian;
 }

@@ -19,7 +19,7 @@ public:
      * @param target   for path gradients; may be null without them
      */
     LikelihoodObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options, TrainingData& data,
-                        const Target* target);
+                        const Target* target, const ProcessGroup& group);
     std::map<std::string, std::string> getIdentity() const override;
     Facts describe() const override;
     int64_t countSteps() const override;
@@ -30,13 +30,15 @@ public:
     double validate(TrainingState& state) const override;
 
 private:
-    double computePathGradient(at::Tensor& parameters, const std::vector<int64_t>& batch) const;
+    /** The same on a part of a batch, with the forces there. */
+    double computePathGradient(at::Tensor& parameters, const std::vector<int64_t>& part) const;
     const TrainableFlow& trainable;
     const FlowTrainerOptions& options;
     const TrainingData& data;
     Frames training, validation;
     BatchOrder order;
     const Target* target;
+    const ProcessGroup& group;
     std::unique_ptr<BatchedPotential> potential;
 };
 

@@ -32,10 +32,11 @@ public:
     /** Get the temperature in K of the target at a step; NaN if there is none. */
     virtual double getTemperature(int64_t step) const = 0;
     /**
-     * Set the gradient of the parameters to that of the objective on a batch.
+     * Set the gradient of the parameters to that of the objective on a batch, or to this process's part of
+     * it: those of all processes add up to it.
      *
      * @param step   the number of the step, on which random numbers depend
-     * @return the objective on that batch
+     * @return the objective on the whole batch
      */
     virtual double computeGradient(at::Tensor& parameters, int64_t step) = 0;
     /** Get whether validate() tells better weights from worse; the last ones are the result otherwise. */

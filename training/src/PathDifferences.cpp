@@ -8,11 +8,12 @@
 using namespace OpenMMFlow;
 
 PathDifferences::PathDifferences(const TrainableFlow& trainable, const PathSamples& samples,
-                                 BatchedPotential& potential, double kT, double clipFactor) {
+                                 BatchedPotential& potential, double kT, double clipFactor,
+                                 const ProcessGroup& group) {
     std::vector<double> energies, forces, norms;
     potential.computeEnergiesAndForces(samples.positions, energies, forces);
     const size_t N = 3 * trainable.getNumParticles(), D = trainable.getNumCoordinates(),
-                 A = samples.adjoints.size() / energies.size();
+                 A = samples.adjoints.size() / std::max<size_t>(1, energies.size());
     for (size_t k = 0; k < energies.size(); k++) {
         std::vector<double> g = trainable.toCoordinateGradient(&samples.positions[k * N], &forces[k * N]);
         double square = 0;
@@ -31,9 +32,12 @@ PathDifferences::PathDifferences(const TrainableFlow& trainable, const PathSampl
         norms.push_back(std::sqrt(square));
         logWeights.push_back(logWeight);
     }
-    if (clipFactor == 0 || norms.empty())
+    if (clipFactor == 0)
         return;
-    const double longest = clipFactor * getMedian(norms);
+    const std::vector<double> all = group.gather(norms).values;
+    if (all.empty())
+        return;
+    const double longest = clipFactor * getMedian(all);
     std::vector<double> factors;
     for (double norm : norms)
         factors.push_back(std::min(1.0, longest / norm));
@@ -41,7 +45,6 @@ PathDifferences::PathDifferences(const TrainableFlow& trainable, const PathSampl
 }
 
 void PathDifferences::weight(const std::vector<double>& weights) {
-    const size_t D = gradient.size() / weights.size();
     for (size_t i = 0; i < gradient.size(); i++)
-        gradient[i] *= weights[i / D];
+        gradient[i] *= weights[i * weights.size() / gradient.size()];
 }

@@ -6,6 +6,7 @@
 
 #include "TrainableFlow.h"
 #include "openmmflow/BatchedPotential.h"
+#include "openmmflow/internal/ProcessGroup.h"
 
 namespace OpenMMFlow {
 
@@ -25,9 +26,10 @@ struct PathDifferences {
      * @param kT           in kJ/mol
      * @param clipFactor   a gradient is scaled down where it is longer than the median by more than this
      * factor; 0 for never
+     * @param group        the processes of whose samples it is the median
      */
     PathDifferences(const TrainableFlow& trainable, const PathSamples& samples, BatchedPotential& potential,
-                    double kT, double clipFactor);
+                    double kT, double clipFactor, const ProcessGroup& group);
     /** Multiply the gradient of each sample by its weight. */
     void weight(const std::vector<double>& weights);
 };

@@ -136,6 +136,7 @@ std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, cons
                      {"energy_evaluations", outcome.energyEvaluations},
                      {"history", historyToJson(state)},
                      {"threads", outcome.threads},
+                     {"processes", outcome.processes},
                      {"time_budget", options.timeBudget},
                      {"seconds", state.seconds},
                      {"date", date},

@@ -31,7 +31,7 @@ Objective::Facts describeEnergyTraining(const FlowTrainerOptions& options, const
 struct TrainingOutcome {
     /** The hash of the flow that training started from. */
     std::string initialFlow;
-    int threads = 0;
+    int threads = 0, processes = 1;
     int64_t totalSteps = 0;
     /** Why there were no more steps. */
     std::string ended;

@@ -15,10 +15,14 @@ Target::Target(const OpenMM::System& system, double temperature, const Flow& flo
     FlowSampler(*this->system, flow, temperature, getThreadProperties(options));
 }
 
-TargetEstimate Target::estimate(const Flow& flow, int64_t step) const {
+TargetEstimate Target::estimate(const Flow& flow, int64_t step, const ProcessGroup& group) const {
     FlowSampler sampler(*system, flow, temperature, getThreadProperties(options));
-    const WeightedEnsemble ensemble =
-        sampler.sample(options.targetSamples, options.seed, step * options.targetSamples);
+    const ProcessGroup::Share share = group.getShare(options.targetSamples);
+    const WeightedEnsemble part =
+        sampler.sample(share.count, options.seed, step * options.targetSamples + share.first);
+    const std::vector<double> logQ = group.gather(part.getLogQ()).values;
+    const std::vector<double> reducedPotentials = group.gather(part.getReducedPotentials()).values;
+    const WeightedEnsemble ensemble(part.getNumParticles(), temperature, {}, logQ, reducedPotentials);
     double sum = 0;
     int count = 0;
     for (double logWeight : ensemble.getLogWeights())

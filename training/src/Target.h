@@ -7,6 +7,7 @@
 #include "openmm/System.h"
 #include "openmmflow/Flow.h"
 #include "openmmflow/FlowTrainer.h"
+#include "openmmflow/internal/ProcessGroup.h"
 
 namespace OpenMMFlow {
 
@@ -31,8 +32,9 @@ public:
     const OpenMM::System& getSystem() const { return *system; }
     /** Get the temperature in K. */
     double getTemperature() const { return temperature; }
-    /** Estimate from as many proposals as the options say, which depend on the step. */
-    TargetEstimate estimate(const Flow& flow, int64_t step) const;
+    /** Estimate from as many proposals as the options say, which depend on the step and are shared by
+     * processes. */
+    TargetEstimate estimate(const Flow& flow, int64_t step, const ProcessGroup& group) const;
 
 private:
     std::unique_ptr<OpenMM::System> system;

@@ -56,14 +56,14 @@ std::shared_ptr<const FlowModel> TrainableAugmentedFlow::createModel(const Tenso
     return model.withParameters(toVector(parameters));
 }
 
-double TrainableAugmentedFlow::validate(const Tensor& parameters, const Frames& frames) const {
+double TrainableAugmentedFlow::validate(const Tensor& parameters, const Frames& frames, int64_t first) const {
     const std::vector<double> weights = toVector(frames.weights);
     std::vector<double> positions = toVector(frames.coordinates);
     for (size_t i = 0; i < weights.size(); i++)
-        orient(&positions[i * getNumCoordinates()], i);
+        orient(&positions[i * getNumCoordinates()], first + i);
     FlowContext context(Flow(createModel(parameters)), *findCpuPlatform(), getKernelProperties(options));
     // One draw for each frame: an estimate of one draw is what the objective is the average of.
-    const std::vector<double> logQ = context.computeLogDensity(positions, 1, options.seed);
+    const std::vector<double> logQ = context.computeLogDensity(positions, 1, options.seed, first);
     double sum = 0;
     for (size_t i = 0; i < weights.size(); i++)
         sum -= weights[i] * logQ[i];
@@ -71,7 +71,7 @@ double TrainableAugmentedFlow::validate(const Tensor& parameters, const Frames& 
 }
 
 double TrainableAugmentedFlow::computeGradient(Tensor& parameters, const Frames& frames,
-                                               const std::vector<int64_t>& batch, int64_t step) const {
+                                               const std::vector<int64_t>& batch, int64_t first) const {
     const Tensor indices = at::tensor(batch, at::kLong);
     const std::vector<double> weights = toVector(frames.weights.index_select(0, indices));
     std::vector<double> positions = toVector(frames.coordinates.index_select(0, indices));
@@ -79,7 +79,7 @@ double TrainableAugmentedFlow::computeGradient(Tensor& parameters, const Frames&
                  jointSize = size + 3 * model.getNumAugmentedParticles();
     std::vector<double> joint(count * jointSize), worth(count), logQ(count), penalty(count);
     for (size_t i = 0; i < count; i++) {
-        const uint64_t draw = firstTrainingDraw + step * count + i;
+        const uint64_t draw = firstTrainingDraw + first + i;
         orient(&positions[i * size], draw);
         drawConditional(model, &positions[i * size], options.seed, draw, 0, &joint[i * jointSize]);
         worth[i] = -weights[i] / (double)count;

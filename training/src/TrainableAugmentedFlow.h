@@ -26,9 +26,9 @@ public:
     at::Tensor getParameters() const override;
     std::vector<LayerPlace> getLayers() const override { return model.getLayout().getLayers(); }
     std::shared_ptr<const FlowModel> createModel(const at::Tensor& parameters) const override;
-    double validate(const at::Tensor& parameters, const Frames& frames) const override;
+    double validate(const at::Tensor& parameters, const Frames& frames, int64_t first) const override;
     double computeGradient(at::Tensor& parameters, const Frames& frames, const std::vector<int64_t>& batch,
-                           int64_t step) const override;
+                           int64_t first) const override;
     PathSamples samplePaths(const at::Tensor& parameters, long long count, uint64_t seed,
                             uint64_t first) const override;
     PathSamples evaluatePaths(const at::Tensor& parameters,

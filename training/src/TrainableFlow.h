@@ -62,18 +62,22 @@ public:
     /** Get the places of the weight matrices among them. */
     virtual std::vector<LayerPlace> getLayers() const = 0;
     virtual std::shared_ptr<const FlowModel> createModel(const at::Tensor& parameters) const = 0;
-    /** Compute the average over frames of the negative log density of their coordinates, by weight. */
-    virtual double validate(const at::Tensor& parameters, const Frames& frames) const = 0;
+    /**
+     * Compute the average over frames of the negative log density of their coordinates, by weight.
+     *
+     * @param first   the number of the first frame, on which random numbers depend
+     */
+    virtual double validate(const at::Tensor& parameters, const Frames& frames, int64_t first) const = 0;
     /**
      * Set the gradient of the parameters to that of the objective on a batch: the average of the negative log
      * density of coordinates, by weight, and whatever else the options ask for.
      *
      * @param batch   the frames
-     * @param step    the number of the step, on which random numbers depend
+     * @param first   how many frames were trained on before, on which random numbers depend
      * @return that average
      */
     virtual double computeGradient(at::Tensor& parameters, const Frames& frames,
-                                   const std::vector<int64_t>& batch, int64_t step) const = 0;
+                                   const std::vector<int64_t>& batch, int64_t first) const = 0;
     /**
      * Draw samples with the gradient of their log density.
      *

@@ -70,7 +70,7 @@ CoordinateTrainingKernel& TrainableInternalFlow::getKernel(const Tensor& paramet
     return kernel.get();
 }
 
-double TrainableInternalFlow::validate(const Tensor& parameters, const Frames& frames) const {
+double TrainableInternalFlow::validate(const Tensor& parameters, const Frames& frames, int64_t) const {
     CoordinateTrainingKernel& kernel = getKernel(parameters);
     const int64_t count = frames.size(), block = 16384;
     double sum = 0;

@@ -7,7 +7,6 @@
 #include <ATen/ATen.h>
 
 #include "openmm/OpenMMException.h"
-#include "openmmflow/internal/TensorFile.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
@@ -130,7 +129,7 @@ bool TrainingState::isConsistent(int64_t totalSteps) const {
            && std::isfinite(trainingNLLSum) && (secondMoment >= 0).all().item<bool>();
 }
 
-void TrainingState::save(const std::string& path, const std::map<std::string, std::string>& identity) const {
+TensorFile TrainingState::toFile(const std::map<std::string, std::string>& identity) const {
     TensorFile file;
     file.getMetadata() = identity;
     file.getMetadata()["format"] = FORMAT;
@@ -146,7 +145,11 @@ void TrainingState::save(const std::string& path, const std::map<std::string, st
     file.setReals("gradient_norms", {(int64_t)gradientNorms.size()}, gradientNorms);
     const int64_t columns = std::size(historyColumns);
     file.setReals("history", {(int64_t)history.size() / columns, columns}, history);
-    file.save(path);
+    return file;
+}
+
+void TrainingState::save(const std::string& path, const std::map<std::string, std::string>& identity) const {
+    toFile(identity).save(path);
 }
 
 TrainingState TrainingState::load(const std::string& path, const std::map<std::string, std::string>& identity,
@@ -162,21 +165,40 @@ TrainingState TrainingState::load(const std::string& path, const std::map<std::s
         throw OpenMMException(path + " is the checkpoint of a run with another " + differences
                               + "; delete it or name another file to start anew.");
     TrainingState state = begun;
-    forEachTensor(state, [&](const char* name, Tensor& tensor) {
+    state.read(file, totalSteps);
+    return state;
+}
+
+void TrainingState::share(const ProcessGroup& group, const std::map<std::string, std::string>& identity,
+                          int64_t totalSteps) {
+    if (group.getSize() == 1)
+        return;
+    const bool first = group.getRank() == 0;
+    const std::string bytes = group.broadcast(first ? toFile(identity).serialize() : "");
+    if (first)
+        return;
+    const TensorFile file = TensorFile::parse(bytes, "What the first process sends");
+    const std::string differences = listDifferences(file.getMetadata(), identity);
+    if (!differences.empty())
+        throw OpenMMException("The first process trains with another " + differences
+                              + "; start all processes with the same flow, data and options.");
+    read(file, totalSteps);
+}
+
+void TrainingState::read(const TensorFile& file, int64_t totalSteps) {
+    forEachTensor(*this, [&](const char* name, Tensor& tensor) {
         std::vector<double> values = file.getReals(name, {tensor.numel()});
         tensor = at::tensor(values, at::kDouble).to(tensor.scalar_type());
     });
     int64_t count = 0;
-    forEachNumber(state, [&](auto&) { count++; });
+    forEachNumber(*this, [&](auto&) { count++; });
     std::vector<double> numbers = file.getAnyReals("numbers", {count});
     const double* next = numbers.data();
-    forEachNumber(state, [&](auto& number) { readNumber(file, *next++, number); });
-    state.gradientNorms = file.getReals("gradient_norms", file.getShape("gradient_norms"));
+    forEachNumber(*this, [&](auto& number) { readNumber(file, *next++, number); });
+    gradientNorms = file.getReals("gradient_norms", file.getShape("gradient_norms"));
     // Estimates that a run does not make are NaN.
     const std::vector<int64_t> shape = file.getShape("history");
-    state.history =
-        file.getAnyReals("history", {shape.empty() ? 0 : shape[0], (int64_t)std::size(historyColumns)});
-    if (!state.isConsistent(totalSteps))
+    history = file.getAnyReals("history", {shape.empty() ? 0 : shape[0], (int64_t)std::size(historyColumns)});
+    if (!isConsistent(totalSteps))
         file.fail("its numbers contradict each other");
-    return state;
 }

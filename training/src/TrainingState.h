@@ -10,6 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "Target.h"
+#include "openmmflow/internal/TensorFile.h"
 
 namespace OpenMMFlow {
 
@@ -70,8 +71,19 @@ struct TrainingState {
      */
     static TrainingState load(const std::string& path, const std::map<std::string, std::string>& identity,
                               const TrainingState& begun, int64_t totalSteps);
+    /**
+     * Take the state of the first process.
+     *
+     * @throws OpenMM::OpenMMException if the identity of its run is another one: the message names what
+     * differs
+     */
+    void share(const ProcessGroup& group, const std::map<std::string, std::string>& identity,
+               int64_t totalSteps);
 
 private:
+    TensorFile toFile(const std::map<std::string, std::string>& identity) const;
+    /** Read from a file of a run with the same identity. */
+    void read(const TensorFile& file, int64_t totalSteps);
     bool isConsistent(int64_t totalSteps) const;
 };
 

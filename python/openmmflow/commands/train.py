@@ -1,5 +1,7 @@
 """`openmm-flow train`."""
 
+import io
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import click
@@ -98,6 +100,9 @@ def train(
     again to go on from there. A time budget ends a stage for good, with the best flow so far; the next stage
     follows. The files are deleted when the flow is written. At the end, some thousand proposals are drawn for a
     page with figures; `openmm-flow report --compare` makes one from more, or with reference data.
+
+    Started by torchrun, processes share the work: torchrun --no-python --nproc-per-node 2 openmm-flow train ...
+    They all read the input; the first one writes, in a folder that the others need not see.
     """
     _require_training()
     settings = read_settings(config) if config else {name: {} for name in TABLES}
@@ -140,11 +145,24 @@ def train(
             "output, or leave the page out with --no-report."
         )
     from openmmflow.commands.training_stages import run_training
+    from openmmflow.training import ProcessGroup
 
-    run_training(checked)
+    processes = ProcessGroup()
+    if processes.rank > 0:
+        with _silence():
+            run_training(checked, processes)
+        return
+    run_training(checked, processes)
     click.echo(f"written: {settings['output']}")
     if report:
         _write_page(checked)
+
+
+@contextmanager
+def _silence():
+    """Leave it to the first process to say what goes on; errors that end this one are shown afterwards."""
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        yield
 
 
 def _write_page(settings):

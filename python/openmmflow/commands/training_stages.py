@@ -30,8 +30,11 @@ INCIDENTAL = {
 }
 
 
-def run_training(settings):
-    """Train as TrainingSettings say, and write the flow."""
+def run_training(settings, processes):
+    """Train as TrainingSettings say, and write the flow.
+
+    The processes of a ProcessGroup train together. What is made but once, and all files, are left to the first one.
+    """
     system = load_system(settings.system)
     openmmflow.FlowBuilder.checkSystem(system)
     topology, reference = load_topology(settings.topology)
@@ -49,20 +52,22 @@ def run_training(settings):
         )
         positions, weights, blocks = data
         click.echo(f"Data         {len(positions)} frames in {len(set(blocks.tolist()))} blocks")
-        flow = create_flow(settings.flow, topology, reference, positions, weights)
+        flow = processes.share(lambda: create_flow(settings.flow, topology, reference, positions, weights))
     else:
         data, flow = (), untrained
         click.echo("Data         none: the flow learns from the energy alone")
     flow = _describe(flow, settings, system)
-    stages = TrainingStages(settings, system, TrainingFiles(settings.output, _identify(settings, flow, data)))
+    files = TrainingFiles(settings.output, _identify(settings, flow, data))
+    stages = TrainingStages(settings, system, files, processes)
     try:
         if not settings.data:
-            flow = _standardise(flow, stages, topology, reference)
+            flow = _standardise(stages, topology, reference)
         flow = stages.run(flow, data)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Stopped: run the same command again to go on from here.") from None
-    flow.save(settings.output)
-    stages.files.delete(1 + settings.rounds)
+    if processes.rank == 0:
+        flow.save(settings.output)
+        files.delete(1 + settings.rounds)
 
 
 def _describe(flow, settings, system):
@@ -70,19 +75,21 @@ def _describe(flow, settings, system):
     return flow.withMetadata("system", openmmflow.FlowBuilder.hashSystem(system))
 
 
-def _standardise(untrained, stages, topology, reference):
+def _standardise(stages, topology, reference):
     """Return the untrained flow with centres and scales of its coordinates from dynamics, made once in a run."""
     settings, system, files = stages.settings, stages.system, stages.files
-    made = files.load_flow(0)
-    if made is None:
+
+    def make():
         click.echo("Dynamics     a few picoseconds, for the scales of coordinates")
         positions, evaluations = run_local_dynamics(
             system, reference, settings.temperature, settings.training.threads
         )
         flow = _describe(create_flow(settings.flow, topology, reference, positions), settings, system)
-        made = files.save_flow(0, flow, [{"dynamics_energy_evaluations": evaluations}])
-    stages.dynamics = made[1][0]["dynamics_energy_evaluations"]
-    return made[0]
+        return files.save_flow(0, flow, [{"dynamics_energy_evaluations": evaluations}])
+
+    flow, [record] = stages.processes.share(lambda: files.load_flow(0) or make())
+    stages.dynamics = record["dynamics_energy_evaluations"]
+    return flow
 
 
 def _identify(settings, flow, data):
@@ -110,8 +117,8 @@ class TrainingStages:
     then kept among the files. Ctrl-C leaves a checkpoint and kill the latest one, from which the stage goes on.
     """
 
-    def __init__(self, settings, system, files):
-        self.settings, self.system, self.files = settings, system, files
+    def __init__(self, settings, system, files, processes):
+        self.settings, self.system, self.files, self.processes = settings, system, files, processes
         # How many energies the dynamics before the first stage took.
         self.dynamics = 0
 
@@ -136,16 +143,21 @@ class TrainingStages:
         return flow
 
     def _stage(self, stage, flow, options, data, held_out, earlier, **provenance):
-        completed = self.files.load_flow(stage)
+        completed = self.processes.share(lambda: self.files.load_flow(stage))
         if completed is None:
             trained = self._train(stage, flow, options, data, held_out)
             summary = json.loads(trained.metadata["training"])
+            if summary["ended"] == "callback":
+                # In another process, or it would have been raised here.
+                raise KeyboardInterrupt
             summary |= {"flow_seed": self.settings.flow.get("seed", 0), **provenance}
             if data:
                 summary["data_files"] = self.settings.data
             else:
                 summary["dynamics_energy_evaluations"] = self.dynamics
-            completed = self.files.save_flow(stage, trained, [*earlier, summary])
+            completed = self.processes.share(
+                lambda: self.files.save_flow(stage, trained, [*earlier, summary])
+            )
         _report(stage, completed[1][-1])
         return completed
 
@@ -161,8 +173,8 @@ class TrainingStages:
 
     def _own_samples(self, stage, flow):
         """Return samples of the flow, resampled by weight (as many as there are effective ones), and their record."""
-        drawn = self.files.load_samples(stage)
-        if drawn is None:
+
+        def draw():
             count = self.settings.proposals
             # A seed that no one is likely to use for the evaluation of the result.
             seed = 2**32 + stage - 1
@@ -183,7 +195,9 @@ class TrainingStages:
                 "effective_sample_fraction": ensemble.effective_sample_fraction,
                 "pareto_k": ensemble.pareto_k,
             }
-            drawn = self.files.save_samples(stage, ensemble.resample(kept, seed=stage - 1).positions, record)
+            return self.files.save_samples(stage, ensemble.resample(kept, seed=stage - 1).positions, record)
+
+        drawn = self.processes.share(lambda: self.files.load_samples(stage) or draw())
         record = drawn[1]
         click.echo(
             f"Own samples  {record['kept']} of {record['proposals']} proposals, "

@@ -94,8 +94,8 @@ struct FlowTrainerOptions {
     /** "single" or "double": of the weights and of the kernels that differentiate the flow. Energies and the
      * proposals of estimates are in single precision. */
     std::string precision = "single";
-    /** The number of threads, also of the proposals; 0 for one per core. Another number of threads changes
-     * the result by round-off. */
+    /** The number of threads, also of the proposals; 0 for one per core, which processes that torchrun starts
+     * on one machine share. Another number of threads changes the result by round-off. */
     int threads = 0;
     /** Determines the order of the frames and which blocks are held out, and the proposals. */
     unsigned int seed = 0;
@@ -142,12 +142,20 @@ struct FlowTrainerProgress {
  * the weights at the step where its likelihood of these was best: never worse, on these, than the flow to
  * start from. A run which writes a checkpoint and is killed continues from there when train() is called again
  * with the same arguments, and ends with exactly the weights that an uninterrupted run would have had (on the
- * same number of threads).
+ * same number of threads and processes).
+ *
+ * Processes that torchrun starts (RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment) share
+ * each batch, each validation and each estimate when all call train() or trainOnEnergy() with the same
+ * arguments, and return the same flow. What one process would give it is but for round-off, since gradients
+ * are added up in another order. The first process reads and writes checkpoints, which any number of
+ * processes can continue. When one ends early the others throw an exception, or after
+ * OPENMMFLOW_PROCESS_TIMEOUT seconds (1800) if it hangs.
  */
 class FlowTrainer {
 public:
     /** Called about once a second and after each validation but that of the flow to start from. Returning
-     * false ends training after a last checkpoint. */
+     * false ends training after a last checkpoint; of several processes, it is called in each, and any may
+     * end training. */
     using Progress = std::function<bool(const FlowTrainerProgress&)>;
     /**
      * Create a FlowTrainer.

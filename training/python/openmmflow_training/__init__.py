@@ -18,6 +18,7 @@ from openmmflow_training.training import (  # noqa: E402
     FlowTrainer,
     FlowTrainerOptions,
     FlowTrainerProgress,
+    ProcessGroup,
 )
 
-__all__ = ["FlowTrainer", "FlowTrainerOptions", "FlowTrainerProgress", "__version__"]
+__all__ = ["FlowTrainer", "FlowTrainerOptions", "FlowTrainerProgress", "ProcessGroup", "__version__"]

@@ -77,38 +77,33 @@ double EnergyObjective::getTemperature(int64_t step) const {
 
 double EnergyObjective::computeGradient(Tensor& parameters, int64_t step) {
     const double kT = BOLTZ * getTemperature(step);
-    const auto [firstSample, count] = group.getShare(options.batchSize);
-    const PathSamples samples =
-        trainable.samplePaths(parameters, count, options.seed,
-                              firstTrainingSample + (uint64_t)step * options.batchSize + firstSample);
+    const auto [first, count] = group.getShare(options.batchSize);
+    const PathSamples samples = trainable.samplePaths(
+        parameters, count, options.seed, firstTrainingSample + (uint64_t)step * options.batchSize + first);
     PathDifferences differences(trainable, samples, *potential, kT, options.forceClipFactor, group);
-    const auto [logWeights, first] = group.gather(differences.logWeights);
-    if (logWeights.empty() && step > 0) {
+    const ProcessGroup::Gathered all = group.gather(differences.logWeights);
+    if (all.values.empty() && step > 0) {
         // The optimiser leaves this out, and goes back if it happens again and again.
         parameters.mutable_grad() = at::full_like(parameters, NAN);
         return INFINITY;
     }
-    if (logWeights.empty())
+    if (all.values.empty())
         throw OpenMM::OpenMMException(
             "None of " + std::to_string(options.batchSize)
             + " proposals of the flow has a finite energy; check that the System and the positions that the "
               "flow was made from belong together.");
-    const std::vector<double> weights = computeWeights(logWeights);
-    auto getOwn = [&, first = first](const std::vector<double>& ofAll) {
-        const auto begin = ofAll.begin() + (std::ptrdiff_t)first;
-        return std::vector<double>(begin, begin + (std::ptrdiff_t)differences.logWeights.size());
-    };
-    std::vector<double> own = getOwn(weights);
-    for (double& weight : own)
+    std::vector<double> weights = computeWeights(all.values);
+    const std::vector<double> balance = computeBalance(weights);
+    for (double& weight : weights)
         weight = std::lerp(1.0, weight, options.massCovering) / (double)weights.size();
-    differences.weight(own);
+    differences.weight(all.getOwn(weights));
     if (options.massBalancing > 0)
         trainable.computeBalancedPathGradient(parameters, differences.coordinates, differences.gradient,
-                                              differences.adjoints, getOwn(computeBalance(weights)));
+                                              differences.adjoints, all.getOwn(balance));
     else
         trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
     // A few clashes would dominate the average.
-    return -getMedian(logWeights);
+    return -getMedian(all.values);
 }
 
 std::vector<double> EnergyObjective::computeBalance(const std::vector<double>& weights) const {

@@ -160,7 +160,7 @@ int64_t ProcessGroup::max(int64_t value) const {
 
 ProcessGroup::Gathered ProcessGroup::gather(const std::vector<double>& values) const {
     if (size == 1)
-        return {values, 0};
+        return {values, 0, values.size()};
     // Tensors of one size travel, behind which the numbers of each process may be fewer.
     const int64_t count = (int64_t)values.size(), largest = max(count);
     std::vector<Tensor> own{at::empty({largest + 1}, at::kDouble)};
@@ -170,7 +170,7 @@ ProcessGroup::Gathered ProcessGroup::gather(const std::vector<double>& values) c
     for (int i = 0; i < size; i++)
         all[0].push_back(at::empty_like(own[0]));
     run([&](c10d::Backend& backend) { backend.allgather(all, own)->wait(); });
-    Gathered gathered = {{}, 0};
+    Gathered gathered = {{}, 0, values.size()};
     for (int i = 0; i < size; i++) {
         const double* numbers = all[0][i].data_ptr<double>();
         if (i == rank)

@@ -34,8 +34,12 @@ public:
     /** Numbers of all processes in the order of these. */
     struct Gathered {
         std::vector<double> values;
-        /** Where those of this process begin. */
-        size_t first;
+        /** Where those of this process are. */
+        size_t first, count;
+        /** Get those of this process from as many numbers, which may have been computed from the values. */
+        std::vector<double> getOwn(const std::vector<double>& numbers) const {
+            return {numbers.begin() + first, numbers.begin() + first + count};
+        }
     };
     /** @throws OpenMM::OpenMMException if the environment makes no sense, or the others cannot be reached */
     ProcessGroup();

@@ -104,12 +104,14 @@ struct FlowTrainerOptions {
     long long maxSamples;
     double maxEpochs, timeBudget, maxGradientNorm, gradientClipFactor, gradientSkipFactor, frameLossWeight,
         averagingDecay, validationFraction, initialTemperature, annealingFraction, massCovering, massBalancing, forceClipFactor,
-        targetEffectiveSampleFraction;
+        targetEffectiveSampleFraction, pathGradientShare, pretrainingFraction, trustRegion, entropyDecay, initialStepSize,
+        targetAcceptance;
+    int bufferSize, stageSteps, bootstrapInterval, annealingDensities, leapfrogSteps;
     bool pathGradients;
     int maxValidationFrames, validationInterval, patience;
     double checkpointInterval;
     int targetInterval, targetSamples;
-    std::string precision, optimizer;
+    std::string precision, optimizer, objective;
     int threads;
     unsigned int seed;
 };

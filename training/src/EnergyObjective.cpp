@@ -6,11 +6,15 @@
 
 #include <ATen/ATen.h>
 
+#include "BootstrapObjective.h"
 #include "KernelOptions.h"
 #include "Median.h"
 #include "PathDifferences.h"
+#include "PathGradientObjective.h"
 #include "Provenance.h"
+#include "StagedObjective.h"
 #include "TrainingState.h"
+#include "TruncatedWeights.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
 
@@ -22,33 +26,24 @@ namespace {
 /** The samples of steps of training, which none of those of estimates equals. */
 const uint64_t firstTrainingSample = uint64_t(1) << 62;
 
-/**
- * The importance weight of each sample in the forward divergence, 1 on average before the largest are
- * truncated (Ionides 2008): a batch is too small to know what is larger than the root of its size.
- */
-std::vector<double> computeWeights(const std::vector<double>& logWeights) {
-    double largest = -INFINITY;
-    for (double logWeight : logWeights)
-        largest = std::max(largest, logWeight);
-    std::vector<double> weights;
-    double sum = 0;
-    for (double logWeight : logWeights) {
-        weights.push_back(std::exp(logWeight - largest));
-        sum += weights.back();
-    }
-    const double count = (double)weights.size();
-    for (double& weight : weights)
-        weight = std::min(weight * count / sum, std::sqrt(count));
-    return weights;
-}
-
 }  // namespace
+
+std::unique_ptr<EnergyObjective> EnergyObjective::create(const TrainableFlow& trainable,
+                                                         const FlowTrainerOptions& options,
+                                                         const Target& target) {
+    if (options.objective == "bootstrap")
+        return std::make_unique<BootstrapObjective>(trainable, options, target);
+    if (options.objective == "path-gradient")
+        return std::make_unique<PathGradientObjective>(trainable, options, target);
+    return std::make_unique<StagedObjective>(trainable, options, target);
+}
 
 EnergyObjective::EnergyObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
                                  const Target& target)
     : trainable(trainable),
       options(options),
       target(target),
+      schedule(options, target.getTemperature()),
       potential(std::make_unique<BatchedPotential>(target.getSystem(), getThreadProperties(options))) {}
 
 std::map<std::string, std::string> EnergyObjective::getIdentity() const {
@@ -63,37 +58,40 @@ Objective::Facts EnergyObjective::describe() const {
     return describeEnergyTraining(options, target);
 }
 
-int64_t EnergyObjective::countSteps() const {
-    return std::max<int64_t>(1, options.maxSamples / options.batchSize);
+double EnergyObjective::getKT() const {
+    return BOLTZ * target.getTemperature();
 }
 
-double EnergyObjective::getTemperature(int64_t step) const {
-    const double end = options.annealingFraction * (double)countSteps();
-    const double left = end > 0 ? std::max(0.0, 1 - (double)step / end) : 0;
-    const double start = std::max(options.initialTemperature, target.getTemperature());
-    return target.getTemperature() * std::pow(start / target.getTemperature(), left);
+void EnergyObjective::failWithoutEnergies(long long count) {
+    throw OpenMM::OpenMMException(
+        "None of " + std::to_string(count)
+        + " proposals of the flow has a finite energy; check that the System and the positions that the "
+          "flow was made from belong together.");
 }
 
-double EnergyObjective::computeGradient(Tensor& parameters, int64_t step) {
-    const double kT = BOLTZ * getTemperature(step);
+double EnergyObjective::computePathGradient(TrainingState& state,
+                                            const IntermediateTarget& intermediate) const {
+    Tensor& parameters = state.parameters;
     const PathSamples samples =
         trainable.samplePaths(parameters, options.batchSize, options.seed,
-                              firstTrainingSample + (uint64_t)step * options.batchSize);
-    PathDifferences differences(trainable, samples, *potential, kT, options.forceClipFactor);
-    if (differences.logWeights.empty() && step > 0) {
+                              firstTrainingSample + (uint64_t)state.step * options.batchSize);
+    const EnergyPaths energies = EnergyPaths::compute(trainable, samples.positions, *potential);
+    state.energyEvaluations += options.batchSize;
+    const PathSamples flow = intermediate.flowExponent == 0
+                                 ? PathSamples()
+                                 : trainable.evaluatePaths(state.buffer.proposal, samples.coordinates);
+    PathDifferences differences(samples, {intermediate, getKT(), energies, flow}, options.forceClipFactor);
+    if (differences.logWeights.empty() && state.step > 0) {
         // The optimiser leaves this out, and goes back if it happens again and again.
         parameters.mutable_grad() = at::full_like(parameters, NAN);
         return INFINITY;
     }
     if (differences.logWeights.empty())
-        throw OpenMM::OpenMMException(
-            "None of " + std::to_string(options.batchSize)
-            + " proposals of the flow has a finite energy; check that the System and the positions that the "
-              "flow was made from belong together.");
-    std::vector<double> weights = computeWeights(differences.logWeights);
+        failWithoutEnergies(options.batchSize);
+    std::vector<double> weights = computeTruncatedWeights(differences.logWeights);
     Tensor balance;
     if (options.massBalancing > 0)
-        balance = computeBalance(parameters, differences.coordinates, weights, step);
+        balance = computeBalance(parameters, differences.coordinates, weights, state.step);
     for (double& weight : weights)
         weight = std::lerp(1.0, weight, options.massCovering) / (double)weights.size();
     differences.weight(weights);
@@ -119,7 +117,7 @@ Tensor EnergyObjective::computeBalance(Tensor& parameters, const std::vector<dou
 
 bool EnergyObjective::isReached(const TrainingState& state) const {
     const double wanted = options.targetEffectiveSampleFraction;
-    return wanted > 0 && (double)state.step >= options.annealingFraction * (double)countSteps()
+    return wanted > 0 && getTemperature(state.step) <= target.getTemperature()
            && state.target.effectiveSampleFraction >= wanted;
 }
 

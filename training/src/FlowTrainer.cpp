@@ -134,8 +134,8 @@ Flow FlowTrainer::trainOnEnergy(const std::string& checkpoint, const Progress& p
             "Training from the energy alone needs a System and a temperature: call setTarget() first.");
     return explainTorch([&] {
         const ThreadCount threads(impl->options.threads);
-        EnergyObjective objective(*impl->trainable, impl->options, *impl->target);
-        return impl->train(objective, checkpoint, progress);
+        const auto objective = EnergyObjective::create(*impl->trainable, impl->options, *impl->target);
+        return impl->train(*objective, checkpoint, progress);
     });
 }
 
@@ -148,6 +148,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
     identity.merge(objective.getIdentity());
     identity["flow"] = flow.getHash();
     TrainingState state = optimizer.begin(trainable->getParameters());
+    state.buffer.numCoordinates = trainable->getNumCoordinates();
     if (!checkpoint.empty() && std::filesystem::exists(checkpoint))
         state = TrainingState::load(checkpoint, identity, state, totalSteps);
     if (state.step == 0) {
@@ -160,8 +161,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const std::string&
     const char* stopped = nullptr;
     while (stopped == nullptr && !state.finished) {
         const double learningRate = optimizer.getLearningRate(state);
-        const double value = objective.computeGradient(state.parameters, state.step);
-        state.energyEvaluations += objective.getEvaluationsPerStep();
+        const double value = objective.computeGradient(state);
         optimizer.update(state);
         if (std::isfinite(value)) {
             state.trainingNLLSum += value;

@@ -70,11 +70,11 @@ double LikelihoodObjective::getTemperature(int64_t) const {
     return std::numeric_limits<double>::quiet_NaN();
 }
 
-double LikelihoodObjective::computeGradient(Tensor& parameters, int64_t step) {
-    const std::vector<int64_t> batch = order.getBatch(step);
-    return options.pathGradients
-               ? computePathGradient(parameters, batch)
-               : trainable.computeGradient(parameters, training, batch, step) - training.logJacobian;
+double LikelihoodObjective::computeGradient(TrainingState& state) {
+    const std::vector<int64_t> batch = order.getBatch(state.step);
+    return options.pathGradients ? computePathGradient(state.parameters, batch)
+                                 : trainable.computeGradient(state.parameters, training, batch, state.step)
+                                       - training.logJacobian;
 }
 
 double LikelihoodObjective::computePathGradient(Tensor& parameters, const std::vector<int64_t>& batch) const {
@@ -82,18 +82,10 @@ double LikelihoodObjective::computePathGradient(Tensor& parameters, const std::v
     const std::vector<double> weights = toVector(training.weights.index_select(0, indices));
     const PathSamples samples =
         trainable.evaluatePaths(parameters, toVector(training.coordinates.index_select(0, indices)));
-    PathDifferences differences(trainable, samples, *potential, BOLTZ * target->getTemperature(),
+    const EnergyPaths energies = EnergyPaths::compute(trainable, samples.positions, *potential);
+    PathDifferences differences(samples, {{}, BOLTZ * target->getTemperature(), energies, samples},
                                 options.forceClipFactor);
-    std::vector<double> worth;
-    for (size_t k : differences.indices)
-        worth.push_back(weights[k] / (double)batch.size());
-    if (!worth.empty())
-        differences.weight(worth);
-    trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
-    double sum = 0;
-    for (size_t k = 0; k < batch.size(); k++)
-        sum -= weights[k] * samples.logQ[k] / (double)batch.size();
-    return sum;
+    return differences.computeForwardGradient(trainable, parameters, samples, weights);
 }
 
 double LikelihoodObjective::validate(TrainingState& state) const {

@@ -7,19 +7,22 @@
 
 using namespace OpenMMFlow;
 
-PathDifferences::PathDifferences(const TrainableFlow& trainable, const PathSamples& samples,
-                                 BatchedPotential& potential, double kT, double clipFactor) {
-    std::vector<double> energies, forces, norms;
-    potential.computeEnergiesAndForces(samples.positions, energies, forces);
-    const size_t N = 3 * trainable.getNumParticles(), D = trainable.getNumCoordinates();
-    for (size_t k = 0; k < energies.size(); k++) {
-        std::vector<double> g = trainable.toCoordinateGradient(&samples.positions[k * N], &forces[k * N]);
+PathDifferences::PathDifferences(const PathSamples& samples, const PathTarget& other, double clipFactor) {
+    const size_t count = samples.logQ.size(), D = samples.coordinates.size() / count;
+    const double flowExponent = other.target.flowExponent,
+                 energyFactor = other.target.targetExponent / other.kT;
+    std::vector<double> norms, g(D);
+    for (size_t k = 0; k < count; k++) {
         double square = 0;
         for (size_t j = 0; j < D; j++) {
-            g[j] = samples.gradient[k * D + j] - g[j] / kT;
+            g[j] = samples.gradient[k * D + j] + energyFactor * other.energies.gradient[k * D + j];
+            if (flowExponent != 0)
+                g[j] -= flowExponent * other.flow.gradient[k * D + j];
             square += g[j] * g[j];
         }
-        const double logWeight = -energies[k] / kT - samples.logQ[k];
+        const double logQ = flowExponent == 0 ? 0 : other.flow.logQ[k];
+        const double logWeight =
+            other.target.getLogDensity(logQ, -other.energies.energies[k] / other.kT) - samples.logQ[k];
         if (!std::isfinite(square) || !std::isfinite(logWeight))
             continue;
         indices.push_back(k);
@@ -41,4 +44,20 @@ void PathDifferences::weight(const std::vector<double>& weights) {
     const size_t D = gradient.size() / weights.size();
     for (size_t i = 0; i < gradient.size(); i++)
         gradient[i] *= weights[i / D];
+}
+
+double PathDifferences::computeForwardGradient(const TrainableFlow& trainable, at::Tensor& parameters,
+                                               const PathSamples& samples,
+                                               const std::vector<double>& weights) {
+    const double count = (double)weights.size();
+    std::vector<double> worth;
+    for (size_t k : indices)
+        worth.push_back(weights[k] / count);
+    if (!worth.empty())
+        weight(worth);
+    trainable.computePathGradient(parameters, coordinates, gradient);
+    double sum = 0;
+    for (size_t k = 0; k < weights.size(); k++)
+        sum -= weights[k] * samples.logQ[k] / count;
+    return sum;
 }

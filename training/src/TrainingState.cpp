@@ -15,7 +15,7 @@ using OpenMM::OpenMMException;
 
 namespace {
 
-const char* const FORMAT = "openmm-flow training checkpoint 5";
+const char* const FORMAT = "openmm-flow training checkpoint 6";
 
 /** Calls visit(name, member) for each tensor of a state. */
 template <typename State, typename Visit>
@@ -146,6 +146,7 @@ void TrainingState::save(const std::string& path, const std::map<std::string, st
     file.setReals("gradient_norms", {(int64_t)gradientNorms.size()}, gradientNorms);
     const int64_t columns = std::size(historyColumns);
     file.setReals("history", {(int64_t)history.size() / columns, columns}, history);
+    buffer.save(file);
     file.save(path);
 }
 
@@ -176,6 +177,7 @@ TrainingState TrainingState::load(const std::string& path, const std::map<std::s
     const std::vector<int64_t> shape = file.getShape("history");
     state.history =
         file.getAnyReals("history", {shape.empty() ? 0 : shape[0], (int64_t)std::size(historyColumns)});
+    state.buffer.load(file, state.parameters, state.step);
     if (!state.isConsistent(totalSteps))
         file.fail("its numbers contradict each other");
     return state;

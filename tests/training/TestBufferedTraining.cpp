@@ -91,6 +91,8 @@ TEST_P(BufferedTraining, FindsTheTarget) {
     EXPECT_EQ(training["buffer_size"], 2000);
     EXPECT_EQ(training["path_gradient_share"], GetParam().pathGradientShare);
     EXPECT_EQ(training["pretraining_fraction"], 0.1);
+    EXPECT_EQ(training["flow_exponent"], isStaged() ? 0 : -1) << "in the last stage";
+    EXPECT_EQ(training["target_exponent"], isStaged() ? 1 : 2);
     EXPECT_EQ(training.contains("stage_steps"), isStaged());
     EXPECT_EQ(training.contains("trust_region"), string(GetParam().objective) == "mass-transport");
     EXPECT_EQ(training.contains("leapfrog_steps"), !isStaged());

@@ -84,5 +84,6 @@ void BootstrapObjective::addSamples(TrainingState& state) const {
                        samples.logWeights[k], options.bufferSize);
     if (buffer.size() == 0)
         failWithoutEnergies(count);
+    buffer.target = squared;
     buffer.firstStep = state.step;
 }

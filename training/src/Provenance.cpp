@@ -170,5 +170,8 @@ std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, cons
                      {"version", OPENMMFLOW_VERSION},
                      {"torch_version", TORCH_VERSION},
                      {"machine", describeMachine()}});
+    if (state.buffer.firstStep >= 0)
+        training.update({{"flow_exponent", state.buffer.target.flowExponent},
+                         {"target_exponent", state.buffer.target.targetExponent}});
     return training.dump();
 }

@@ -96,14 +96,16 @@ struct FlowTrainerOptions {
     /** How many samples are drawn at the beginning of each stage; of "bootstrap", how many are kept. */
     int bufferSize = 50000;
     /** The number of steps in a stage of "annealed-importance" and "mass-transport". */
-    int stageSteps = 500;
+    int stageSteps = 250;
     /** For "mass-transport": the largest Kullback-Leibler divergence, in nats, of the density that a stage is
      * for from the flow at its beginning, by the weights of the samples (epsilon of the trust region in arXiv
      * 2510.18460). */
     double trustRegion = 0.3;
     /** For "mass-transport": by how much, in nats, the entropy of that density, in positions, may be below
-     * that of the flow; 0 for no bound. */
-    double entropyDecay = 0.3;
+     * that of the flow; 0 for no bound. From one temperature to a lower one the entropy of a molecule falls
+     * by about half the logarithm of their ratio for each coordinate, so that this bounds the number of
+     * stages from below. */
+    double entropyDecay = 2;
     /** For "bootstrap": the number of steps between additions to the buffer, each of a batch. */
     int bootstrapInterval = 8;
     /** For "bootstrap": the number of densities between the flow and p^2/q that a sample moves at. */

@@ -5,12 +5,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include <ATen/ATen.h>
-
 #include "EnergyRuns.h"
 #include "ExpectError.h"
-#include "PathGradientObjective.h"
-#include "TrainingState.h"
 #include "openmmflow/internal/TensorFile.h"
 
 using namespace OpenMMFlow;
@@ -138,73 +134,34 @@ TEST_P(BufferedTraining, ResumesExactly) {
     expectError([&] { trainer.trainOnEnergy(checkpoint); }, checkpoint);
 }
 
-TEST(BufferedObjectives, MixInPathGradients) {
-    FlowTrainerOptions options = makeEnergyOptions();
-    options.bufferSize = 256;
-    options.pretrainingFraction = 0;
-    options.annealingFraction = 0;
-    options.precision = "double";
-    const auto trainable = TrainableFlow::create(makeUntrained(), options);
-    const Target target(*makeTarget(), temperature, makeUntrained(), options);
-    auto compute = [&](const char* name, double share) {
-        options.objective = name;
-        options.pathGradientShare = share;
-        TrainingState state = TrainingState::begin(trainable->getParameters(), 0);
-        state.buffer.numCoordinates = trainable->getNumCoordinates();
-        EnergyObjective::create(*trainable, options, target)->computeGradient(state);
-        return state.parameters.grad().clone();
-    };
-    const at::Tensor fresh = compute("path-gradient", 0);
-    for (const char* name : {"annealed-importance", "bootstrap"}) {
-        const at::Tensor kept = compute(name, 0), mixed = compute(name, 0.3);
-        EXPECT_FALSE(at::allclose(kept, fresh));
-        EXPECT_TRUE(at::allclose(mixed, 0.7 * kept + 0.3 * fresh)) << name;
-    }
-}
-
-TEST(BufferedObjectives, TemperaturesFallFromStageToStage) {
-    FlowTrainerOptions options = makeEnergyOptions();
-    options.maxSamples = options.batchSize * 1000;
-    options.objective = "annealed-importance";
-    options.pretrainingFraction = 0.1;
-    options.annealingFraction = 0.7;
-    options.stageSteps = 150;
-    const auto trainable = TrainableFlow::create(makeUntrained(), options);
-    const Target target(*makeTarget(), temperature, makeUntrained(), options);
-    const auto objective = EnergyObjective::create(*trainable, options, target);
-    // Pretraining, and four stages until step 700.
-    for (auto [step, progress] :
-         {pair{0, 0.0}, {99, 0.0}, {100, 0.25}, {249, 0.25}, {250, 0.5}, {400, 0.75}, {550, 1.0}, {999, 1.0}})
-        EXPECT_NEAR(objective->getTemperature(step), 300 * pow(2, 1 - progress), 1e-9) << step;
-}
-
-TEST(BufferedObjectives, BadOptionsAreExplained) {
+TEST(BufferedTrainingOptions, BadOptionsAreExplained) {
     auto expect = [](const function<void(FlowTrainerOptions&)>& change, const char* words) {
         FlowTrainerOptions options = makeEnergyOptions();
         change(options);
         expectError([&] { FlowTrainer(makeUntrained(), options); }, words);
     };
-    using Options = FlowTrainerOptions;
-    expect([](Options& options) { options.objective = "energy"; }, "\"mass-transport\" or \"bootstrap\"");
-    expect([](Options& options) { options.pathGradientShare = 1.1; }, "share of path gradients");
-    expect([](Options& options) { options.pretrainingFraction = -0.1; }, "fraction of pretraining");
-    expect([](Options& options) { options.bufferSize = 0; }, "size of the buffer");
-    expect([](Options& options) { options.stageSteps = 0; }, "steps in a stage");
-    expect([](Options& options) { options.bootstrapInterval = 0; }, "additions to the buffer");
-    expect([](Options& options) { options.trustRegion = 0; }, "trust region");
-    expect([](Options& options) { options.entropyDecay = NAN; }, "decay of entropy");
-    expect([](Options& options) { options.annealingDensities = 0; }, "annealing densities");
-    expect([](Options& options) { options.leapfrogSteps = 0; }, "leapfrog steps");
-    expect([](Options& options) { options.initialStepSize = 0; }, "initial step size");
-    expect([](Options& options) { options.targetAcceptance = 1; }, "acceptance");
+    expect([](FlowTrainerOptions& options) { options.objective = "energy"; },
+           "\"mass-transport\" or \"bootstrap\"");
+    expect([](FlowTrainerOptions& options) { options.pathGradientShare = 1.1; }, "share of path gradients");
+    expect([](FlowTrainerOptions& options) { options.pretrainingFraction = -0.1; },
+           "fraction of pretraining");
+    expect([](FlowTrainerOptions& options) { options.bufferSize = 0; }, "size of the buffer");
+    expect([](FlowTrainerOptions& options) { options.stageSteps = 0; }, "steps in a stage");
+    expect([](FlowTrainerOptions& options) { options.bootstrapInterval = 0; }, "additions to the buffer");
+    expect([](FlowTrainerOptions& options) { options.trustRegion = 0; }, "trust region");
+    expect([](FlowTrainerOptions& options) { options.entropyDecay = NAN; }, "decay of entropy");
+    expect([](FlowTrainerOptions& options) { options.annealingDensities = 0; }, "annealing densities");
+    expect([](FlowTrainerOptions& options) { options.leapfrogSteps = 0; }, "leapfrog steps");
+    expect([](FlowTrainerOptions& options) { options.initialStepSize = 0; }, "initial step size");
+    expect([](FlowTrainerOptions& options) { options.targetAcceptance = 1; }, "acceptance");
     expect(
-        [](Options& options) {
+        [](FlowTrainerOptions& options) {
             options.objective = "bootstrap";
             options.bufferSize = options.batchSize - 1;
         },
         "as large as a batch");
     expect(
-        [](Options& options) {
+        [](FlowTrainerOptions& options) {
             options.objective = "bootstrap";
             options.pathGradients = true;
         },

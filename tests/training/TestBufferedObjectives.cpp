@@ -146,6 +146,28 @@ TEST_F(BufferedObjectiveTest, WeightsOfTheBufferFollowTheFlow) {
     EXPECT_GT(*max_element(corrections.begin(), corrections.end()), 1.1);
 }
 
+/** So that training is not taken to have gone wrong. */
+TEST_F(BufferedObjectiveTest, ValuesAreThoseOfTheLikelihood) {
+    options.pretrainingFraction = 0.1;
+    for (const char* name : {"annealed-importance", "mass-transport", "bootstrap"}) {
+        options.objective = name;
+        state = begin();
+        state.step = 12;
+        state.usualObjective = -1000;
+        const auto objective = create();
+        const double value = objective->computeGradient(state);
+        EXPECT_TRUE(isnan(state.usualObjective));
+        // Between the lowest and the highest, whatever the weights.
+        const auto [lowest, highest] = minmax_element(state.buffer.logQ.begin(), state.buffer.logQ.end());
+        EXPECT_GT(value, -*highest);
+        EXPECT_LT(value, -*lowest);
+        state.step++;
+        state.usualObjective = value;
+        objective->computeGradient(state);
+        EXPECT_EQ(state.usualObjective, value);
+    }
+}
+
 TEST_F(BufferedObjectiveTest, TemperaturesFallFromStageToStage) {
     options.maxSamples = options.batchSize * 1000;
     options.objective = "annealed-importance";

@@ -108,6 +108,8 @@ TEST_P(BufferedTraining, ResumesExactly) {
     options.validationInterval = 10;
     options.targetSamples = 100;
     options.pretrainingFraction = 0.25;
+    // Samples are kept in single precision, whatever that of training.
+    options.precision = options.pathGradientShare > 0 ? "double" : "single";
     FlowTrainer trainer(makeUntrained(), options);
     trainer.setTarget(*makeTarget(), temperature);
     const Flow whole = trainer.trainOnEnergy();

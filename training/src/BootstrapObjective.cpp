@@ -46,10 +46,11 @@ double BootstrapObjective::computeBufferGradient(TrainingState& state) {
     const std::vector<double> logQ = trainable.evaluatePaths(state.parameters, coordinates).logQ;
     std::vector<double> corrections, gradient(buffer.numCoordinates);
     std::vector<int64_t> all;
-    double logVolume = 0;
+    double logVolume = 0, sum = 0;
     for (size_t i = 0; i < batch.size(); i++) {
         // The sample was drawn for p^2/q with an older q.
         corrections.push_back(std::min(largestCorrection, std::exp(buffer.logQ[batch[i]] - logQ[i])));
+        sum += corrections.back();
         logVolume += corrections.back()
                      * trainable.computeLogVolume(&coordinates[i * buffer.numCoordinates], gradient.data());
         all.push_back((int64_t)i);
@@ -62,8 +63,9 @@ double BootstrapObjective::computeBufferGradient(TrainingState& state) {
     }
     const Frames frames{
         at::tensor(coordinates, at::kDouble).view({(int64_t)batch.size(), -1}).to(trainable.getDataType()),
-        at::tensor(corrections, at::kDouble).to(trainable.getDataType()), -logVolume / (double)batch.size()};
-    return trainable.computeGradient(state.parameters, frames, all, state.step) - frames.logJacobian;
+        at::tensor(corrections, at::kDouble).to(trainable.getDataType()), -logVolume / sum};
+    const double value = trainable.computeGradient(state.parameters, frames, all, state.step);
+    return value * (double)batch.size() / sum - frames.logJacobian;
 }
 
 void BootstrapObjective::addSamples(TrainingState& state) const {

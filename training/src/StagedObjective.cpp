@@ -31,10 +31,13 @@ double StagedObjective::computeBufferGradient(TrainingState& state) {
     else if (!stage || stage->firstStep != state.buffer.firstStep)
         stage = restoreStage(state.buffer);
     const std::vector<int64_t> batch = stage->order.getBatch(state.step);
-    return options.pathGradients
-               ? computeForwardGradient(state.parameters, state.buffer.target, batch)
-               : trainable.computeGradient(state.parameters, stage->frames, batch, state.step)
-                     - stage->frames.logJacobian;
+    // The weights of a batch are 1 on average over all batches only.
+    const double average =
+        stage->frames.weights.index_select(0, at::tensor(batch, at::kLong)).mean().item<double>();
+    if (options.pathGradients)
+        return computeForwardGradient(state.parameters, state.buffer.target, batch) / average;
+    return trainable.computeGradient(state.parameters, stage->frames, batch, state.step) / average
+           - stage->frames.logJacobian;
 }
 
 double StagedObjective::computeForwardGradient(Tensor& parameters, const IntermediateTarget& intermediate,

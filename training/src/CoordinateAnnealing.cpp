@@ -46,7 +46,7 @@ struct CoordinateAnnealing::Points {
 };
 
 CoordinateAnnealing::Points CoordinateAnnealing::evaluate(const at::Tensor& parameters,
-                                                          std::vector<double> coordinates) const {
+                                                          const std::vector<double>& coordinates) const {
     Points points{trainable.evaluatePaths(parameters, coordinates), {}, {}, {}, {}};
     EnergyPaths energies = EnergyPaths::compute(trainable, points.flow.positions, potential);
     const size_t D = trainable.getNumCoordinates();
@@ -62,78 +62,83 @@ CoordinateAnnealing::Points CoordinateAnnealing::evaluate(const at::Tensor& para
     return points;
 }
 
+double CoordinateAnnealing::move(const at::Tensor& parameters, const IntermediateTarget& density,
+                                 double stepSize, const std::vector<uint64_t>& keys, int number,
+                                 Points& points) const {
+    const size_t D = trainable.getNumCoordinates(), count = points.size();
+    std::vector<double> momenta(count * D), before(count);
+    std::vector<char> isMoving(count);
+    Points ends = points;
+    auto getLogWeight = [&](size_t k) {
+        double square = 0;
+        for (size_t j = k * D; j < (k + 1) * D; j++)
+            square += momenta[j] * momenta[j];
+        return ends.getLogDensity(density, k) - 0.5 * square;
+    };
+    auto kick = [&](size_t k, double time) {
+        for (size_t j = k * D; j < (k + 1) * D; j++)
+            momenta[j] += time * ends.getSlope(density, j);
+    };
+    for (size_t k = 0; k < count; k++) {
+        drawNormals(keys[k], number, NoiseStream::HamiltonianMomenta, (int)D, &momenta[k * D]);
+        before[k] = getLogWeight(k);
+        isMoving[k] = points.isAllowed(k);
+    }
+    const auto numAllowed = std::count(isMoving.begin(), isMoving.end(), true);
+    for (int step = 0; step < settings.leapfrogSteps; step++) {
+        std::vector<double> coordinates = ends.flow.coordinates;
+        for (size_t k = 0; k < count; k++)
+            if (isMoving[k]) {
+                // Two half steps of the momenta at a time, but for the first and the last.
+                kick(k, (step == 0 ? 0.5 : 1) * stepSize);
+                for (size_t j = k * D; j < (k + 1) * D; j++)
+                    coordinates[j] += stepSize * momenta[j];
+            }
+        ends = evaluate(parameters, coordinates);
+        for (size_t k = 0; k < count; k++)
+            isMoving[k] = isMoving[k] && ends.isAllowed(k);
+    }
+    double sum = 0;
+    for (size_t k = 0; k < count; k++) {
+        if (!isMoving[k])
+            continue;
+        kick(k, 0.5 * stepSize);
+        const double gain = getLogWeight(k) - before[k];
+        // The round-off of an enormous energy can make even this not a number.
+        const double probability = std::isnan(gain) ? 0 : std::min(1.0, std::exp(gain));
+        sum += probability;
+        if (shared::uniformPair(keys[k], number, NoiseStream::HamiltonianMetropolis, 0).first < probability)
+            points.replace(k, ends);
+    }
+    return numAllowed > 0 ? sum / (double)numAllowed : settings.acceptance;
+}
+
 CoordinateAnnealing::Samples CoordinateAnnealing::run(const at::Tensor& parameters,
                                                       const IntermediateTarget& target, long long count,
                                                       uint64_t seed, uint64_t first,
                                                       std::vector<double>& stepSizes) const {
-    const size_t D = trainable.getNumCoordinates(), size = (size_t)count;
+    const int numSteps = settings.numDensities + 1;
     Points points = evaluate(parameters, trainable.samplePaths(parameters, count, seed, first).coordinates);
-    std::vector<double> logWeights(size), momenta(size * D), kinetic(size);
     std::vector<uint64_t> keys;
-    std::vector<char> isMoving(size);
-    for (size_t k = 0; k < size; k++)
+    for (long long k = 0; k < count; k++)
         keys.push_back(makeReplicaKey(seed, first + k, NoiseStream::HamiltonianMomenta));
+    std::vector<double> logWeights(count);
     auto addWork = [&] {
-        for (size_t k = 0; k < size; k++)
+        for (size_t k = 0; k < points.size(); k++)
             logWeights[k] +=
                 points.isAllowed(k)
                     ? (target.getLogDensity(points.flow.logQ[k], points.logP[k]) - points.flow.logQ[k])
-                          / (settings.numDensities + 1)
+                          / numSteps
                     : -std::numeric_limits<double>::infinity();
     };
-    auto getKinetic = [&](size_t k) {
-        double square = 0;
-        for (size_t j = 0; j < D; j++)
-            square += momenta[k * D + j] * momenta[k * D + j];
-        return 0.5 * square;
-    };
     addWork();
-    for (int m = 1; m <= settings.numDensities; m++) {
-        const double beta = (double)m / (settings.numDensities + 1), stepSize = stepSizes[m - 1];
-        const IntermediateTarget density{std::lerp(1.0, target.flowExponent, beta),
-                                         beta * target.targetExponent};
-        for (size_t k = 0; k < size; k++) {
-            drawNormals(keys[k], m, NoiseStream::HamiltonianMomenta, (int)D, &momenta[k * D]);
-            kinetic[k] = getKinetic(k);
-            isMoving[k] = points.isAllowed(k);
-        }
-        Points ends = points;
-        auto kick = [&](size_t k, double time) {
-            for (size_t j = k * D; j < (k + 1) * D; j++)
-                momenta[j] += time * ends.getSlope(density, j);
-        };
-        for (int step = 0; step < settings.leapfrogSteps; step++) {
-            std::vector<double> coordinates = ends.flow.coordinates;
-            for (size_t k = 0; k < size; k++)
-                if (isMoving[k]) {
-                    // Two half steps of the momenta at a time, but for the first and the last.
-                    kick(k, (step == 0 ? 0.5 : 1) * stepSize);
-                    for (size_t j = k * D; j < (k + 1) * D; j++)
-                        coordinates[j] += stepSize * momenta[j];
-                }
-            ends = evaluate(parameters, coordinates);
-            for (size_t k = 0; k < size; k++)
-                isMoving[k] = isMoving[k] && ends.isAllowed(k);
-        }
-        double sum = 0;
-        size_t numAllowed = 0;
-        for (size_t k = 0; k < size; k++) {
-            if (!points.isAllowed(k))
-                continue;
-            numAllowed++;
-            if (!isMoving[k])
-                continue;
-            kick(k, 0.5 * stepSize);
-            const double error = ends.getLogDensity(density, k) - getKinetic(k)
-                                 - points.getLogDensity(density, k) + kinetic[k];
-            // The round-off of an enormous energy can make even this not a number.
-            const double probability = std::isnan(error) ? 0 : std::min(1.0, std::exp(error));
-            sum += probability;
-            if (shared::uniformPair(keys[k], m, NoiseStream::HamiltonianMetropolis, 0).first < probability)
-                points.replace(k, ends);
-        }
-        if (numAllowed > 0)
-            stepSizes[m - 1] *= std::exp(adaptationRate * (sum / (double)numAllowed - settings.acceptance));
+    for (int m = 1; m < numSteps; m++) {
+        const double beta = (double)m / numSteps;
+        double& stepSize = stepSizes[m - 1];
+        const double acceptance =
+            move(parameters, {std::lerp(1.0, target.flowExponent, beta), beta * target.targetExponent},
+                 stepSize, keys, m, points);
+        stepSize *= std::exp(adaptationRate * (acceptance - settings.acceptance));
         addWork();
     }
     return {points.flow.coordinates, points.flow.logQ, logWeights};

@@ -54,7 +54,15 @@ public:
 
 private:
     struct Points;
-    Points evaluate(const at::Tensor& parameters, std::vector<double> coordinates) const;
+    Points evaluate(const at::Tensor& parameters, const std::vector<double>& coordinates) const;
+    /**
+     * Move all points by one trajectory each.
+     *
+     * @param number   that of the move, on which random numbers depend
+     * @return the average probability of acceptance
+     */
+    double move(const at::Tensor& parameters, const IntermediateTarget& density, double stepSize,
+                const std::vector<uint64_t>& keys, int number, Points& points) const;
     const TrainableFlow& trainable;
     BatchedPotential& potential;
     double kT;

@@ -31,7 +31,10 @@ enum class NoiseStream : uint32_t {
     FlowMoveDecision = 12,
     FlowMoveVelocities = 13,
     Augmented = 14,
-    Rotation = 15
+    Rotation = 15,
+    HamiltonianMomenta = 16,
+    HamiltonianMetropolis = 17,
+    ReplayBuffer = 18
 };
 
 struct UniformPair {

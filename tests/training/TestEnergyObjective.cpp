@@ -8,9 +8,10 @@
 
 #include <ATen/ATen.h>
 
-#include "EnergyObjective.h"
 #include "ExpectError.h"
+#include "PathGradientObjective.h"
 #include "TrainingRuns.h"
+#include "TrainingState.h"
 #include "openmm/HarmonicBondForce.h"
 #include "openmm/System.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
@@ -67,6 +68,7 @@ public:
     vector<double> toCoordinateGradient(const double*, const double* gradient) const override {
         return {gradient[3]};
     }
+    double computeLogVolume(const double*, double*) const override { return 0; }
     void computePathGradient(Tensor& parameters, const vector<double>& coordinates,
                              const vector<double>& difference) const override {
         parameters.mutable_grad() = at::full({1}, pathGradient, at::kDouble);
@@ -101,13 +103,15 @@ protected:
     double computeLoss(int64_t step) {
         const Target target(*makeSystem(), temperature, makeUntrained(), options);
         const ProcessGroup alone;
-        EnergyObjective objective(flow, options, target, alone);
-        Tensor parameters = flow.getParameters();
+        PathGradientObjective objective(flow, options, target, alone);
+        TrainingState state = TrainingState::begin(flow.getParameters(), 0);
+        state.step = step;
         EXPECT_NEAR(objective.getTemperature(25), 600, 1e-9) << "the geometric mean";
         for (int64_t late : {50, 99})
             EXPECT_NEAR(objective.getTemperature(late), temperature, 1e-9);
-        const double loss = objective.computeGradient(parameters, step);
-        found = parameters.grad().defined() ? parameters.grad().item<double>() : NAN;
+        const double loss = objective.computeGradient(state);
+        EXPECT_EQ(state.energyEvaluations, 5);
+        found = state.parameters.grad().defined() ? state.parameters.grad().item<double>() : NAN;
         return loss;
     }
     double getEnergy(size_t k) const { return 0.5 * stiffness * pow(flow.bonds[k] - length, 2); }

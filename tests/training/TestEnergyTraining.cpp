@@ -5,10 +5,12 @@
 #include <cmath>
 #include <filesystem>
 
+#include "EnergyRuns.h"
 #include "ExpectError.h"
 #include "LikelihoodObjective.h"
 #include "RandomCouplingFlow.h"
 #include "TrainingRuns.h"
+#include "TrainingState.h"
 #include "openmm/System.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
 #include "openmmflow/BoltzmannGeneratorForce.h"
@@ -19,38 +21,11 @@ using namespace OpenMMFlow;
 using namespace OpenMMFlow::tests;
 using namespace std;
 
-namespace {
-
-constexpr double temperature = 300;
-
-/** A System whose Boltzmann distribution is the truth, so that Z is 1. */
-unique_ptr<System> makeTarget() {
-    auto system = make_unique<System>();
-    for (int i = 0; i < N; i++)
-        system->addParticle(12);
-    system->addForce(new BoltzmannGeneratorForce(getTruth(), {0, 1, 2, 3}, temperature));
-    return system;
-}
-
-FlowTrainerOptions makeEnergyOptions() {
-    FlowTrainerOptions options = makeShortOptions();
-    options.initialTemperature = 600;
-    options.targetSamples = 500;
-    options.learningRate = 3e-3;
-    return options;
-}
-
-WeightedEnsemble sample(const Flow& flow) {
-    return FlowSampler(*makeTarget(), flow, temperature).sample(4000, 99);
-}
-
-}  // namespace
-
 /** With this optimiser. */
 class EnergyTraining : public testing::TestWithParam<const char*> {
 protected:
     FlowTrainerOptions makeEnergyOptions() const {
-        FlowTrainerOptions options = ::makeEnergyOptions();
+        FlowTrainerOptions options = tests::makeEnergyOptions();
         options.optimizer = GetParam();
         return options;
     }
@@ -170,9 +145,9 @@ TEST(PathGradients, OfDataAreThoseOfTheLikelihoodWithLessNoise) {
         const Target target(*makeTarget(), temperature, flow, options);
         const ProcessGroup alone;
         LikelihoodObjective objective(*trainable, options, data, &target, alone);
-        at::Tensor parameters = trainable->getParameters();
-        const double nll = objective.computeGradient(parameters, 0);
-        return make_pair(nll, parameters.grad().clone());
+        TrainingState state = TrainingState::begin(trainable->getParameters(), 0);
+        const double nll = objective.computeGradient(state);
+        return make_pair(nll, state.parameters.grad().clone());
     };
     auto norm = [](const at::Tensor& x) { return x.norm().item<double>(); };
     const auto [nll, likelihood] = compute(makeUntrained(), false);

@@ -106,18 +106,55 @@ struct FlowTrainerOptions {
     long long maxSamples;
     double maxEpochs, timeBudget, maxGradientNorm, gradientClipFactor, gradientSkipFactor, frameLossWeight,
         averagingDecay, validationFraction, initialTemperature, annealingFraction, massCovering, massBalancing, forceClipFactor,
-        targetEffectiveSampleFraction;
+        targetEffectiveSampleFraction, pathGradientShare, pretrainingFraction, trustRegion, entropyDecay, initialStepSize,
+        targetAcceptance;
+    int bufferSize, stageSteps, bootstrapInterval, annealingDensities, leapfrogSteps;
     bool pathGradients;
     int maxValidationFrames, validationInterval, patience;
     double checkpointInterval;
     int targetInterval, targetSamples;
-    std::string precision, optimizer;
+    std::string precision, optimizer, objective;
     int threads;
     unsigned int seed;
 };
 
 %extend FlowTrainerOptions {
     %pythoncode %{
+        __doc__ = """How a Flow is trained. FlowTrainer.h describes all options; those of training from the energy alone are:
+
+        objective : str
+            "path-gradient" (arXiv 2403.15881), on fresh samples; or, on samples that are kept for many steps,
+            "annealed-importance" (arXiv 2501.19077), "mass-transport" (arXiv 2510.18460) or "bootstrap" (arXiv 2208.01893)
+        initialTemperature, annealingFraction : float
+            the temperature in K of the target at the beginning, and the fraction of the steps over which it falls
+        massCovering, massBalancing, forceClipFactor : float
+            of path gradients: the share of the forward divergence, the weight of its likelihood, and how much longer than
+            the median a gradient may be
+        pathGradientShare : float
+            the share of path gradients on fresh samples in the steps of the other objectives
+        pretrainingFraction : float
+            the fraction of the steps, at the beginning, of path gradients alone at the initial temperature
+        pathGradients : bool
+            whether "annealed-importance" and "mass-transport" use the forces at the samples that are kept
+        bufferSize : int
+            how many samples are drawn for each stage, or kept by "bootstrap"
+        stageSteps : int
+            the steps in a stage of "annealed-importance" and "mass-transport"
+        trustRegion, entropyDecay : float
+            of "mass-transport", in nats: the largest divergence of the next density from the flow, and by how much its
+            entropy may be lower (0 for no bound)
+        bootstrapInterval : int
+            of "bootstrap", as all that follow: the steps between additions to the buffer, each of a batch
+        annealingDensities, leapfrogSteps : int
+            the densities between the flow and p^2/q, and the steps of Hamiltonian Monte Carlo at each
+        initialStepSize : float
+            of these steps at first, in standardised coordinates
+        targetAcceptance : float
+            the acceptance that step sizes adapt to, between 0 and 1
+        targetEffectiveSampleFraction : float
+            training ends when a validation reaches it; 0 for never
+        """
+
         @classmethod
         def names(cls):
             """Return the names of all options."""

@@ -7,11 +7,44 @@
 using namespace OpenMMFlow;
 using OpenMM::OpenMMException;
 
+static void require(bool condition, const char* sentence) {
+    if (!condition)
+        throw OpenMMException(sentence);
+}
+
+/** Those of training from the energy alone. */
+static void checkEnergyOptions(const FlowTrainerOptions& options) {
+    const bool bootstrap = options.objective == "bootstrap";
+    require(bootstrap || options.objective == "path-gradient" || options.objective == "annealed-importance"
+                || options.objective == "mass-transport",
+            "The objective must be \"path-gradient\", \"annealed-importance\", \"mass-transport\" or "
+            "\"bootstrap\".");
+    require(
+        !bootstrap || !options.pathGradients,
+        "Samples of the objective \"bootstrap\" have no path gradients; choose a pathGradientShare to mix "
+        "these in.");
+    for (double fraction : {options.pathGradientShare, options.pretrainingFraction})
+        require(fraction >= 0 && fraction <= 1,
+                "The share of path gradients and the fraction of pretraining must lie in [0, 1].");
+    require(options.bufferSize > 0, "The size of the buffer must be positive.");
+    require(!bootstrap || options.bufferSize >= options.batchSize,
+            "The buffer of the objective \"bootstrap\" must be as large as a batch at least.");
+    require(options.stageSteps > 0 && options.bootstrapInterval > 0,
+            "The number of steps in a stage, or between additions to the buffer, must be positive.");
+    require(options.trustRegion > 0 && std::isfinite(options.trustRegion),
+            "The bound of the trust region must be positive.");
+    require(options.entropyDecay >= 0 && std::isfinite(options.entropyDecay),
+            "The bound on the decay of entropy must be positive, or 0 for none.");
+    require(options.annealingDensities > 0 && options.leapfrogSteps > 0,
+            "The numbers of annealing densities and of leapfrog steps must be positive.");
+    require(options.initialStepSize > 0 && std::isfinite(options.initialStepSize),
+            "The initial step size must be positive.");
+    require(options.targetAcceptance > 0 && options.targetAcceptance < 1,
+            "The acceptance that step sizes adapt to must lie between 0 and 1.");
+}
+
 void OpenMMFlow::checkOptions(const FlowTrainerOptions& options) {
-    auto require = [](bool condition, const char* sentence) {
-        if (!condition)
-            throw OpenMMException(sentence);
-    };
+    checkEnergyOptions(options);
     require(options.batchSize > 0, "The batch size must be positive.");
     require(options.learningRate > 0 && std::isfinite(options.learningRate),
             "The learning rate must be positive.");

@@ -6,11 +6,15 @@
 
 #include <ATen/ATen.h>
 
+#include "BootstrapObjective.h"
 #include "KernelOptions.h"
 #include "Median.h"
 #include "PathDifferences.h"
+#include "PathGradientObjective.h"
 #include "Provenance.h"
+#include "StagedObjective.h"
 #include "TrainingState.h"
+#include "TruncatedWeights.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
 
@@ -22,27 +26,17 @@ namespace {
 /** The samples of steps of training, which none of those of estimates equals. */
 const uint64_t firstTrainingSample = uint64_t(1) << 62;
 
-/**
- * The importance weight of each sample in the forward divergence, 1 on average before the largest are
- * truncated (Ionides 2008): a batch is too small to know what is larger than the root of its size.
- */
-std::vector<double> computeWeights(const std::vector<double>& logWeights) {
-    double largest = -INFINITY;
-    for (double logWeight : logWeights)
-        largest = std::max(largest, logWeight);
-    std::vector<double> weights;
-    double sum = 0;
-    for (double logWeight : logWeights) {
-        weights.push_back(std::exp(logWeight - largest));
-        sum += weights.back();
-    }
-    const double count = (double)weights.size();
-    for (double& weight : weights)
-        weight = std::min(weight * count / sum, std::sqrt(count));
-    return weights;
-}
-
 }  // namespace
+
+std::unique_ptr<EnergyObjective> EnergyObjective::create(const TrainableFlow& trainable,
+                                                         const FlowTrainerOptions& options,
+                                                         const Target& target, const ProcessGroup& group) {
+    if (options.objective == "bootstrap")
+        return std::make_unique<BootstrapObjective>(trainable, options, target, group);
+    if (options.objective == "path-gradient")
+        return std::make_unique<PathGradientObjective>(trainable, options, target, group);
+    return std::make_unique<StagedObjective>(trainable, options, target, group);
+}
 
 EnergyObjective::EnergyObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
                                  const Target& target, const ProcessGroup& group)
@@ -50,6 +44,7 @@ EnergyObjective::EnergyObjective(const TrainableFlow& trainable, const FlowTrain
       options(options),
       target(target),
       group(group),
+      schedule(options, target.getTemperature()),
       potential(std::make_unique<BatchedPotential>(target.getSystem(), getThreadProperties(options))) {}
 
 std::map<std::string, std::string> EnergyObjective::getIdentity() const {
@@ -64,35 +59,40 @@ Objective::Facts EnergyObjective::describe() const {
     return describeEnergyTraining(options, target);
 }
 
-int64_t EnergyObjective::countSteps() const {
-    return std::max<int64_t>(1, options.maxSamples / options.batchSize);
+double EnergyObjective::getKT() const {
+    return BOLTZ * target.getTemperature();
 }
 
-double EnergyObjective::getTemperature(int64_t step) const {
-    const double end = options.annealingFraction * (double)countSteps();
-    const double left = end > 0 ? std::max(0.0, 1 - (double)step / end) : 0;
-    const double start = std::max(options.initialTemperature, target.getTemperature());
-    return target.getTemperature() * std::pow(start / target.getTemperature(), left);
+void EnergyObjective::failWithoutEnergies(long long count) {
+    throw OpenMM::OpenMMException(
+        "None of " + std::to_string(count)
+        + " proposals of the flow has a finite energy; check that the System and the positions that the "
+          "flow was made from belong together.");
 }
 
-double EnergyObjective::computeGradient(Tensor& parameters, int64_t step) {
-    const double kT = BOLTZ * getTemperature(step);
+double EnergyObjective::computePathGradient(TrainingState& state,
+                                            const IntermediateTarget& intermediate) const {
+    Tensor& parameters = state.parameters;
     const auto [first, count] = group.getShare(options.batchSize);
     const PathSamples samples = trainable.samplePaths(
-        parameters, count, options.seed, firstTrainingSample + (uint64_t)step * options.batchSize + first);
-    PathDifferences differences(trainable, samples, *potential, kT, options.forceClipFactor, group);
+        parameters, count, options.seed,
+        firstTrainingSample + (uint64_t)state.step * options.batchSize + (uint64_t)first);
+    const EnergyPaths energies = EnergyPaths::compute(trainable, samples.positions, *potential);
+    state.energyEvaluations += options.batchSize;
+    const PathSamples flow = intermediate.flowExponent == 0
+                                 ? PathSamples()
+                                 : trainable.evaluatePaths(state.buffer.proposal, samples.coordinates);
+    PathDifferences differences(samples, {intermediate, getKT(), energies, flow}, options.forceClipFactor,
+                                group);
     const ProcessGroup::Gathered all = group.gather(differences.logWeights);
-    if (all.values.empty() && step > 0) {
+    if (all.values.empty() && state.step > 0) {
         // The optimiser leaves this out, and goes back if it happens again and again.
         parameters.mutable_grad() = at::full_like(parameters, NAN);
         return INFINITY;
     }
     if (all.values.empty())
-        throw OpenMM::OpenMMException(
-            "None of " + std::to_string(options.batchSize)
-            + " proposals of the flow has a finite energy; check that the System and the positions that the "
-              "flow was made from belong together.");
-    std::vector<double> weights = computeWeights(all.values);
+        failWithoutEnergies(options.batchSize);
+    std::vector<double> weights = computeTruncatedWeights(all.values);
     const std::vector<double> balance = computeBalance(weights);
     for (double& weight : weights)
         weight = std::lerp(1.0, weight, options.massCovering) / (double)weights.size();
@@ -118,7 +118,7 @@ std::vector<double> EnergyObjective::computeBalance(const std::vector<double>& w
 
 bool EnergyObjective::isReached(const TrainingState& state) const {
     const double wanted = options.targetEffectiveSampleFraction;
-    return wanted > 0 && (double)state.step >= options.annealingFraction * (double)countSteps()
+    return wanted > 0 && getTemperature(state.step) <= target.getTemperature()
            && state.target.effectiveSampleFraction >= wanted;
 }
 

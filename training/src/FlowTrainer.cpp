@@ -143,8 +143,8 @@ Flow FlowTrainer::trainOnEnergy(const std::string& checkpoint, const Progress& p
     return explainTorch([&] {
         const ThreadCount threads(impl->options.threads);
         const ProcessGroup group;
-        EnergyObjective objective(*impl->trainable, impl->options, *impl->target, group);
-        return impl->train(objective, group, checkpoint, progress);
+        const auto objective = EnergyObjective::create(*impl->trainable, impl->options, *impl->target, group);
+        return impl->train(*objective, group, checkpoint, progress);
     });
 }
 
@@ -167,6 +167,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
     identity.merge(objective.getIdentity());
     identity["flow"] = flow.getHash();
     TrainingState state = optimizer.begin(trainable->getParameters());
+    state.buffer.numCoordinates = trainable->getNumCoordinates();
     if (writes && std::filesystem::exists(checkpoint))
         state = TrainingState::load(checkpoint, identity, state, totalSteps);
     state.share(group, identity, totalSteps);
@@ -180,9 +181,8 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
     int64_t stop = NoStop;
     while (stop == NoStop && !state.finished) {
         const double learningRate = optimizer.getLearningRate(state);
-        const double value = objective.computeGradient(state.parameters, state.step);
+        const double value = objective.computeGradient(state);
         group.sum(state.parameters.mutable_grad());
-        state.energyEvaluations += objective.getEvaluationsPerStep();
         optimizer.update(state);
         if (std::isfinite(value)) {
             state.trainingNLLSum += value;

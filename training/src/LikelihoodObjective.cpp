@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "BatchLikelihood.h"
 #include "KernelOptions.h"
 #include "PathDifferences.h"
 #include "Provenance.h"
@@ -71,35 +72,24 @@ double LikelihoodObjective::getTemperature(int64_t) const {
     return std::numeric_limits<double>::quiet_NaN();
 }
 
-double LikelihoodObjective::computeGradient(Tensor& parameters, int64_t step) {
-    const std::vector<int64_t> batch = order.getBatch(step);
-    const auto [first, count] = group.getShare(options.batchSize);
-    const std::vector<int64_t> part(batch.begin() + first, batch.begin() + first + count);
-    if (options.pathGradients)
-        return group.sum(computePathGradient(parameters, part));
-    const double fraction = (double)count / options.batchSize;
-    const double average =
-        trainable.computeGradient(parameters, training, part, step * options.batchSize + first);
-    parameters.mutable_grad().mul_(fraction);
-    return group.sum(fraction * average) - training.logJacobian;
+double LikelihoodObjective::computeGradient(TrainingState& state) {
+    const std::vector<int64_t> batch = order.getBatch(state.step);
+    return options.pathGradients ? computePathGradient(state.parameters, batch)
+                                 : computeBatchLikelihood(trainable, state.parameters, training, batch,
+                                                          state.step * options.batchSize, group)
+                                       - training.logJacobian;
 }
 
-double LikelihoodObjective::computePathGradient(Tensor& parameters, const std::vector<int64_t>& part) const {
-    const Tensor indices = at::tensor(part, at::kLong);
+double LikelihoodObjective::computePathGradient(Tensor& parameters, const std::vector<int64_t>& batch) const {
+    const Tensor indices = at::tensor(group.selectShare(batch), at::kLong);
     const std::vector<double> weights = toVector(training.weights.index_select(0, indices));
     const PathSamples samples =
         trainable.evaluatePaths(parameters, toVector(training.coordinates.index_select(0, indices)));
-    PathDifferences differences(trainable, samples, *potential, BOLTZ * target->getTemperature(),
+    const EnergyPaths energies = EnergyPaths::compute(trainable, samples.positions, *potential);
+    PathDifferences differences(samples, {{}, BOLTZ * target->getTemperature(), energies, samples},
                                 options.forceClipFactor, group);
-    std::vector<double> worth;
-    for (size_t k : differences.indices)
-        worth.push_back(weights[k] / options.batchSize);
-    differences.weight(worth);
-    trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
-    double sum = 0;
-    for (size_t k = 0; k < part.size(); k++)
-        sum -= weights[k] * samples.logQ[k] / options.batchSize;
-    return sum;
+    return differences.computeForwardGradient(trainable, parameters, samples, weights, options.batchSize,
+                                              group);
 }
 
 double LikelihoodObjective::validate(TrainingState& state) const {

@@ -25,7 +25,7 @@ public:
     int64_t countSteps() const override;
     int64_t getEpochSize() const override { return data.training.numFrames; }
     double getTemperature(int64_t) const override;
-    double computeGradient(at::Tensor& parameters, int64_t step) override;
+    double computeGradient(TrainingState& state) override;
     bool hasBest() const override { return true; }
     double validate(TrainingState& state) const override;
 

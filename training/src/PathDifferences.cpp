@@ -7,21 +7,25 @@
 
 using namespace OpenMMFlow;
 
-PathDifferences::PathDifferences(const TrainableFlow& trainable, const PathSamples& samples,
-                                 BatchedPotential& potential, double kT, double clipFactor,
+PathDifferences::PathDifferences(const PathSamples& samples, const PathTarget& other, double clipFactor,
                                  const ProcessGroup& group) {
-    std::vector<double> energies, forces, norms;
-    potential.computeEnergiesAndForces(samples.positions, energies, forces);
-    const size_t N = 3 * trainable.getNumParticles(), D = trainable.getNumCoordinates(),
-                 A = samples.adjoints.size() / std::max<size_t>(1, energies.size());
-    for (size_t k = 0; k < energies.size(); k++) {
-        std::vector<double> g = trainable.toCoordinateGradient(&samples.positions[k * N], &forces[k * N]);
+    // Of many processes some may have no sample.
+    const size_t count = samples.logQ.size(), rows = std::max<size_t>(1, count),
+                 D = samples.coordinates.size() / rows, A = samples.adjoints.size() / rows;
+    const double flowExponent = other.target.flowExponent,
+                 energyFactor = other.target.targetExponent / other.kT;
+    std::vector<double> norms, g(D);
+    for (size_t k = 0; k < count; k++) {
         double square = 0;
         for (size_t j = 0; j < D; j++) {
-            g[j] = samples.gradient[k * D + j] - g[j] / kT;
+            g[j] = samples.gradient[k * D + j] + energyFactor * other.energies.gradient[k * D + j];
+            if (flowExponent != 0)
+                g[j] -= flowExponent * other.flow.gradient[k * D + j];
             square += g[j] * g[j];
         }
-        const double logWeight = -energies[k] / kT - samples.logQ[k];
+        const double logQ = flowExponent == 0 ? 0 : other.flow.logQ[k];
+        const double logWeight =
+            other.target.getLogDensity(logQ, -other.energies.energies[k] / other.kT) - samples.logQ[k];
         if (!std::isfinite(square) || !std::isfinite(logWeight))
             continue;
         indices.push_back(k);
@@ -47,4 +51,18 @@ PathDifferences::PathDifferences(const TrainableFlow& trainable, const PathSampl
 void PathDifferences::weight(const std::vector<double>& weights) {
     for (size_t i = 0; i < gradient.size(); i++)
         gradient[i] *= weights[i * weights.size() / gradient.size()];
+}
+
+double PathDifferences::computeForwardGradient(const TrainableFlow& trainable, at::Tensor& parameters,
+                                               const PathSamples& samples, const std::vector<double>& weights,
+                                               int64_t batchSize, const ProcessGroup& group) {
+    std::vector<double> worth;
+    for (size_t k : indices)
+        worth.push_back(weights[k] / (double)batchSize);
+    weight(worth);
+    trainable.computePathGradient(parameters, coordinates, gradient);
+    double sum = 0;
+    for (size_t k = 0; k < weights.size(); k++)
+        sum -= weights[k] * samples.logQ[k] / (double)batchSize;
+    return group.sum(sum);
 }

@@ -97,17 +97,45 @@ Objective::Facts OpenMMFlow::describePathGradients(const FlowTrainerOptions& opt
                     {"force_clip_factor", options.forceClipFactor}});
 }
 
+/** What makes a difference to one objective only. */
+static Json objectiveToJson(const FlowTrainerOptions& options) {
+    Json json = {{"pretraining_fraction", options.pretrainingFraction},
+                 {"path_gradient_share", options.pathGradientShare},
+                 {"buffer_size", options.bufferSize}};
+    if (options.objective == "path-gradient")
+        return {
+            {"objective", "energy alone: reverse and forward Kullback-Leibler divergence by path gradients"},
+            {"annealing_fraction", options.annealingFraction}};
+    if (options.objective == "bootstrap") {
+        json.update({{"objective", "energy alone: flow annealed importance sampling bootstrap"},
+                     {"bootstrap_interval", options.bootstrapInterval},
+                     {"annealing_densities", options.annealingDensities},
+                     {"leapfrog_steps", options.leapfrogSteps},
+                     {"initial_step_size", options.initialStepSize},
+                     {"target_acceptance", options.targetAcceptance}});
+        return json;
+    }
+    json.update({{"stage_steps", options.stageSteps}, {"path_gradients", options.pathGradients}});
+    if (options.objective == "mass-transport")
+        json.update({{"objective", "energy alone: constrained mass transport"},
+                     {"trust_region", options.trustRegion},
+                     {"entropy_decay", options.entropyDecay}});
+    else
+        json.update({{"objective", "energy alone: annealed importance training"},
+                     {"annealing_fraction", options.annealingFraction}});
+    return json;
+}
+
 Objective::Facts OpenMMFlow::describeEnergyTraining(const FlowTrainerOptions& options, const Target& target) {
-    return toFacts(
-        {{"objective", "energy alone: reverse and forward Kullback-Leibler divergence by path gradients"},
-         {"system", FlowBuilder::hashSystem(target.getSystem())},
-         {"temperature", target.getTemperature()},
-         {"initial_temperature", options.initialTemperature},
-         {"annealing_fraction", options.annealingFraction},
-         {"mass_covering", options.massCovering},
-         {"mass_balancing", options.massBalancing},
-         {"force_clip_factor", options.forceClipFactor},
-         {"target_effective_sample_fraction", options.targetEffectiveSampleFraction}});
+    Json json = objectiveToJson(options);
+    json.update({{"system", FlowBuilder::hashSystem(target.getSystem())},
+                 {"temperature", target.getTemperature()},
+                 {"initial_temperature", options.initialTemperature},
+                 {"mass_covering", options.massCovering},
+                 {"mass_balancing", options.massBalancing},
+                 {"force_clip_factor", options.forceClipFactor},
+                 {"target_effective_sample_fraction", options.targetEffectiveSampleFraction}});
+    return toFacts(json);
 }
 
 std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, const Objective::Facts& facts,
@@ -143,5 +171,8 @@ std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, cons
                      {"version", OPENMMFLOW_VERSION},
                      {"torch_version", TORCH_VERSION},
                      {"machine", describeMachine()}});
+    if (state.buffer.firstStep >= 0)
+        training.update({{"flow_exponent", state.buffer.target.flowExponent},
+                         {"target_exponent", state.buffer.target.targetExponent}});
     return training.dump();
 }

@@ -113,6 +113,10 @@ std::vector<double> TrainableAugmentedFlow::toCoordinateGradient(const double*, 
     failWithoutPaths();
 }
 
+double TrainableAugmentedFlow::computeLogVolume(const double*, double*) const {
+    failWithoutPaths();
+}
+
 void TrainableAugmentedFlow::computePathGradient(Tensor&, const std::vector<double>&,
                                                  const std::vector<double>&) const {
     failWithoutPaths();

@@ -34,6 +34,7 @@ public:
     PathSamples evaluatePaths(const at::Tensor& parameters,
                               const std::vector<double>& coordinates) const override;
     std::vector<double> toCoordinateGradient(const double* positions, const double* gradient) const override;
+    double computeLogVolume(const double* coordinates, double* gradient) const override;
     void computePathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
                              const std::vector<double>& difference) const override;
     void computeBalancedPathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,

@@ -34,6 +34,9 @@ struct PathSamples {
     std::vector<double> gradient;
     /** (samples, A): what computeBalancedPathGradient() needs besides; of samples of the flow only. */
     std::vector<double> adjoints;
+
+    /** Get some of them, without their positions and adjoints. */
+    PathSamples select(const std::vector<int64_t>& samples) const;
 };
 
 /** What FlowTrainer needs to know of a family of flows. */
@@ -92,6 +95,13 @@ public:
      */
     virtual std::vector<double> toCoordinateGradient(const double* positions,
                                                      const double* gradient) const = 0;
+    /**
+     * Compute log |dx/dc|: the log density of coordinates minus log q(x).
+     *
+     * @param coordinates   (D)
+     * @param gradient      (D): on exit, its gradient by the coordinates
+     */
+    virtual double computeLogVolume(const double* coordinates, double* gradient) const = 0;
     /** Set the gradient of the parameters to a path gradient; as CoordinateTrainingKernel has it. */
     virtual void computePathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
                                      const std::vector<double>& difference) const = 0;

@@ -22,7 +22,7 @@ TrainableInternalFlow::TrainableInternalFlow(const Flow& flow, const FlowTrainer
 double TrainableInternalFlow::measure(const double* frame, std::vector<double>& coordinates,
                                       std::string& violation) const {
     const InternalCoordinates& internal = model.getCoordinates();
-    const int N = internal.getNumParticles(), D = internal.getNumCoordinates();
+    const int D = internal.getNumCoordinates();
     const std::vector<double> values = internal.measure(frame);
     if (!internal.isInSupport(values)) {
         violation = internal.describeViolation(frame);
@@ -31,12 +31,8 @@ double TrainableInternalFlow::measure(const double* frame, std::vector<double>& 
     for (int j = 0; j < D; j++)
         coordinates.push_back(internal.circular[j] ? values[j]
                                                    : (values[j] - internal.center[j]) / internal.scale[j]);
-    double logJacobian = 0;
-    for (int j = 0; j < N - 1; j++)
-        logJacobian -= 2 * std::log(values[j]);
-    for (int j = N - 1; j < 2 * N - 3; j++)
-        logJacobian -= std::log(std::sin(values[j]));
-    return logJacobian + model.getLogDensityConstant();
+    std::vector<double> gradient(D);
+    return -computeLogVolume(&coordinates[coordinates.size() - D], gradient.data());
 }
 
 Tensor TrainableInternalFlow::getParameters() const {
@@ -141,6 +137,20 @@ std::vector<double> TrainableInternalFlow::toCoordinateGradient(const double* po
         if (!internal.circular[j])
             result[j] *= internal.scale[j];
     return result;
+}
+
+double TrainableInternalFlow::computeLogVolume(const double* coordinates, double* gradient) const {
+    const InternalCoordinates& internal = model.getCoordinates();
+    const int N = internal.getNumParticles(), D = internal.getNumCoordinates();
+    double logVolume = -model.getLogDensityConstant();
+    for (int j = 0; j < 2 * N - 3; j++) {
+        const double value = internal.center[j] + internal.scale[j] * coordinates[j];
+        const bool bond = j < N - 1;
+        logVolume += bond ? 2 * std::log(value) : std::log(std::sin(value));
+        gradient[j] = internal.scale[j] * (bond ? 2 / value : 1 / std::tan(value));
+    }
+    std::fill(gradient + 2 * N - 3, gradient + D, 0.0);
+    return logVolume;
 }
 
 void TrainableInternalFlow::computePathGradient(Tensor& parameters, const std::vector<double>& coordinates,

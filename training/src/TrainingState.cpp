@@ -14,7 +14,7 @@ using OpenMM::OpenMMException;
 
 namespace {
 
-const char* const FORMAT = "openmm-flow training checkpoint 5";
+const char* const FORMAT = "openmm-flow training checkpoint 6";
 
 /** Calls visit(name, member) for each tensor of a state. */
 template <typename State, typename Visit>
@@ -145,6 +145,7 @@ TensorFile TrainingState::toFile(const std::map<std::string, std::string>& ident
     file.setReals("gradient_norms", {(int64_t)gradientNorms.size()}, gradientNorms);
     const int64_t columns = std::size(historyColumns);
     file.setReals("history", {(int64_t)history.size() / columns, columns}, history);
+    buffer.save(file);
     return file;
 }
 
@@ -199,6 +200,7 @@ void TrainingState::read(const TensorFile& file, int64_t totalSteps) {
     // Estimates that a run does not make are NaN.
     const std::vector<int64_t> shape = file.getShape("history");
     history = file.getAnyReals("history", {shape.empty() ? 0 : shape[0], (int64_t)std::size(historyColumns)});
+    buffer.load(file, parameters, step);
     if (!isConsistent(totalSteps))
         file.fail("its numbers contradict each other");
 }

@@ -9,6 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "SampleBuffer.h"
 #include "Target.h"
 #include "openmmflow/internal/TensorFile.h"
 
@@ -44,6 +45,8 @@ struct TrainingState {
     int64_t highInARow = 0, relapses = 0;
     /** The latest, of the average at its time. */
     TargetEstimate target;
+    /** Of objectives that keep samples; empty with others. */
+    SampleBuffer buffer;
     double seconds = 0;
     bool finished = false;
 

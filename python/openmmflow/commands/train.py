@@ -34,7 +34,7 @@ from openmmflow.commands.training_settings import ENERGY_DEFAULTS, TABLES, check
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
-    help="Frames to train on, each counted as often as it is used, or proposals without data. "
+    help="Frames to train on in each stage, each counted as often as it is used, or proposals without data. "
     f"[default: 1000000, or {ENERGY_DEFAULTS['max_samples']} without data]",
 )
 @click.option(
@@ -89,6 +89,12 @@ def train(
     scales from a few picoseconds of dynamics. The progress bar shows the effective sample size (ESS) of the
     proposals at that temperature, Pareto k, and how many energies were evaluated.
 
+    The configuration may have a list `stages` of tables like `training`, whose settings hold unless a stage has its
+    own. Stages follow each other, each from the flow that the one before gave: path gradients at a high temperature,
+    say (objective: path-gradient, annealing_fraction: 1), then annealed importance training (objective:
+    annealed-importance), constrained mass transport (mass-transport) or flow annealed importance sampling bootstrap
+    (bootstrap). `help(openmmflow.training.FlowTrainerOptions)` has what each of these can be told.
+
     With data, it learns from them by maximum likelihood: give as many uncorrelated configurations as you have,
     from simulations that have visited every state (what the data lack, the flow will lack). The progress bar
     shows the average negative log likelihood (NLL) of frames that were held out and, from time to time, the
@@ -105,7 +111,7 @@ def train(
     They all read the input; the first one writes, in a folder that the others need not see.
     """
     _require_training()
-    settings = read_settings(config) if config else {name: {} for name in TABLES}
+    settings = read_settings(config) if config else {name: {} for name in TABLES} | {"stages": []}
     given = {"system": system, "topology": topology, "temperature": temperature, "output": output}
     settings.update({name: value for name, value in given.items() if value is not None})
     if data:
@@ -122,6 +128,9 @@ def train(
     ):
         if value is not None:
             settings[table][name] = value
+            if table == "training":
+                for stage in settings["stages"]:
+                    stage.pop(name, None)
     for name in ("system", "topology", "temperature"):
         if name not in settings:
             raise click.UsageError(

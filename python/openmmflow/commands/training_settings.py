@@ -29,7 +29,7 @@ REFINEMENT = ("rounds", "proposals", "training")
 
 @dataclass
 class TrainingSettings:
-    """What a run of `openmm-flow train` does. `training` and `refined_training` are FlowTrainerOptions."""
+    """What a run of `openmm-flow train` does. `training`, each of `stages` and `refined_training` are FlowTrainerOptions."""
 
     system: str
     topology: str
@@ -38,13 +38,14 @@ class TrainingSettings:
     output: str
     flow: dict
     training: object
+    stages: list
     rounds: int
     proposals: int
     refined_training: object
 
 
 def read_settings(path):
-    """Return a YAML file as a dict with each of TABLES; paths in it are relative to the file."""
+    """Return a YAML file as a dict with each of TABLES, and "stages", a list; paths in it are relative to the file."""
     import yaml
 
     try:
@@ -55,9 +56,10 @@ def read_settings(path):
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise OpenMMException(f"{path} is not a YAML file, or not one in UTF-8.") from error
-    settings = _table(settings, (*INPUTS, *TABLES), str(path))
+    settings = _table(settings, (*INPUTS, *TABLES, "stages"), str(path))
     for name in TABLES:
         settings[name] = _table(settings.get(name), None, name)
+    settings["stages"] = _tables(settings.get("stages"), "stages")
     folder = Path(path).parent
     for name in ("system", "topology", "output"):
         if name in settings:
@@ -97,6 +99,11 @@ def check_settings(settings):
         temperature=temperature,
         flow=flow,
         training=_make_options(training, "training"),
+        stages=[
+            _make_options(training | stage, f"stages[{number}]")
+            for number, stage in enumerate(settings["stages"], 1)
+        ]
+        or [_make_options(training, "training")],
         rounds=_whole(refinement.get("rounds", 0), "refinement.rounds", 0, 1000),
         proposals=_whole(refinement.get("proposals", 1000000), "refinement.proposals", 1, 10**9),
         refined_training=_make_options(refined_training, "refinement.training"),
@@ -132,6 +139,17 @@ def _table(settings, names, where):
         if names is not None and name not in names:
             raise OpenMMException(f"{where} has no setting {name}; there are {', '.join(names)}.")
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _tables(settings, where):
+    """Return a list of tables, which has none if nothing is given."""
+    if settings is None:
+        return []
+    if not isinstance(settings, list) or not settings:
+        raise OpenMMException(
+            f"{where} must be a list of tables of training settings, and {settings!r} is not one."
+        )
+    return [_table(table, None, f"{where}[{number}]") for number, table in enumerate(settings, 1)]
 
 
 def _make_options(table, where):

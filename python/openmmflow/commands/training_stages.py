@@ -1,5 +1,5 @@
 """The stages of `openmm-flow train`: likelihood of the data first, then of the data and the flow's own samples; or, without
-data, the energy alone."""
+data, the energy alone. The first part of these may have stages of its own, as the settings say."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ def run_training(settings, processes):
     check_elements(system, topology)
     # The library refuses what makes no sense before the data are read, which may take long.
     untrained = create_flow(settings.flow, topology, reference)
-    for options in (settings.training, settings.refined_training):
+    for options in (*settings.stages, settings.refined_training):
         FlowTrainer(untrained, options).setTarget(system, settings.temperature)
     if settings.data:
         bonds = find_bonds(system, topology)
@@ -67,7 +67,7 @@ def run_training(settings, processes):
         raise KeyboardInterrupt("Stopped: run the same command again to go on from here.") from None
     if processes.rank == 0:
         flow.save(settings.output)
-        files.delete(1 + settings.rounds)
+        files.delete(len(settings.stages) + settings.rounds)
 
 
 def _describe(flow, settings, system):
@@ -99,7 +99,7 @@ def _identify(settings, flow, data):
         "proposals": settings.proposals,
         "options": [
             {name: getattr(options, name) for name in options.names() if name not in INCIDENTAL}
-            for options in (settings.training, settings.refined_training)
+            for options in (*settings.stages, settings.refined_training)
         ],
     }
     digest = hashlib.blake2b(json.dumps(described).encode(), digest_size=8)
@@ -123,12 +123,13 @@ class TrainingStages:
         self.dynamics = 0
 
     def run(self, flow, data):
-        """Return the flow of the last stage; its metadata tell of all. Without data there is one stage."""
-        if not data:
-            return self._stage(1, flow, self.settings.training, data, None, [])[0]
-        flow, stages = self._stage(1, flow, self.settings.training, data, None, [])
-        held_out = stages[0]["held_out_blocks"]
-        for stage in range(2, 2 + self.settings.rounds):
+        """Return the flow of the last stage; its metadata tell of all."""
+        held_out, stages = None, []
+        for stage, options in enumerate(self.settings.stages, 1):
+            flow, stages = self._stage(stage, flow, options, data, held_out, stages)
+            # What a stage validates on must be new to the flow that it starts from.
+            held_out = stages[0].get("held_out_blocks")
+        for stage in range(len(stages) + 1, len(stages) + 1 + self.settings.rounds):
             own, record = self._own_samples(stage, flow)
             joined, joined_held_out = _join(data, own, held_out)
             flow, stages = self._stage(
@@ -153,7 +154,7 @@ class TrainingStages:
             summary |= {"flow_seed": self.settings.flow.get("seed", 0), **provenance}
             if data:
                 summary["data_files"] = self.settings.data
-            else:
+            elif stage == 1:
                 summary["dynamics_energy_evaluations"] = self.dynamics
             completed = self.processes.share(
                 lambda: self.files.save_flow(stage, trained, [*earlier, summary])
@@ -165,7 +166,7 @@ class TrainingStages:
         trainer = FlowTrainer(flow, options)
         trainer.setTarget(self.system, self.settings.temperature)
         if not data:
-            with _energy_bar() as progress:
+            with _energy_bar(f"Stage {stage}", options.objective) as progress:
                 return trainer.trainOnEnergy(progress, self.files.checkpoint(stage))
         positions, weights, blocks = data
         with _training_bar(f"Stage {stage}") as progress:
@@ -226,7 +227,7 @@ def _report(stage, summary):
     nll, ess = summary["validation_nll"], summary["effective_sample_fraction"]
     text = f"Stage {stage}      {summary['steps']} steps"
     if "data_hash" not in summary:
-        text += f", {summary['energy_evaluations'] + summary['dynamics_energy_evaluations']} energies"
+        text += f", {summary['energy_evaluations'] + summary.get('dynamics_energy_evaluations', 0)} energies"
     elif nll is not None:
         text += f", validation NLL {nll:.3f}"
     if ess is not None:
@@ -249,18 +250,19 @@ def _training_bar(title):
 
 
 @contextmanager
-def _energy_bar():
+def _energy_bar(title, objective):
     """Yield the same for training from the energy alone."""
+    loss = "log q + U/kT" if objective == "path-gradient" else "NLL"
 
     def describe(progress):
         return (
-            f"{progress.temperature:.0f} K, log q + U/kT {progress.trainingNLL:.2f}, "
+            f"{progress.temperature:.0f} K, {loss} {progress.trainingNLL:.2f}, "
             f"ESS {100 * progress.effectiveSampleFraction:.1f} %, Pareto k {progress.paretoK:.2f}, "
             f"{progress.energyEvaluations:.2g} energies"
             + (f", went back {progress.relapses} times" if progress.relapses else "")
         )
 
-    with _bar("Energy", "proposals", describe) as show:
+    with _bar(title, "proposals", describe) as show:
         yield show
 
 

@@ -102,6 +102,88 @@ def test_runs_that_are_killed_end_with_the_same_weights(run, energy_config, fold
     assert left == {"system.xml", "topology.pdb", "data.npz", "train.yaml", "trained.safetensors"}
 
 
+STAGES = """
+stages:
+- {objective: path-gradient, annealing_fraction: 1, max_samples: 20000}
+- {objective: annealed-importance, pretraining_fraction: 0, initial_temperature: 300, buffer_size: 2000, stage_steps: 60,
+   max_samples: 20000, path_gradients: true}
+- {objective: mass-transport, pretraining_fraction: 0, buffer_size: 2000, stage_steps: 50, max_samples: 20000,
+   path_gradient_share: 0.2}
+- {objective: bootstrap, pretraining_fraction: 0, buffer_size: 1000, annealing_densities: 2, leapfrog_steps: 2,
+   max_samples: 10000}
+"""
+
+
+@pytest.fixture
+def staged_config(energy_config):
+    """The same with four stages, one of each objective."""
+    energy_config.write_text(energy_config.read_text() + STAGES)
+    return energy_config
+
+
+def test_stages_follow_each_other(run, staged_config, folder):
+    result = run("--config", staged_config, "--seed", 3)
+    assert result.exit_code == 0, result.output
+    flow = openmmflow.Flow.load(folder / "trained.safetensors")
+    stages = json.loads(flow.metadata["training"])
+    assert [stage["options"]["max_samples"] for stage in stages] == [20000, 20000, 20000, 10000]
+    for stage, words in zip(
+        stages, ("Kullback", "annealed importance", "mass transport", "bootstrap"), strict=True
+    ):
+        assert words in stage["objective"] and stage["options"]["seed"] == 3
+        assert stage["options"]["learning_rate"] == 3e-3, "of the table that all stages share"
+    assert stages[1]["path_gradients"] is True and stages[2]["path_gradient_share"] == 0.2
+    assert len({stage["initial_flow"] for stage in stages}) == 4
+    assert [("dynamics_energy_evaluations" in stage) for stage in stages] == [True, False, False, False]
+    # Each goes on from the flow that the one before gave.
+    reached = [stage["effective_sample_fraction"] for stage in stages]
+    begun = [stage["history"]["effective_sample_fraction"][0] for stage in stages]
+    assert begun[1:] == pytest.approx(reached[:-1], abs=0.03) and min(reached[1:]) > 0.9
+    ensemble = openmmflow.FlowSampler(peroxide.make_system(), flow, 300, "Reference").sample(4000, seed=5)
+    log_z, error = ensemble.log_partition_function
+    assert abs(log_z - peroxide.log_partition_function()) < 4 * error
+    assert not list(folder.glob("*.stage-*"))
+
+
+def test_stages_that_are_killed_end_with_the_same_weights(run, staged_config, folder):
+    settings = yaml.safe_load(staged_config.read_text())
+    for table in (settings["training"], *settings["stages"]):
+        table |= {"max_samples": 12_000, "checkpoint_interval": 0, "target_samples": 500}
+    staged_config.write_text(yaml.safe_dump(settings))
+    assert run("--config", staged_config).exit_code == 0
+    expected = openmmflow.Flow.load(folder / "trained.safetensors").hash
+    (folder / "trained.safetensors").unlink()
+    program = Path(__file__).with_name("killed_runs.py")
+    command = [sys.executable, str(program), "8", "--no-report", "--config", str(staged_config)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
+
+
+def test_a_stage_that_is_complete_is_not_trained_again(run, staged_config, folder, monkeypatch):
+    assert run("--config", staged_config, "--samples", 1280).exit_code == 0
+    expected = openmmflow.Flow.load(folder / "trained.safetensors").hash
+    original, objectives = FlowTrainer.trainOnEnergy, []
+
+    def interrupted(self, progress, checkpoint):
+        objectives.append(self.getOptions().objective)
+        if len(objectives) == 3:
+            raise KeyboardInterrupt
+        return original(self, progress, checkpoint)
+
+    monkeypatch.setattr(FlowTrainer, "trainOnEnergy", interrupted)
+    assert run("--config", staged_config, "--samples", 1280).exit_code == 130
+    assert run("--config", staged_config, "--samples", 1280).exit_code == 0
+    assert objectives == [
+        "path-gradient",
+        "annealed-importance",
+        "mass-transport",
+        "mass-transport",
+        "bootstrap",
+    ]
+    assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
+
+
 def test_from_python():
     system = peroxide.make_system()
     flow = openmmflow.createInternalFlow(

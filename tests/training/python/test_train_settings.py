@@ -1,11 +1,13 @@
 """The settings of `openmm-flow train` are checked before any data are read."""
 
+import json
 import os
 
 import pytest
 import yaml
 from openmm import OpenMMException
 
+import openmmflow
 from openmmflow.commands.training_settings import check_settings, read_settings
 
 
@@ -71,6 +73,13 @@ def change(config):
         ("refinement: {training: {patince: 3}}", "no setting patince"),
         ("refinement: {training: {patience: -3}}", "patience must not be negative"),
         ("refinement: {training: 3}", "table"),
+        ("stages: {objective: bootstrap}", "stages must be a list of tables"),
+        ("stages: []", "stages must be a list of tables"),
+        ("stages: [bootstrap]", "stages[1] must be a table"),
+        ("stages: [{}, {objectiv: bootstrap}]", "stages[2] has no setting objectiv"),
+        ("stages: [{}, {batch_size: many}]", "stages[2].batch_size must be a number"),
+        ("stages: [{objective: energy}]", "The objective must be"),
+        ("stages: [{}, {trust_region: 0}]", "trust region must be positive"),
         ("a: [", "not a YAML file"),
     ],
 )
@@ -113,3 +122,17 @@ def test_empty_tables(run, change):
     assert result.exit_code == 0, result.output
     result = run("--config", change("temperature:"))
     assert result.exit_code == 2 and "temperature is missing" in result.output
+
+
+def test_stages_of_data(run, change, folder):
+    path = change(
+        "stages: [{max_samples: 2000}, {max_samples: 1000, learning_rate: 1e-4}]",
+        "refinement: {proposals: 2000}",
+    )
+    result = run("--config", path, "--refine", 1, "--seed", 2)
+    assert result.exit_code == 0, result.output
+    stages = json.loads(openmmflow.Flow.load(folder / "trained.safetensors").metadata["training"])
+    assert [stage["options"]["max_samples"] for stage in stages] == [2000, 1000, 60000]
+    assert [stage["options"]["learning_rate"] for stage in stages] == [3e-3, 1e-4, 3e-3]
+    assert stages[0]["held_out_blocks"] == stages[1]["held_out_blocks"]
+    assert "own_samples" in stages[2] and "own_samples" not in stages[1]

@@ -48,7 +48,8 @@ struct FlowTrainerOptions {
     double frameLossWeight = 0;
     /** Whether training on data uses the forces of the target at them (path gradients; Vaitl et al. 2024,
      * arXiv 2403.15881): for data that are samples of the target, of internal-coordinate flows. The gradient
-     * has less noise then, and none where the flow is the target. */
+     * has less noise then, and none where the flow is the target. In training from the energy alone, the same
+     * for the samples of "annealed-importance" and "mass-transport". */
     bool pathGradients = false;
     /** The decay, per step, of the exponential moving average of the weights. The average is what is
      * validated and returned. */
@@ -71,9 +72,55 @@ struct FlowTrainerOptions {
     /** The number of proposals in each of these estimates, and in each validation of training from the energy
      * alone. */
     int targetSamples = 4096;
+    /**
+     * What training from the energy alone makes small:
+     * - "path-gradient": the reverse and the forward Kullback-Leibler divergence on fresh samples, by path
+     *   gradients (Vaitl et al. 2024, arXiv 2403.15881), while the temperature falls.
+     * - "annealed-importance": stage by stage, the likelihood of samples of the flow that are weighted
+     * towards the target at the next lower temperature (Schopmans and Friederich 2025, arXiv 2501.19077).
+     * - "mass-transport": the same, weighted towards q^a p^b, where q is the flow at the beginning of the
+     *   stage, p the target, and a and b follow from bounds on how far this is from q and on how much less
+     *   entropy it has (von Klitzing et al. 2025, arXiv 2510.18460).
+     * - "bootstrap": the divergence of order 2, on samples of p^2/q by annealed importance sampling, which
+     * are drawn from a buffer in proportion to their weights (Midgley et al. 2023, arXiv 2208.01893). All but
+     * the first, and the options that say so, are for internal-coordinate flows. Of no effect on training on
+     * data.
+     */
+    std::string objective = "path-gradient";
+    /** The share of path gradients on fresh samples in the gradient of each step of the objectives that keep
+     * samples, for the same density; of those for the target in "bootstrap". */
+    double pathGradientShare = 0;
+    /** The fraction of the steps, at the beginning, of path gradients alone at the initial temperature,
+     * before objectives that keep samples draw the first (section 3.1 of arXiv 2501.19077). */
+    double pretrainingFraction = 0.1;
+    /** How many samples are drawn at the beginning of each stage; of "bootstrap", how many are kept. */
+    int bufferSize = 50000;
+    /** The number of steps in a stage of "annealed-importance" and "mass-transport". */
+    int stageSteps = 250;
+    /** For "mass-transport": the largest Kullback-Leibler divergence, in nats, of the density that a stage is
+     * for from the flow at its beginning, by the weights of the samples (epsilon of the trust region in arXiv
+     * 2510.18460). */
+    double trustRegion = 0.3;
+    /** For "mass-transport": by how much, in nats, the entropy of that density, in positions, may be below
+     * that of the flow; 0 for no bound. From one temperature to a lower one the entropy of a molecule falls
+     * by about half the logarithm of their ratio for each coordinate, so that this bounds the number of
+     * stages from below. */
+    double entropyDecay = 2;
+    /** For "bootstrap": the number of steps between additions to the buffer, each of a batch. */
+    int bootstrapInterval = 8;
+    /** For "bootstrap": the number of densities between the flow and p^2/q that a sample moves at. */
+    int annealingDensities = 8;
+    /** For "bootstrap": the leapfrog steps in each move, a trajectory of Hamiltonian Monte Carlo. */
+    int leapfrogSteps = 4;
+    /** For "bootstrap": the step size of the first moves, in the flow's standardised coordinates with momenta
+     * of unit mass. That of each density adapts to the acceptance. */
+    double initialStepSize = 0.1;
+    /** For "bootstrap": the average acceptance probability that step sizes adapt to. */
+    double targetAcceptance = 0.65;
     /** Training from the energy alone begins with the target at this temperature in K, which falls
      * geometrically to that of the target over the first part of the steps, this fraction of them. With a
-     * lower one it begins at that of the target. */
+     * lower one it begins at that of the target. "mass-transport" and "bootstrap" have this temperature in
+     * pretraining only, and no annealing. */
     double initialTemperature = 1200;
     double annealingFraction = 0.5;
     /** The share of the forward Kullback-Leibler divergence, which asks for proposals wherever the target is,
@@ -105,7 +152,8 @@ struct FlowTrainerOptions {
  * log pi(a|x) - log q(x,a) for augmented flows, whose average is not less than that of -log q(x). In training
  * from the energy alone they are averages over proposals of log q + U/kT instead, which is the reverse
  * Kullback-Leibler divergence minus log Z; in training the median of a batch at the temperature of its step,
- * in validation the average at that of the target. */
+ * in validation the average at that of the target. Objectives that keep samples have the weighted average of
+ * -log q over these in training. */
 struct FlowTrainerProgress {
     long long step = 0, totalSteps = 0;
     /** The number of frames or proposals trained on so far, counted as often as used, and how often that is
@@ -203,9 +251,8 @@ public:
                const Progress& progress = {}, const std::vector<int64_t>& heldOutBlocks = {});
     /**
      * Train from the energy of the target alone, which setTarget() has set, without any data: on samples of
-     * the flow itself, by the path gradients of the reverse and the forward Kullback-Leibler divergence
-     * (Vaitl et al. 2024, arXiv 2403.15881), while the temperature falls to that of the target. The weights
-     * returned are the averaged ones at the end.
+     * the flow itself, by the objective that the options name. The weights returned are the averaged ones at
+     * the end.
      *
      * @param checkpoint   as for train()
      * @param progress     as for train()

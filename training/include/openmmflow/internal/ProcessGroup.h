@@ -55,6 +55,12 @@ public:
         const int64_t first = count * rank / size;
         return {first, count * (rank + 1) / size - first};
     }
+    /** Get the share of this process from a sequence. */
+    template <class Item>
+    std::vector<Item> selectShare(const std::vector<Item>& items) const {
+        const Share share = getShare((int64_t)items.size());
+        return {items.begin() + share.first, items.begin() + share.first + share.count};
+    }
     /** Add the tensors of all processes, in place: with the same bits in each. */
     void sum(at::Tensor& tensor) const;
     double sum(double value) const;

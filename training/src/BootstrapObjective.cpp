@@ -1,0 +1,94 @@
+#include "BootstrapObjective.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "BatchLikelihood.h"
+#include "PrioritizedDraw.h"
+#include "SelectRows.h"
+#include "TrainingState.h"
+
+using namespace OpenMMFlow;
+using at::Tensor;
+
+namespace {
+
+/** The samples of annealing, which neither those of single steps nor those of estimates equal. */
+const uint64_t firstAnnealedSample = uint64_t(3) << 61;
+/** p^2/q, from which the gradient of the divergence has the least noise. */
+const IntermediateTarget squared = {-1, 2};
+/** At first the buffer is filled by so much of it (an eighth, as in section 4 of the paper). */
+const int initialFraction = 8;
+/** The largest correction of a weight in one step: what has become much more likely than it was is drawn more
+ * often afterwards. */
+const double largestCorrection = 10;
+
+}  // namespace
+
+BootstrapObjective::BootstrapObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
+                                       const Target& target, const ProcessGroup& group)
+    : BufferedObjective(trainable, options, target, group),
+      annealing(trainable, *potential, getKT(),
+                {options.annealingDensities, options.leapfrogSteps, options.targetAcceptance}, group) {}
+
+double BootstrapObjective::getTemperature(int64_t step) const {
+    return schedule.getTemperature(isPretraining(step) ? 0 : 1);
+}
+
+double BootstrapObjective::computeBufferGradient(TrainingState& state) {
+    SampleBuffer& buffer = state.buffer;
+    if ((state.step - schedule.countPretrainingSteps()) % options.bootstrapInterval == 0)
+        addSamples(state);
+    const std::vector<int64_t> batch =
+        drawPrioritized(buffer.logWeights, options.batchSize, options.seed, (uint64_t)state.step);
+    const std::vector<double> coordinates = selectRows(buffer.coordinates, batch, buffer.size());
+    const std::vector<double> own = selectRows(buffer.coordinates, group.selectShare(batch), buffer.size());
+    const std::vector<double> logQ = group.gather(trainable.evaluatePaths(state.parameters, own).logQ).values;
+    std::vector<double> corrections, gradient(buffer.numCoordinates);
+    std::vector<int64_t> all;
+    double logVolume = 0, sum = 0;
+    for (size_t i = 0; i < batch.size(); i++) {
+        // The sample was drawn for p^2/q with an older q.
+        corrections.push_back(std::min(largestCorrection, std::exp(buffer.logQ[batch[i]] - logQ[i])));
+        sum += corrections.back();
+        logVolume += corrections.back()
+                     * trainable.computeLogVolume(&coordinates[i * buffer.numCoordinates], gradient.data());
+        all.push_back((int64_t)i);
+    }
+    // What was drawn twice is changed once.
+    for (size_t i = 0; i < batch.size(); i++) {
+        const int64_t k = batch[i];
+        buffer.logWeights[k] += buffer.logQ[k] - logQ[i];
+        buffer.logQ[k] = logQ[i];
+    }
+    const Frames frames{
+        at::tensor(coordinates, at::kDouble).view({(int64_t)batch.size(), -1}).to(trainable.getDataType()),
+        at::tensor(corrections, at::kDouble).to(trainable.getDataType()), -logVolume / sum};
+    const double value = computeBatchLikelihood(trainable, state.parameters, frames, all,
+                                                state.step * options.batchSize, group);
+    return value * (double)batch.size() / sum - frames.logJacobian;
+}
+
+void BootstrapObjective::addSamples(TrainingState& state) const {
+    SampleBuffer& buffer = state.buffer;
+    if (buffer.stepSizes.size() != (size_t)options.annealingDensities)
+        buffer.stepSizes.assign(options.annealingDensities, options.initialStepSize);
+    const int count = buffer.size() > 0 ? options.batchSize
+                                        : std::max(options.batchSize, options.bufferSize / initialFraction);
+    CoordinateAnnealing::Samples samples =
+        annealing.run(state.parameters, squared, count, options.seed,
+                      firstAnnealedSample + (uint64_t)buffer.drawn, buffer.stepSizes);
+    state.energyEvaluations += count * annealing.getEvaluationsPerSample();
+    buffer.drawn += count;
+    roundToSingle(samples.coordinates);
+    for (int k = 0; k < count; k++)
+        if (std::isfinite(samples.logWeights[k]))
+            buffer.add(&samples.coordinates[k * buffer.numCoordinates], samples.logQ[k],
+                       samples.logWeights[k], options.bufferSize);
+    if (buffer.size() == 0)
+        failWithoutEnergies(count);
+    buffer.target = squared;
+    buffer.firstStep = state.step;
+}

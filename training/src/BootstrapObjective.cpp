@@ -19,9 +19,9 @@ namespace {
 const uint64_t firstAnnealedSample = uint64_t(3) << 61;
 /** p^2/q, from which the gradient of the divergence has the least noise. */
 const IntermediateTarget squared = {-1, 2};
-/** At first the buffer is filled by so much of it (an eighth, as in section 4 of the paper). */
+/** At first so much of the buffer is filled: an eighth, of which no sample is drawn too often. */
 const int initialFraction = 8;
-/** The largest correction of a weight in one step: what has become much more likely than it was is drawn more
+/** The largest correction of a weight in one step: what has become much less likely than it was is drawn more
  * often afterwards. */
 const double largestCorrection = 10;
 

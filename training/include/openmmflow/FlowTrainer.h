@@ -91,7 +91,7 @@ struct FlowTrainerOptions {
      * samples, for the same density; of those for the target in "bootstrap". */
     double pathGradientShare = 0;
     /** The fraction of the steps, at the beginning, of path gradients alone at the initial temperature,
-     * before objectives that keep samples draw the first (section 3.1 of arXiv 2501.19077). */
+     * before objectives that keep samples draw the first (as arXiv 2501.19077 begins). */
     double pretrainingFraction = 0.1;
     /** How many samples are drawn at the beginning of each stage; of "bootstrap", how many are kept. */
     int bufferSize = 50000;

@@ -61,6 +61,12 @@ def energy(folder, **settings):
     return make_trainer(**settings).trainOnEnergy()
 
 
+def buffered(objective, **settings):
+    """Return a run that keeps samples, in numbers that two processes cannot share equally."""
+    settings |= {"objective": objective, "bufferSize": 601, "stageSteps": 9, "pathGradientShare": 0.3}
+    return lambda folder: energy(folder, **settings)
+
+
 def data(folder, **settings):
     return make_trainer(**settings).train(peroxide.make_positions(333, seed=2))
 
@@ -85,6 +91,9 @@ RUNS = {
     # Of which a process may have none with an energy.
     "energy of few proposals": lambda folder: energy(folder, batchSize=3, maxSamples=120),
     "energy with SOAP": lambda folder: energy(folder, optimizer="soap", threads=0),
+    "annealed importance": buffered("annealed-importance"),
+    "mass transport with forces": buffered("mass-transport", pathGradients=True),
+    "bootstrap": buffered("bootstrap", annealingDensities=2, leapfrogSteps=2, bootstrapInterval=7),
     "data": data,
     "data with forces": lambda folder: data(folder, pathGradients=True),
     "data of an augmented flow": lambda folder: data(folder, flow=make_augmented_flow()),

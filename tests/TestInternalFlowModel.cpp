@@ -171,6 +171,11 @@ TEST(InternalFlowModel, UnreasonableSizesAreRefused) {
     expectErrorWith([](Configuration& c) { c.harmonics = 0; }, "harmonics must lie in 1 to 32");
     expectErrorWith([](Configuration& c) { c.tailBound = NAN; }, "tail bound");
     expectErrorWith([](Configuration& c) { c.hidden = 16384; }, "more than 1000000000 parameters");
+    expectErrorWith(
+        [](Configuration& c) {
+            c = {.couplings = 1000, .hidden = 8000, .blocks = 0, .bins = 2, .linearBins = 32};
+        },
+        "more than 1000000000 parameters");
     InternalCoordinates pair = makeChain(3);
     pair.placements.pop_back();
     expectError([&] { InternalFlowModel(pair, Configuration(), 0); },

@@ -136,9 +136,10 @@ vector<SplineCoupling> createCouplings(const InternalCoordinates& coordinates,
     checkConfiguration(configuration);
     coordinates.validate();
     int numCoordinates = coordinates.getNumCoordinates(), hidden = configuration.hidden;
-    int64_t parameters = configuration.couplings * (int64_t)hidden
-                         * (2 * (int64_t)configuration.blocks * hidden
-                            + (3 * configuration.bins + 3) * (int64_t)numCoordinates);
+    int64_t parameters =
+        configuration.couplings * (int64_t)hidden
+        * (2 * (int64_t)configuration.blocks * hidden
+           + (3 * std::max(configuration.bins, configuration.linearBins) + 3) * (int64_t)numCoordinates);
     auto checkSize = [&] {
         if (parameters > maxParameters)
             throwInvalidFlow("it would have more than " + to_string(maxParameters) + " parameters");

@@ -39,8 +39,10 @@ double BootstrapObjective::getTemperature(int64_t step) const {
 
 double BootstrapObjective::computeBufferGradient(TrainingState& state) {
     SampleBuffer& buffer = state.buffer;
-    if ((state.step - schedule.countPretrainingSteps()) % options.bootstrapInterval == 0)
+    if ((state.step - schedule.countPretrainingSteps()) % options.bootstrapInterval == 0
+        || buffer.firstStep < 0)
         addSamples(state);
+    buffer.require(false);
     const std::vector<int64_t> batch =
         drawPrioritized(buffer.logWeights, options.batchSize, options.seed, (uint64_t)state.step);
     const std::vector<double> coordinates = selectRows(buffer.coordinates, batch, buffer.size());
@@ -50,16 +52,22 @@ double BootstrapObjective::computeBufferGradient(TrainingState& state) {
     std::vector<int64_t> all;
     double logVolume = 0, sum = 0;
     for (size_t i = 0; i < batch.size(); i++) {
+        all.push_back((int64_t)i);
+        // Rounding may have taken it off the support.
+        corrections.push_back(0);
+        if (!std::isfinite(logQ[i]))
+            continue;
         // The sample was drawn for p^2/q with an older q.
-        corrections.push_back(std::min(largestCorrection, std::exp(buffer.logQ[batch[i]] - logQ[i])));
+        corrections.back() = std::min(largestCorrection, std::exp(buffer.logQ[batch[i]] - logQ[i]));
         sum += corrections.back();
         logVolume += corrections.back()
                      * trainable.computeLogVolume(&coordinates[i * buffer.numCoordinates], gradient.data());
-        all.push_back((int64_t)i);
     }
     // What was drawn twice is changed once.
     for (size_t i = 0; i < batch.size(); i++) {
         const int64_t k = batch[i];
+        if (!std::isfinite(logQ[i]))
+            continue;
         buffer.logWeights[k] += buffer.logQ[k] - logQ[i];
         buffer.logQ[k] = logQ[i];
     }

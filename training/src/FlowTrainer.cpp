@@ -171,8 +171,13 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
     if (writes && std::filesystem::exists(checkpoint))
         state = TrainingState::load(checkpoint, identity, state, totalSteps);
     state.share(group, identity, totalSteps);
-    if (state.step == 0) {
+    // Processors of another kind round otherwise, so that weights would drift apart.
+    auto validate = [&] {
+        group.copyFirst(state.average);
         state.recordValidation(objective.validate(state), objective.hasBest());
+    };
+    if (state.step == 0) {
+        validate();
         state.recordHistory(!objective.hasBest());
     }
     const int64_t firstStep = state.step;
@@ -184,6 +189,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         const double value = objective.computeGradient(state);
         group.sum(state.parameters.mutable_grad());
         optimizer.update(state);
+        group.copyFirst(state.parameters);
         if (std::isfinite(value)) {
             state.trainingNLLSum += value;
             state.trainingNLLCount++;
@@ -197,14 +203,16 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         const bool last = state.step >= totalSteps;
         const bool validated = last || state.step % options.validationInterval == 0;
         if (validated) {
-            state.recordValidation(objective.validate(state), objective.hasBest());
+            validate();
             state.finished = last || objective.isReached(state)
                              || (options.patience > 0 && state.validationsSinceBest >= options.patience);
         }
         const bool estimated =
             !state.finished && objective.hasBest() && state.step % options.targetInterval == 0;
-        if (estimated)
+        if (estimated) {
+            group.copyFirst(state.average);
             state.target = estimateTarget(state.average, state.step, group);
+        }
         if (validated || (estimated && target))
             state.recordHistory(estimated || !objective.hasBest());
         if (options.timeBudget > 0 && secondsSince(start) > options.timeBudget)
@@ -234,7 +242,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
     }
     // A run that is stopped between validations goes on from its checkpoint as if it had not been.
     if (!objective.hasBest() && state.bestStep < state.step) {
-        state.recordValidation(objective.validate(state), false);
+        validate();
         state.recordHistory(true);
     }
     TrainingOutcome outcome;

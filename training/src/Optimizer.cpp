@@ -130,4 +130,5 @@ void Optimizer::guard(TrainingState& state, double objective) const {
     state.optimizerSteps = 0;
     state.highInARow = 0;
     state.usualObjective = std::numeric_limits<double>::quiet_NaN();
+    state.buffer.clear();
 }

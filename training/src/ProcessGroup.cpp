@@ -180,6 +180,13 @@ ProcessGroup::Gathered ProcessGroup::gather(const std::vector<double>& values) c
     return gathered;
 }
 
+void ProcessGroup::copyFirst(Tensor& tensor) const {
+    if (size == 1)
+        return;
+    std::vector<Tensor> tensors{tensor};
+    run([&](c10d::Backend& backend) { backend.broadcast(tensors)->wait(); });
+}
+
 std::string ProcessGroup::broadcast(const std::string& bytes) const {
     if (size == 1)
         return bytes;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "TensorArrays.h"
+#include "openmm/OpenMMException.h"
 #include "openmmflow/internal/TensorFile.h"
 
 using namespace OpenMMFlow;
@@ -24,13 +25,30 @@ void OpenMMFlow::roundToSingle(std::vector<double>& values) {
         value = (float)value;
 }
 
+void SampleBuffer::clear() {
+    for (std::vector<double>* values : {&coordinates, &logQ, &energies, &logWeights, &stepSizes})
+        values->clear();
+    proposal = at::Tensor();
+    firstStep = -1;
+    next = 0;
+}
+
+void SampleBuffer::require(bool hasEnergies) const {
+    const bool isComplete =
+        hasEnergies ? energies.size() == logQ.size() && proposal.defined() : logWeights.size() == logQ.size();
+    if (size() == 0 || !isComplete)
+        throw OpenMM::OpenMMException(
+            "The checkpoint lacks the samples that its objective keeps: delete it to start anew.");
+}
+
 void SampleBuffer::add(const double* sample, double sampleLogQ, double logWeight, int64_t capacity) {
+    int64_t place = next % std::max<int64_t>(1, size());
     if (size() < capacity) {
+        place = size();
         coordinates.resize(coordinates.size() + numCoordinates);
         logQ.push_back(0);
         logWeights.push_back(0);
     }
-    const int64_t place = next % size();
     std::copy_n(sample, numCoordinates, &coordinates[place * numCoordinates]);
     logQ[place] = sampleLogQ;
     logWeights[place] = logWeight;
@@ -53,10 +71,11 @@ void SampleBuffer::save(TensorFile& file) const {
 
 void SampleBuffer::load(const TensorFile& file, const at::Tensor& parameters, int64_t step) {
     const std::vector<int64_t> shape = file.getShape("buffer_log_q");
-    const int64_t count = shape.empty() ? 0 : shape[0];
+    const int64_t count = shape.size() == 1 ? shape[0] : 0;
     coordinates = file.getReals("buffer_coordinates", {count, numCoordinates});
     forEachArray(*this, [&](const char* name, std::vector<double>& values) {
-        values = file.getReals(name, file.getShape(name));
+        const std::vector<int64_t> size = file.getShape(name);
+        values = file.getReals(name, {size.size() == 1 && size[0] == 0 ? 0 : count});
     });
     const std::vector<double> exponents = file.getReals("buffer_target", {2});
     target = {exponents[0], exponents[1]};

@@ -38,6 +38,16 @@ struct SampleBuffer {
     std::vector<double> stepSizes;
 
     int64_t size() const { return (int64_t)logQ.size(); }
+    /** Forget all samples and step sizes, but not how many were drawn. */
+    void clear();
+    /**
+     * Check that there are samples as an objective keeps them.
+     *
+     * @param hasEnergies   whether it keeps their energies and the parameters of the flow that drew them, or
+     * else their weights
+     * @throws OpenMM::OpenMMException if a checkpoint had none
+     */
+    void require(bool hasEnergies) const;
     /** Add a weighted sample (D), in the place of the oldest one if there are so many. */
     void add(const double* sample, double sampleLogQ, double logWeight, int64_t capacity);
     void save(TensorFile& file) const;

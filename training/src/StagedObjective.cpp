@@ -27,10 +27,18 @@ StagedObjective::StagedObjective(const TrainableFlow& trainable, const FlowTrain
       ladder(TargetLadder::create(options, target.getTemperature())) {}
 
 double StagedObjective::computeBufferGradient(TrainingState& state) {
-    if ((state.step - schedule.countPretrainingSteps()) % options.stageSteps == 0)
+    if ((state.step - schedule.countPretrainingSteps()) % options.stageSteps == 0
+        || state.buffer.firstStep < 0) {
         stage = drawStage(state);
-    else if (!stage || stage->firstStep != state.buffer.firstStep)
+        if (!stage) {
+            // As where a step of path gradients has no sample left.
+            state.parameters.mutable_grad() = at::full_like(state.parameters, NAN);
+            return INFINITY;
+        }
+    } else if (!stage || stage->firstStep != state.buffer.firstStep) {
+        state.buffer.require(true);
         stage = restoreStage(state.buffer);
+    }
     const std::vector<int64_t> batch = stage->order.getBatch(state.step);
     // The weights of a batch are 1 on average over all batches only.
     const double average =
@@ -67,7 +75,7 @@ EnergyPaths StagedObjective::computeEnergies(const std::vector<double>& position
                                  : EnergyPaths{potential->computeEnergies(positions), {}};
 }
 
-StagedObjective::Stage StagedObjective::drawStage(TrainingState& state) const {
+std::optional<StagedObjective::Stage> StagedObjective::drawStage(TrainingState& state) const {
     SampleBuffer& buffer = state.buffer;
     const auto [first, count] = group.getShare(options.bufferSize);
     std::vector<double> coordinates =
@@ -88,8 +96,12 @@ StagedObjective::Stage StagedObjective::drawStage(TrainingState& state) const {
     for (int k = 0; k < options.bufferSize; k++)
         if (std::isfinite(samples.logQ[k]) && std::isfinite(energies.energies[k]))
             kept.push_back(k);
-    if (kept.empty())
+    if (kept.empty() && state.step == 0)
         failWithoutEnergies(options.bufferSize);
+    if (kept.empty()) {
+        buffer.clear();
+        return std::nullopt;
+    }
     PathSamples flow = samples.select(kept);
     EnergyPaths keptEnergies = energies.select(kept);
     buffer.coordinates = flow.coordinates;

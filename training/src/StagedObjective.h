@@ -37,7 +37,8 @@ private:
     double computeForwardGradient(at::Tensor& parameters, const IntermediateTarget& intermediate,
                                   const std::vector<int64_t>& batch) const;
     IntermediateTarget getMixedTarget(const TrainingState& state) const override;
-    Stage drawStage(TrainingState& state) const;
+    /** Nothing if no sample has an energy. */
+    std::optional<Stage> drawStage(TrainingState& state) const;
     Stage restoreStage(const SampleBuffer& buffer) const;
     Stage makeStage(const SampleBuffer& buffer) const;
     /** Compute what energies there must be of samples. */

@@ -108,7 +108,7 @@ def train(
     page with figures; `openmm-flow report --compare` makes one from more, or with reference data.
 
     Started by torchrun, processes share the work: torchrun --no-python --nproc-per-node 2 openmm-flow train ...
-    They all read the input; the first one writes, in a folder that the others need not see.
+    They all read the input, and the first one writes.
     """
     _require_training()
     settings = read_settings(config) if config else {name: {} for name in TABLES} | {"stages": []}

@@ -64,6 +64,8 @@ public:
     /** Add the tensors of all processes, in place: with the same bits in each. */
     void sum(at::Tensor& tensor) const;
     double sum(double value) const;
+    /** Take the numbers of the first process, in place. */
+    void copyFirst(at::Tensor& tensor) const;
     /** Get the largest of numbers. */
     int64_t max(int64_t value) const;
     /** Get the numbers of all processes, of which each may have any number. */

@@ -10,9 +10,11 @@
 
 #include "EnergyObjective.h"
 #include "EnergyRuns.h"
+#include "ExpectError.h"
 #include "PrioritizedDraw.h"
 #include "SelectRows.h"
 #include "TrainingState.h"
+#include "openmmflow/internal/TensorFile.h"
 
 using namespace OpenMMFlow;
 using namespace OpenMMFlow::tests;
@@ -180,4 +182,37 @@ TEST_F(BufferedObjectiveTest, TemperaturesFallFromStageToStage) {
     for (auto [step, progress] :
          {pair{0, 0.0}, {99, 0.0}, {100, 0.25}, {249, 0.25}, {250, 0.5}, {400, 0.75}, {550, 1.0}, {999, 1.0}})
         EXPECT_NEAR(objective->getTemperature(step), 300 * pow(2, 1 - progress), 1e-9) << step;
+}
+
+TEST_F(BufferedObjectiveTest, DamagedBuffersAreRefused) {
+    for (const char* objective : {"annealed-importance", "bootstrap"}) {
+        options.objective = objective;
+        state = begin();
+        create()->computeGradient(state);
+        state.step++;
+        TensorFile file;
+        state.buffer.save(file);
+        TrainingState read = begin();
+        read.step = state.step;
+        read.buffer.load(file, state.parameters, state.step);
+        EXPECT_NO_THROW(create()->computeGradient(read));
+        // What the other objective would keep.
+        read.buffer.load(file, state.parameters, state.step);
+        swap(read.buffer.energies, read.buffer.logWeights);
+        expectError([&] { create()->computeGradient(read); }, "delete it to start anew");
+        file.setReals("buffer_log_q", {state.buffer.size(), 2}, vector<double>(2 * state.buffer.size()));
+        expectError([&] { read.buffer.load(file, state.parameters, state.step); }, "instead of (0, 6)");
+    }
+}
+
+TEST_F(BufferedObjectiveTest, SamplesOfABrokenFlowAreForgotten) {
+    options.objective = "annealed-importance";
+    state = begin();
+    create()->computeGradient(state);
+    const int64_t drawn = state.buffer.drawn;
+    state.step++;
+    state.buffer.clear();
+    create()->computeGradient(state);
+    EXPECT_EQ(state.buffer.firstStep, 1);
+    EXPECT_EQ(state.buffer.drawn, 2 * drawn);
 }

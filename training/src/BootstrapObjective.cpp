@@ -15,8 +15,6 @@ using at::Tensor;
 
 namespace {
 
-/** The samples of annealing, which neither those of single steps nor those of estimates equal. */
-const uint64_t firstAnnealedSample = uint64_t(3) << 61;
 /** p^2/q, from which the gradient of the divergence has the least noise. */
 const IntermediateTarget squared = {-1, 2};
 /** At first so much of the buffer is filled: an eighth, of which no sample is drawn too often. */
@@ -48,9 +46,9 @@ double BootstrapObjective::computeBufferGradient(TrainingState& state) {
     const std::vector<double> coordinates = selectRows(buffer.coordinates, batch, buffer.size());
     const std::vector<double> own = selectRows(buffer.coordinates, group.selectShare(batch), buffer.size());
     const std::vector<double> logQ = group.gather(trainable.evaluatePaths(state.parameters, own).logQ).values;
-    std::vector<double> corrections, gradient(buffer.numCoordinates);
+    std::vector<double> corrections;
     std::vector<int64_t> all;
-    double logVolume = 0, sum = 0;
+    double sum = 0;
     for (size_t i = 0; i < batch.size(); i++) {
         all.push_back((int64_t)i);
         // Rounding may have taken it off the support.
@@ -60,8 +58,6 @@ double BootstrapObjective::computeBufferGradient(TrainingState& state) {
         // The sample was drawn for p^2/q with an older q.
         corrections.back() = std::min(largestCorrection, std::exp(buffer.logQ[batch[i]] - logQ[i]));
         sum += corrections.back();
-        logVolume += corrections.back()
-                     * trainable.computeLogVolume(&coordinates[i * buffer.numCoordinates], gradient.data());
     }
     // What was drawn twice is changed once.
     for (size_t i = 0; i < batch.size(); i++) {
@@ -71,9 +67,7 @@ double BootstrapObjective::computeBufferGradient(TrainingState& state) {
         buffer.logWeights[k] += buffer.logQ[k] - logQ[i];
         buffer.logQ[k] = logQ[i];
     }
-    const Frames frames{
-        at::tensor(coordinates, at::kDouble).view({(int64_t)batch.size(), -1}).to(trainable.getDataType()),
-        at::tensor(corrections, at::kDouble).to(trainable.getDataType()), -logVolume / sum};
+    const Frames frames = makeFrames(coordinates, corrections);
     const double value = computeBatchLikelihood(trainable, state.parameters, frames, all,
                                                 state.step * options.batchSize, group);
     return value * (double)batch.size() / sum - frames.logJacobian;
@@ -87,7 +81,7 @@ void BootstrapObjective::addSamples(TrainingState& state) const {
                                         : std::max(options.batchSize, options.bufferSize / initialFraction);
     CoordinateAnnealing::Samples samples =
         annealing.run(state.parameters, squared, count, options.seed,
-                      firstAnnealedSample + (uint64_t)buffer.drawn, buffer.stepSizes);
+                      firstKeptSample + (uint64_t)buffer.drawn, buffer.stepSizes);
     state.energyEvaluations += count * annealing.getEvaluationsPerSample();
     buffer.drawn += count;
     roundToSingle(samples.coordinates);

@@ -16,6 +16,11 @@ public:
 
 protected:
     using EnergyObjective::EnergyObjective;
+    /** The number of the first sample that is kept, which neither those of single steps nor those of
+     * estimates equal. */
+    static constexpr uint64_t firstKeptSample = uint64_t(3) << 61;
+    /** Make frames of coordinates (samples, D) with weights (samples). */
+    Frames makeFrames(const std::vector<double>& coordinates, const std::vector<double>& weights) const;
     bool isPretraining(int64_t step) const { return step < schedule.countPretrainingSteps(); }
     /** Set the gradient of the parameters to that on samples of the buffer, which may have to be drawn first.
      */

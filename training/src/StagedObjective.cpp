@@ -14,13 +14,6 @@
 using namespace OpenMMFlow;
 using at::Tensor;
 
-namespace {
-
-/** The samples of buffers, which neither those of single steps nor those of estimates equal. */
-const uint64_t firstBufferSample = uint64_t(3) << 61;
-
-}  // namespace
-
 StagedObjective::StagedObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
                                  const Target& target, const ProcessGroup& group)
     : BufferedObjective(trainable, options, target, group),
@@ -81,7 +74,7 @@ std::optional<StagedObjective::Stage> StagedObjective::drawStage(TrainingState& 
     std::vector<double> coordinates =
         trainable
             .samplePaths(state.parameters, count, options.seed,
-                         firstBufferSample + (uint64_t)buffer.drawn + (uint64_t)first)
+                         firstKeptSample + (uint64_t)buffer.drawn + (uint64_t)first)
             .coordinates;
     roundToSingle(coordinates);
     // As a run that resumes finds them.
@@ -127,20 +120,18 @@ StagedObjective::Stage StagedObjective::restoreStage(const SampleBuffer& buffer)
 }
 
 StagedObjective::Stage StagedObjective::makeStage(const SampleBuffer& buffer) const {
-    const int64_t count = buffer.size(), D = buffer.numCoordinates;
-    std::vector<double> logWeights, gradient(D);
+    const int64_t count = buffer.size();
+    std::vector<double> logWeights;
     for (int64_t k = 0; k < count; k++)
         logWeights.push_back(buffer.target.getLogDensity(buffer.logQ[k], -buffer.energies[k] / getKT())
                              - buffer.logQ[k]);
     std::vector<double> weights = computeTruncatedWeights(logWeights);
     const double average = std::accumulate(weights.begin(), weights.end(), 0.0) / (double)count;
-    double logVolume = 0;
-    for (int64_t k = 0; k < count; k++) {
-        weights[k] /= average;
-        logVolume += weights[k] * trainable.computeLogVolume(&buffer.coordinates[k * D], gradient.data());
-    }
-    const Frames frames{
-        at::tensor(buffer.coordinates, at::kDouble).view({count, D}).to(trainable.getDataType()),
-        at::tensor(weights, at::kDouble).to(trainable.getDataType()), -logVolume / (double)count};
-    return {buffer.firstStep, frames, BatchOrder(count, options.batchSize, options.seed), {}, {}};
+    for (double& weight : weights)
+        weight /= average;
+    return {buffer.firstStep,
+            makeFrames(buffer.coordinates, weights),
+            BatchOrder(count, options.batchSize, options.seed),
+            {},
+            {}};
 }

@@ -124,7 +124,8 @@ vector<double> ReferenceInternalFlow::computeParameters(const SplineCoupling& co
         if (hidden != nullptr)
             hidden->push_back(x);
     };
-    vector<double> h = applyLayer(coupling.input, computeFeatures(model, coupling, z));
+    vector<double> h =
+        applyLayer(coupling.input, computeFeatures(model, coupling, model.getFeatureProducts(coupling), z));
     remember(h);
     activate(activation, h);
     for (const auto& [first, second] : coupling.blocks) {
@@ -152,7 +153,8 @@ void ReferenceInternalFlow::backpropagateParameters(const SplineCoupling& coupli
         add(h, applyLayerTransposed(coupling.blocks[b].first, inner));
     }
     throughActivation(h, hidden[0]);
-    backpropagateFeatures(model, coupling, computeFeatures(model, coupling, z),
+    const auto products = model.getFeatureProducts(coupling);
+    backpropagateFeatures(model, coupling, products, computeFeatures(model, coupling, products, z),
                           applyLayerTransposed(coupling.input, h), zAdjoint);
 }
 

@@ -85,18 +85,22 @@ def test_an_interrupted_run_continues(run, energy_config, folder, monkeypatch):
     assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
 
 
+def expect_killed_runs_to_end_alike(run, config, folder, kills):
+    assert run("--config", config).exit_code == 0
+    expected = openmmflow.Flow.load(folder / "trained.safetensors").hash
+    (folder / "trained.safetensors").unlink()
+    program = Path(__file__).with_name("killed_runs.py")
+    command = [sys.executable, str(program), str(kills), "--no-report", "--config", str(config)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
+
+
 def test_runs_that_are_killed_end_with_the_same_weights(run, energy_config, folder):
     settings = yaml.safe_load(energy_config.read_text())
     settings["training"] |= {"max_samples": 400_000, "checkpoint_interval": 0, "optimizer": "soap"}
     energy_config.write_text(yaml.safe_dump(settings))
-    assert run("--config", energy_config).exit_code == 0
-    expected = openmmflow.Flow.load(folder / "trained.safetensors").hash
-    (folder / "trained.safetensors").unlink()
-    program = Path(__file__).with_name("killed_runs.py")
-    command = [sys.executable, str(program), "20", "--no-report", "--config", str(energy_config)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
+    expect_killed_runs_to_end_alike(run, energy_config, folder, 20)
     # Being killed while it writes leaves a temporary file.
     left = {path.name for path in folder.iterdir() if ".tmp-" not in path.name}
     assert left == {"system.xml", "topology.pdb", "data.npz", "train.yaml", "trained.safetensors"}
@@ -150,14 +154,7 @@ def test_stages_that_are_killed_end_with_the_same_weights(run, staged_config, fo
     for table in (settings["training"], *settings["stages"]):
         table |= {"max_samples": 12_000, "checkpoint_interval": 0, "target_samples": 500}
     staged_config.write_text(yaml.safe_dump(settings))
-    assert run("--config", staged_config).exit_code == 0
-    expected = openmmflow.Flow.load(folder / "trained.safetensors").hash
-    (folder / "trained.safetensors").unlink()
-    program = Path(__file__).with_name("killed_runs.py")
-    command = [sys.executable, str(program), "8", "--no-report", "--config", str(staged_config)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
+    expect_killed_runs_to_end_alike(run, staged_config, folder, 8)
 
 
 def test_a_stage_that_is_complete_is_not_trained_again(run, staged_config, folder, monkeypatch):

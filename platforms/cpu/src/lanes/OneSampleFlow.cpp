@@ -77,6 +77,7 @@ std::vector<SplineGroup> makeGroups(const InternalFlowModel& model, const Spline
 OneSampleFlow::OneSampleFlow(const InternalFlowModel& model) : model(model) {
     for (const SplineCoupling& coupling : model.getCouplings()) {
         groups.push_back(makeGroups(model, coupling));
+        products.push_back(model.getFeatureProducts(coupling));
         OneSampleLayers packed{packLayer<VectorMatrix>(coupling.input), {}, {}};
         for (const auto& [first, second] : coupling.blocks)
             packed.blocks.emplace_back(packLayer<VectorMatrix>(first), packLayer<VectorMatrix>(second));
@@ -119,12 +120,6 @@ OneSampleCouplings::OneSampleCouplings(const OneSampleFlow& flow)
     }
 }
 
-void OneSampleCouplings::computeFeatures(const SplineCoupling& coupling, const std::vector<double>& z,
-                                         Record& record) {
-    const std::vector<double> values = shared::computeFeatures(flow.model, coupling, z);
-    record.features.assign(values.begin(), values.end());
-}
-
 void OneSampleCouplings::computeHidden(const OneSampleLayers& layers, Record& record) {
     auto activateInto = [&](std::vector<Lanes>& result, int layer) {
         std::vector<Lanes>& argument = record.arguments[layer];
@@ -145,7 +140,9 @@ double OneSampleCouplings::invert(std::vector<double>& z) {
     double logDerivative = 0;
     for (int l = (int)records.size() - 1; l >= 0; l--) {
         Record& record = records[l];
-        computeFeatures(flow.model.getCouplings()[l], z, record);
+        const std::vector<double> features =
+            shared::computeFeatures(flow.model, flow.model.getCouplings()[l], flow.products[l], z);
+        record.features.assign(features.begin(), features.end());
         computeHidden(flow.layers[l], record);
         for (size_t g = 0; g < flow.groups[l].size(); g++) {
             const SplineGroup& group = flow.groups[l][g];
@@ -191,7 +188,7 @@ void OneSampleCouplings::backpropagate(std::vector<double>& adjoint) {
         }
         backpropagateLayers(transposed[l], record, parameterAdjoint);
         const Scalar* worth = scalars(features);
-        shared::backpropagateFeatures(flow.model, flow.model.getCouplings()[l],
+        shared::backpropagateFeatures(flow.model, flow.model.getCouplings()[l], flow.products[l],
                                       {record.features.begin(), record.features.end()},
                                       {worth, worth + record.features.size()}, adjoint);
     }

@@ -42,6 +42,7 @@ public:
 
     const InternalFlowModel& model;
     std::vector<std::vector<SplineGroup>> groups;
+    std::vector<std::vector<InternalFlowModel::FeatureProduct>> products;
     std::vector<OneSampleLayers> layers;
 
 private:
@@ -75,7 +76,6 @@ private:
         /** For each group the values that the splines were given, and their parameters. */
         std::vector<std::vector<Lanes>> given, parameters;
     };
-    void computeFeatures(const SplineCoupling& coupling, const std::vector<double>& z, Record& record);
     void computeHidden(const OneSampleLayers& layers, Record& record);
     void backpropagateLayers(const OneSampleLayers& transposed, const Record& record,
                              const std::vector<std::vector<Lanes>>& parameterAdjoint);

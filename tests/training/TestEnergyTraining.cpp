@@ -91,6 +91,7 @@ TEST_P(EnergyTraining, ReturnsTheWeightsAtTheEnd) {
     stopped.setTarget(*makeTarget(), temperature);
     const Flow part = stopped.trainOnEnergy(checkpoint);
     EXPECT_NE(part.getHash(), makeUntrained().getHash());
+    EXPECT_EQ(stopped.trainOnEnergy(checkpoint).getHash(), part.getHash()) << "there is no time left";
     EXPECT_NE(part.getMetadata().at("training").find("\"energy_evaluations\":1064"), string::npos);
     const Flow resumed = trainer.trainOnEnergy(checkpoint, [&](const FlowTrainerProgress& progress) {
         evaluations = progress.energyEvaluations;

@@ -7,6 +7,7 @@
 
 #include "BatchOrder.h"
 #include "InternalFlowModule.h"
+#include "Optimizer.h"
 #include "TrainableInternalFlow.h"
 #include "TrainingData.h"
 #include "TrainingRuns.h"
@@ -180,6 +181,16 @@ TEST(Optimizer, IsAdamWithClippingAveragingAndASchedule) {
     EXPECT_TRUE(differs([](auto& changed) { changed.warmupSteps = 0; }));
     EXPECT_TRUE(differs([](auto& changed) { changed.initialLearningRate = 0; }));
     EXPECT_TRUE(differs([](auto& changed) { changed.finalLearningRate = 0; }));
+}
+
+TEST(Optimizer, TheScheduleIsAheadWhereTimeIsShort) {
+    const Optimizer optimizer(makeOptions(), {}, 100);
+    TrainingState state = optimizer.begin(at::zeros({3}, at::kDouble));
+    state.optimizerSteps = state.step = 10;
+    state.lead = 40;
+    EXPECT_NEAR(optimizer.getLearningRate(state), (0.01 + 0.001) / 2, 1e-15);
+    state.lead = 90;
+    EXPECT_NEAR(optimizer.getLearningRate(state), 0.001, 1e-15);
 }
 
 TEST(Optimizer, ReportsTheLikelihoodOfTheHeldOutFrames) {

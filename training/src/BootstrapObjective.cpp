@@ -8,7 +8,6 @@
 #include "BatchLikelihood.h"
 #include "PrioritizedDraw.h"
 #include "SelectRows.h"
-#include "TrainingState.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
@@ -31,14 +30,13 @@ BootstrapObjective::BootstrapObjective(const TrainableFlow& trainable, const Flo
       annealing(trainable, *potential, getKT(),
                 {options.annealingDensities, options.leapfrogSteps, options.targetAcceptance}, group) {}
 
-double BootstrapObjective::getTemperature(int64_t step) const {
-    return schedule.getTemperature(isPretraining(step) ? 0 : 1);
+double BootstrapObjective::getTemperature(double position) const {
+    return schedule.getTemperature(isPretraining(position) ? 0 : 1);
 }
 
 double BootstrapObjective::computeBufferGradient(TrainingState& state) {
     SampleBuffer& buffer = state.buffer;
-    if ((state.step - schedule.countPretrainingSteps()) % options.bootstrapInterval == 0
-        || buffer.firstStep < 0)
+    if (isDue(state, options.bootstrapInterval))
         addSamples(state);
     buffer.require(false);
     const std::vector<int64_t> batch =

@@ -4,8 +4,6 @@
 
 #include <ATen/ATen.h>
 
-#include "TrainingState.h"
-
 using namespace OpenMMFlow;
 
 Frames BufferedObjective::makeFrames(const std::vector<double>& coordinates,
@@ -25,10 +23,10 @@ Frames BufferedObjective::makeFrames(const std::vector<double>& coordinates,
 }
 
 double BufferedObjective::computeGradient(TrainingState& state) {
-    if (isPretraining(state.step))
-        return computePathGradient(state, getAnnealedTarget(state.step));
+    if (isPretraining(state.getPosition()))
+        return computePathGradient(state, getAnnealedTarget(state));
     // The likelihood and what path gradients make small cannot be compared.
-    if (state.step == schedule.countPretrainingSteps())
+    if (state.buffer.firstStep < 0)
         state.usualObjective = std::numeric_limits<double>::quiet_NaN();
     const double value = computeBufferGradient(state), share = options.pathGradientShare;
     if (share == 0)

@@ -13,7 +13,6 @@
 #include "PathGradientObjective.h"
 #include "Provenance.h"
 #include "StagedObjective.h"
-#include "TrainingState.h"
 #include "TruncatedWeights.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
@@ -118,7 +117,7 @@ std::vector<double> EnergyObjective::computeBalance(const std::vector<double>& w
 
 bool EnergyObjective::isReached(const TrainingState& state) const {
     const double wanted = options.targetEffectiveSampleFraction;
-    return wanted > 0 && getTemperature(state.step) <= target.getTemperature()
+    return wanted > 0 && getTemperature(state.getPosition()) <= target.getTemperature()
            && state.target.effectiveSampleFraction >= wanted;
 }
 

@@ -63,6 +63,7 @@ struct FlowTrainer::Implementation {
     FlowTrainerProgress describeProgress(const TrainingState& state, const Objective& objective) const;
     Flow train(Objective& objective, const ProcessGroup& group, const std::string& checkpoint,
                const Progress& progress) const;
+    double computeLead(const TrainingState& state, int64_t totalSteps, const ProcessGroup& group) const;
     TargetEstimate estimateTarget(const Tensor& parameters, int64_t step, const ProcessGroup& group) const;
 };
 
@@ -76,7 +77,7 @@ FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const Training
     if (objective.getEpochSize() > 0)
         report.epoch = (double)report.samples / (double)objective.getEpochSize();
     report.energyEvaluations = state.energyEvaluations;
-    report.temperature = objective.getTemperature(state.step);
+    report.temperature = objective.getTemperature(state.getPosition());
     report.validationNLL = state.validationNLL;
     report.bestValidationNLL = state.bestValidationNLL;
     report.effectiveSampleFraction = state.target.effectiveSampleFraction;
@@ -84,6 +85,18 @@ FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const Training
     report.skippedSteps = state.skippedSteps;
     report.relapses = state.relapses;
     return report;
+}
+
+/** By how many steps the schedule is ahead, so that it ends with the time budget: the same in all processes,
+ * whose clocks differ. */
+double FlowTrainer::Implementation::computeLead(const TrainingState& state, int64_t totalSteps,
+                                                const ProcessGroup& group) const {
+    if (options.timeBudget == 0)
+        return 0;
+    const double spent = std::min(1.0, state.seconds / options.timeBudget);
+    Tensor lead = at::full({}, std::max(0.0, spent * (double)totalSteps - (double)state.step), at::kDouble);
+    group.copyFirst(lead);
+    return lead.item<double>();
 }
 
 /** Of these weights; nothing without a target. */
@@ -150,9 +163,10 @@ Flow FlowTrainer::trainOnEnergy(const std::string& checkpoint, const Progress& p
 
 /** @throws OpenMMException if there are more processes than samples to share */
 static void checkShares(const FlowTrainerOptions& options, const ProcessGroup& group) {
-    if (std::min(options.batchSize, options.targetSamples) < group.getSize())
+    if (std::min({options.batchSize, options.targetSamples, options.bufferSize}) < group.getSize())
         throw OpenMMException(
-            "The batch size and the number of proposals of estimates must not be less than the "
+            "The batch size, the number of proposals of estimates and the size of the buffer must not be less "
+            "than the "
             + std::to_string(group.getSize()) + " processes.");
 }
 
@@ -183,7 +197,9 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
     const int64_t firstStep = state.step;
     const double earlierSeconds = state.seconds;
     Clock::time_point lastCheckpoint = start, lastProgress = start;
-    int64_t stop = NoStop;
+    auto getStop = [&] { return !state.finished && state.getPosition() >= totalSteps ? TimeBudget : NoStop; };
+    state.lead = computeLead(state, totalSteps, group);
+    int64_t stop = getStop();
     while (stop == NoStop && !state.finished) {
         const double learningRate = optimizer.getLearningRate(state);
         const double value = objective.computeGradient(state);
@@ -198,6 +214,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         if (!objective.hasBest())
             optimizer.guard(state, value);
         state.seconds = earlierSeconds + secondsSince(start);
+        state.lead = computeLead(state, totalSteps, group);
 
         const double trainingNLL = state.getTrainingNLL();
         const bool last = state.step >= totalSteps;
@@ -215,8 +232,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         }
         if (validated || (estimated && target))
             state.recordHistory(estimated || !objective.hasBest());
-        if (options.timeBudget > 0 && secondsSince(start) > options.timeBudget)
-            stop = TimeBudget;
+        stop = getStop();
         if (progress && (validated || stop != NoStop || secondsSince(lastProgress) > 1)) {
             lastProgress = Clock::now();
             FlowTrainerProgress report = describeProgress(state, objective);
@@ -227,8 +243,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
             report.secondsLeft =
                 (double)(totalSteps - state.step) * options.batchSize / report.samplesPerSecond;
             if (options.timeBudget > 0)
-                report.secondsLeft =
-                    std::clamp(options.timeBudget - secondsSince(start), 0.0, report.secondsLeft);
+                report.secondsLeft = std::clamp(options.timeBudget - state.seconds, 0.0, report.secondsLeft);
             if (!progress(report))
                 stop = Callback;
         }
@@ -241,9 +256,9 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         }
     }
     // A run that is stopped between validations goes on from its checkpoint as if it had not been.
-    if (!objective.hasBest() && state.bestStep < state.step) {
+    if ((stop == TimeBudget || !objective.hasBest()) && state.bestStep < state.step) {
         validate();
-        state.recordHistory(true);
+        state.recordHistory(!objective.hasBest());
     }
     TrainingOutcome outcome;
     outcome.initialFlow = flow.getHash();

@@ -52,7 +52,7 @@ TrainingState Optimizer::begin(const Tensor& parameters) const {
 }
 
 double Optimizer::getLearningRate(const TrainingState& state) const {
-    const double cosine = 0.5 * (1 + std::cos(M_PI * (double)state.step / (double)totalSteps));
+    const double cosine = 0.5 * (1 + std::cos(M_PI * state.getPosition() / (double)totalSteps));
     const double rate = std::lerp(options.finalLearningRate, options.learningRate, cosine);
     const double warmup = std::min(1.0, ((double)state.optimizerSteps + 1.0) / (options.warmupSteps + 1.0));
     return rate * std::lerp(options.initialLearningRate / options.learningRate, 1.0, warmup)

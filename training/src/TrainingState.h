@@ -49,8 +49,13 @@ struct TrainingState {
     SampleBuffer buffer;
     double seconds = 0;
     bool finished = false;
+    /** By how many steps the schedule is ahead, where the time budget is too short for all. Not part of a
+     * checkpoint, since it follows from the seconds and the budget. */
+    double lead = 0;
 
     static TrainingState begin(const at::Tensor& parameters, int64_t numBases);
+    /** Get where in its schedule the run is, in steps. */
+    double getPosition() const { return (double)step + lead; }
     /** The average over the steps since the last validation; NaN if there were none. */
     double getTrainingNLL() const { return trainingNLLSum / (double)trainingNLLCount; }
     /** Note the objective of the averaged weights, and keep these if they are the best so far, or

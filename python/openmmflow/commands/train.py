@@ -40,7 +40,8 @@ from openmmflow.commands.training_settings import ENERGY_DEFAULTS, TABLES, check
 @click.option(
     "--time-budget",
     type=click.FloatRange(min=0),
-    help="End each stage of training after so many minutes of this run; 0 for no limit.",
+    help="Fit each stage of training into so many minutes, those before an interruption included: the learning rate and "
+    "the temperature fall accordingly. 0 for no limit.",
 )
 @click.option(
     "--target-ess",
@@ -103,8 +104,8 @@ def train(
 
     Ctrl-C, like the signals that a queue or a closed terminal sends, stops and keeps all progress beside the
     output, in files named after it; a run that is killed by other means loses a minute. Run the same command
-    again to go on from there. A time budget ends a stage for good, with the best flow so far; the next stage
-    follows. The files are deleted when the flow is written. At the end, some thousand proposals are drawn for a
+    again to go on from there. A time budget that is too short for all samples makes the schedule shorter, and
+    ends a stage for good; the next stage follows. The files are deleted when the flow is written. At the end, some thousand proposals are drawn for a
     page with figures; `openmm-flow report --compare` makes one from more, or with reference data.
 
     Started by torchrun, processes share the work: torchrun --no-python --nproc-per-node 2 openmm-flow train ...

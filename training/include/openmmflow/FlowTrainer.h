@@ -27,13 +27,14 @@ struct FlowTrainerOptions {
     double initialLearningRate = 0;
     /** The learning rate after the last step. */
     double finalLearningRate = 0;
-    /** How many frames or proposals to train on, each counted as often as it is used. The learning rate
-     * follows a cosine to the final one at the end of these. */
+    /** How many frames or proposals to train on at most, each counted as often as it is used. The learning
+     * rate follows a cosine to the final one at the end of these. */
     long long maxSamples = 1000000;
     /** How often to go through the data at most; 0 for no such limit. Of no effect without data. */
     double maxEpochs = 0;
-    /** Stop after this many seconds (of this call; a resumed run starts anew), with a last checkpoint from
-     * which another call continues; 0 for no such limit. */
+    /** Train for this many seconds at most, those of the calls that a run resumes from included; 0 for no
+     * such limit. Where that is too short for all samples, the learning rate and the temperature fall with
+     * the time. The last checkpoint is one from which a call with a larger budget continues. */
     double timeBudget = 0;
     /** Gradients with a larger norm are scaled down to it. */
     double maxGradientNorm = 10;

@@ -152,6 +152,8 @@ vector<CoordinateChoice::Branch> CoordinateChoice::getBranches(int from, int fir
 }
 
 optional<CoordinateChoice::Choice> CoordinateChoice::findReferences(int atom, double margin) const {
+    if (optional<Choice> choice = closeRing(atom, margin))
+        return choice;
     int p = getPlacedNeighbors(atom)[0];
     // The first of these is p's own parent (around the root, the second atom).
     vector<int> around = getPlacedNeighbors(p);
@@ -172,6 +174,31 @@ optional<CoordinateChoice::Choice> CoordinateChoice::findReferences(int atom, do
             if (!isGood(atom, p, g, margin) && isGood(atom, p, branch.atom, margin)
                 && isGood(p, branch.atom, branch.chain.back(), margin))
                 return Choice{{atom, p, branch.atom, branch.chain.back()}, Kind::Planar};
+    return nullopt;
+}
+
+optional<CoordinateChoice::Choice> CoordinateChoice::closeRing(int atom, double margin) const {
+    vector<int> bonded = getPlacedNeighbors(atom);
+    // Of three neighbours, it takes the torsion between the last two to keep the hand.
+    for (int i : bonded)
+        if (graph.getShape(i) == Shape::Pyramidal && !graph.isInverting(i)
+            && getPlacedNeighbors(i).size() > 1)
+            return nullopt;
+    for (int p : bonded) {
+        vector<int> around = getPlacedNeighbors(p);
+        // Where a sibling has been placed, it is the torsion with it that keeps the hand of p; about a double
+        // bond, the torsion keeps cis or trans.
+        if (around.size() != 1 || (graph.isRigid(p, around[0]) && !graph.isInPlanarRing(p, around[0])))
+            continue;
+        for (int g : bonded)
+            if (g != p && !graph.isBonded(g, p) && isGood(atom, p, g, margin))
+                for (int t : getPlacedNeighbors(g))
+                    if (t != p && isGood(p, g, t, margin)) {
+                        bool stiff =
+                            graph.isInPlanarRing(atom, p) || graph.getRingSize(atom, p) <= maxStiffRing;
+                        return Choice{{atom, p, g, t}, stiff ? Kind::Planar : Kind::Free};
+                    }
+    }
     return nullopt;
 }
 

@@ -11,13 +11,16 @@ namespace OpenMMFlow {
 
 /**
  * Places the atoms of a molecule one after another, along a spanning tree that grows breadth first from a
- * central heavy atom (which keeps chains of placements short), heavy atoms before hydrogens. Rings need no
- * special treatment: their last bond is simply not in the tree.
+ * central heavy atom (which keeps chains of placements short), heavy atoms before hydrogens.
  *
  * An atom's bond refers to the atom p that it grows from, its angle to p's own parent g. Its torsion refers
  * to a sibling (another neighbour of p) where one has been placed, else to another neighbour of g: so every
  * rotor about g-p is one coordinate, and the siblings follow it. Where atoms lie on a line, it looks beyond
  * the line for references.
+ *
+ * The last atom of a ring is bonded to two atoms that have been placed, p and g, which its angle refers to:
+ * so the length of the bond that closes the ring follows from two bonds and the distance of p and g, and is
+ * not the outcome of all torsions along the ring.
  */
 class CoordinateChoice {
 public:
@@ -48,6 +51,7 @@ private:
     std::vector<Branch> getBranches(int from, int first, double margin) const;
     std::optional<Choice> findReferences(int atom, double margin) const;
     Choice findAnyReferences(int atom) const;
+    std::optional<Choice> closeRing(int atom, double margin) const;
     Choice chooseSibling(int atom, int p, int g, int sibling) const;
     Choice chooseRotor(int atom, int p, const Branch& branch) const;
     const MolecularGraph& graph;

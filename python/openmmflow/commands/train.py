@@ -105,8 +105,9 @@ def train(
     Ctrl-C, like the signals that a queue or a closed terminal sends, stops and keeps all progress beside the
     output, in files named after it; a run that is killed by other means loses a minute. Run the same command
     again to go on from there. A time budget that is too short for all samples makes the schedule shorter, and
-    ends a stage for good; the next stage follows. The files are deleted when the flow is written. At the end, some thousand proposals are drawn for a
-    page with figures; `openmm-flow report --compare` makes one from more, or with reference data.
+    ends a stage for good; the next stage follows. The files are deleted when the flow is written. At the end,
+    some thousand proposals are drawn for a page with figures; `openmm-flow report --compare` makes one from
+    more, or with reference data.
 
     Started by torchrun, processes share the work: torchrun --no-python --nproc-per-node 2 openmm-flow train ...
     They all read the input, and the first one writes.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -81,11 +82,13 @@ class TrainingFiles:
         os.replace(temporary, self._samples(stage))
         return positions, record
 
-    def delete(self, stages):
-        """Delete the files of so many stages, and what came before them."""
-        for stage in range(stages + 1):
-            for path in (self.checkpoint(stage), self._flow(stage), self._samples(stage)):
-                Path(path).unlink(missing_ok=True)
+    def delete(self):
+        """Delete the files of all stages, and what a run that was killed had begun to write."""
+        folder, name = os.path.split(self.output)
+        ours = re.compile(re.escape(name) + r"\.stage-\d+\.(checkpoint|flow|samples)(\.tmp.*)?")
+        for path in Path(folder).iterdir():
+            if ours.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def _check(self, record, path):
         if record.get("run") != self.run:

@@ -67,7 +67,7 @@ def run_training(settings, processes):
         raise KeyboardInterrupt("Stopped: run the same command again to go on from here.") from None
     if processes.rank == 0:
         flow.save(settings.output)
-        files.delete(len(settings.stages) + settings.rounds)
+        files.delete()
 
 
 def _describe(flow, settings, system):

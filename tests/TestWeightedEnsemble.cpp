@@ -4,99 +4,24 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <random>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "Deviations.h"
+#include "EnsembleSamples.h"
 #include "openmm/OpenMMException.h"
 #include "openmmflow/WeightedEnsemble.h"
 
 using OpenMM::OpenMMException;
 using OpenMMFlow::WeightedEnsemble;
-using OpenMMFlow::tests::Deviations;
+using namespace OpenMMFlow::tests;
 using Estimate = WeightedEnsemble::Estimate;
 
 namespace {
 
-const double infinity = std::numeric_limits<double>::infinity();
 const double notANumber = std::numeric_limits<double>::quiet_NaN();
-
-std::string messageOf(const std::function<void()>& action) {
-    try {
-        action();
-    } catch (const OpenMMException& e) {
-        return e.what();
-    }
-    return "no exception";
-}
-
-/** An ensemble without positions that has these log weights. */
-WeightedEnsemble makeEnsemble(const std::vector<double>& logWeights) {
-    std::vector<double> reducedPotentials;
-    for (double logWeight : logWeights)
-        reducedPotentials.push_back(-logWeight);
-    return WeightedEnsemble(1, 300, {}, std::vector<double>(logWeights.size(), 0.0), reducedPotentials);
-}
-
-/** An ensemble with positions that tell the samples apart. */
-WeightedEnsemble makeNumbered(long long first, long long count, uint64_t seed = 1) {
-    std::vector<double> positions, logQ, reducedPotentials;
-    for (long long k = first; k < first + count; k++) {
-        for (int j = 0; j < 6; j++)
-            positions.push_back(10.0 * k + j);
-        logQ.push_back(0.01 * k);
-        reducedPotentials.push_back(0.5 * k);
-    }
-    WeightedEnsemble ensemble(2, 300, positions, logQ, reducedPotentials);
-    ensemble.addSampleRange({seed, (uint64_t)first, count});
-    ensemble.setMetadata("flow", "0123456789abcdef");
-    return ensemble;
-}
-
-bool isSame(const WeightedEnsemble& a, const WeightedEnsemble& b) {
-    return a.getPositions() == b.getPositions() && a.getLogQ() == b.getLogQ()
-           && a.getReducedPotentials() == b.getReducedPotentials() && a.getLogWeights() == b.getLogWeights();
-}
-
-/**
- * A normal distribution proposes, and the target is another one, in one dimension. A tenth of the proposals
- * is off the support, so that the average weight is nine tenths of the partition function.
- */
-class Normal {
-public:
-    double center = 0.4, width = 0.8, proposalWidth = 1.3, offSupport = 0.1;
-    std::vector<double> x;
-
-    WeightedEnsemble draw(int count, std::mt19937_64& generator) {
-        std::normal_distribution<double> normal(0, proposalWidth);
-        std::uniform_real_distribution<double> uniform;
-        std::vector<double> logQ, reducedPotentials;
-        x.clear();
-        for (int i = 0; i < count; i++) {
-            x.push_back(normal(generator));
-            const bool isOff = uniform(generator) < offSupport;
-            logQ.push_back(isOff ? infinity
-                                 : -0.5 * std::pow(x[i] / proposalWidth, 2) - std::log(proposalWidth)
-                                       - 0.5 * std::log(2 * M_PI));
-            reducedPotentials.push_back(0.5 * std::pow((x[i] - center) / width, 2));
-        }
-        return WeightedEnsemble(1, 300, {}, logQ, reducedPotentials);
-    }
-    std::vector<bool> inside(double lower, double upper) const {
-        std::vector<bool> result;
-        for (double value : x)
-            result.push_back(value > lower && value < upper);
-        return result;
-    }
-    double probability(double lower, double upper) const {
-        auto cumulative = [&](double value) { return 0.5 * std::erfc((center - value) / width / M_SQRT2); };
-        return cumulative(upper) - cumulative(lower);
-    }
-};
 
 TEST(WeightedEnsemble, EstimatesDeviateAsTheirErrorsSay) {
     Normal normal;
@@ -268,132 +193,6 @@ TEST(WeightedEnsemble, FreeEnergyOfARegionWithoutSamples) {
     EXPECT_TRUE(std::isnan(ensemble.computeFreeEnergyDifference(all, none).error));
     EXPECT_EQ(ensemble.computeFreeEnergyDifference(all, all).value, 0);
     EXPECT_EQ(ensemble.computeFreeEnergyDifference(all, all).error, 0);
-}
-
-TEST(WeightedEnsemble, ResamplingIsSystematic) {
-    Normal normal;
-    std::mt19937_64 generator(15);
-    const WeightedEnsemble plain = normal.draw(500, generator);
-    std::vector<double> positions;
-    for (int i = 0; i < 500; i++)
-        positions.insert(positions.end(), {(double)i, 0, 0});
-    const WeightedEnsemble ensemble(1, 300, positions, plain.getLogQ(), plain.getReducedPotentials());
-    double total = 0;
-    for (double logWeight : ensemble.getLogWeights())
-        total += std::exp(logWeight);
-    for (long long count : {0, 1, 7, 500, 20000})
-        for (uint64_t seed : {0, 1, 2}) {
-            const WeightedEnsemble drawn = ensemble.resample(count, seed);
-            ASSERT_EQ(drawn.getNumSamples(), count);
-            EXPECT_EQ(drawn.getLogWeights(),
-                      std::vector<double>(count, ensemble.getLogPartitionFunction().value));
-            std::vector<int> times(500, 0);
-            for (long long k = 0; k < count; k++) {
-                const int chosen = (int)drawn.getPositions()[3 * k];
-                EXPECT_EQ(drawn.getReducedPotentials()[k], ensemble.getReducedPotentials()[chosen]);
-                times[chosen]++;
-            }
-            for (int i = 0; i < 500; i++)
-                EXPECT_LT(std::abs(times[i] - count * std::exp(ensemble.getLogWeights()[i]) / total), 1) << i;
-        }
-    EXPECT_TRUE(isSame(ensemble.resample(100, 5), ensemble.resample(100, 5)));
-    EXPECT_FALSE(isSame(ensemble.resample(100, 5), ensemble.resample(100, 6)));
-    EXPECT_NE(ensemble.resample(100).toString().find("resampled from 500"), std::string::npos);
-    EXPECT_NE(messageOf([&] { ensemble.resample(-1); }), "no exception");
-    EXPECT_EQ(messageOf([&] { ensemble.resample(1LL << 60); }),
-              "There is not enough memory for the positions of 1152921504606846976 samples: use a smaller "
-              "number.");
-}
-
-TEST(WeightedEnsemble, CopiesTellNothingOfErrors) {
-    const WeightedEnsemble ensemble =
-        makeEnsemble({std::log(0.1), -infinity, std::log(0.6), std::log(0.3)}).resample(100);
-    EXPECT_EQ(ensemble.getLogPartitionFunction().value, std::log(0.25));
-    EXPECT_TRUE(std::isnan(ensemble.getLogPartitionFunction().error));
-    EXPECT_TRUE(std::isnan(ensemble.computeExpectation(std::vector<double>(100, 1.0)).error));
-    EXPECT_FALSE(ensemble.hasLogQ());
-}
-
-TEST(WeightedEnsemble, ResamplingDrawsTheTarget) {
-    // Each sample is drawn as often as its weight says, on average over the seeds.
-    const WeightedEnsemble ensemble = makeEnsemble({std::log(0.1), -infinity, std::log(0.6), std::log(0.3)});
-    double sum = 0;
-    const int seeds = 20000;
-    for (int seed = 0; seed < seeds; seed++)
-        sum += ensemble.resample(1, seed).getReducedPotentials()[0] == -std::log(0.3);
-    EXPECT_NEAR(sum / seeds, 0.3, 4 * std::sqrt(0.3 * 0.7 / seeds));
-}
-
-TEST(WeightedEnsemble, SlicesAndTheirSum) {
-    WeightedEnsemble whole = makeNumbered(100, 10);
-    const WeightedEnsemble more = makeNumbered(7, 5, 2);
-    whole.append(more);
-    EXPECT_EQ(whole.getNumSamples(), 15);
-    EXPECT_TRUE(isSame(whole.slice(10, 15), more));
-    WeightedEnsemble joined;
-    for (int start = 0; start < 15; start += 4)
-        joined.append(whole.slice(start, std::min(start + 4, 15)));
-    EXPECT_TRUE(isSame(joined, whole));
-    const WeightedEnsemble middle = whole.slice(8, 12);
-    ASSERT_EQ(middle.getSampleRanges().size(), 2u);
-    EXPECT_EQ(middle.getSampleRanges()[0].first, 108u);
-    EXPECT_EQ(middle.getSampleRanges()[0].count, 2);
-    EXPECT_EQ(middle.getSampleRanges()[1].seed, 2u);
-    EXPECT_EQ(middle.getSampleRanges()[1].first, 7u);
-    EXPECT_EQ(middle.getSampleRanges()[1].count, 2);
-    EXPECT_EQ(middle.getMetadata(), whole.getMetadata());
-    EXPECT_EQ(whole.slice(3, 3).getNumSamples(), 0);
-    for (auto [start, end] : {std::pair(-1, 3), std::pair(4, 3), std::pair(0, 16)})
-        EXPECT_NE(messageOf([&, start = start, end = end] { whole.slice(start, end); }), "no exception");
-}
-
-TEST(WeightedEnsemble, MergingKnowsWhatEnsemblesAreMadeOf) {
-    const WeightedEnsemble ensemble = makeNumbered(100, 10);
-    auto merge = [&](const WeightedEnsemble& other) {
-        return messageOf([&] {
-            WeightedEnsemble merged = ensemble;
-            merged.append(other);
-        });
-    };
-    const char* fine = "no exception";
-    EXPECT_EQ(merge(makeNumbered(110, 10)), fine);
-    EXPECT_EQ(merge(makeNumbered(90, 10)), fine);
-    EXPECT_EQ(merge(makeNumbered(100, 10, 2)), fine);
-    EXPECT_EQ(merge(ensemble),
-              "Samples 100 and following of seed 1 are already in the ensemble: draw with another seed or a "
-              "later first "
-              "sample.");
-    EXPECT_NE(merge(makeNumbered(109, 1)), fine);
-    EXPECT_NE(merge(makeNumbered(91, 10)), fine);
-    EXPECT_NE(merge(makeNumbered(0, 1000)), fine);
-    EXPECT_NE(merge(makeNumbered(104, 2)), fine);
-    EXPECT_NE(merge(WeightedEnsemble(3, 300, {}, {0}, {0})), fine);
-    EXPECT_NE(merge(WeightedEnsemble(2, 301, std::vector<double>(6), {0}, {0})), fine);
-    EXPECT_NE(merge(WeightedEnsemble(2, 300, {}, {0}, {0})), fine);
-    EXPECT_NE(merge(ensemble.resample(5)), fine);
-    WeightedEnsemble other = makeNumbered(110, 10);
-    for (auto [mine, theirs, both] :
-         {std::tuple("CPU", "CPU", "CPU"), std::tuple("CPU, double", "CPU", "CPU, double; CPU"),
-          std::tuple("a; b", "c; b", "a; b; c")}) {
-        WeightedEnsemble merged = ensemble;
-        merged.setMetadata("energies", mine);
-        other.setMetadata("energies", theirs);
-        merged.append(other);
-        EXPECT_EQ(merged.getMetadata().at("energies"), both);
-    }
-    WeightedEnsemble checked = ensemble;
-    checked.setMetadata("verified_energies", "0.25");
-    checked.append(other);
-    EXPECT_EQ(checked.getMetadata().at("verified_energies"), "0.25; 0");
-    other.setMetadata("flow", "fedcba9876543210");
-    EXPECT_EQ(merge(other),
-              "The ensembles were made with another flow (0123456789abcdef and fedcba9876543210): their "
-              "weights cannot be compared.");
-    // Ranges at the end of the counter do not wrap around.
-    WeightedEnsemble last;
-    last.addSampleRange({0, UINT64_MAX - 9, 10});
-    EXPECT_EQ(messageOf([&] { last.addSampleRange({0, 0, 10}); }), fine);
-    EXPECT_NE(messageOf([&] { last.addSampleRange({0, UINT64_MAX, 1}); }), fine);
 }
 
 TEST(WeightedEnsemble, RefusesWhatCannotBe) {

@@ -151,11 +151,9 @@ vector<CoordinateChoice::Branch> CoordinateChoice::getBranches(int from, int fir
     return result;
 }
 
-optional<CoordinateChoice::Choice> CoordinateChoice::findReferences(int atom, double margin) const {
-    if (optional<Choice> choice = closeRing(atom, margin))
-        return choice;
+optional<CoordinateChoice::Choice> CoordinateChoice::findUsualReferences(int atom, double margin) const {
     int p = getPlacedNeighbors(atom)[0];
-    // The first of these is p's own parent (around the root, the second atom).
+    // The first of these is what p's bond refers to (around the root, the second atom).
     vector<int> around = getPlacedNeighbors(p);
     for (int g : around) {
         if (!isGood(atom, p, g, margin))
@@ -177,29 +175,50 @@ optional<CoordinateChoice::Choice> CoordinateChoice::findReferences(int atom, do
     return nullopt;
 }
 
+optional<CoordinateChoice::Choice> CoordinateChoice::findReferences(int atom, double margin) const {
+    optional<Choice> usual = findUsualReferences(atom, margin);
+    if (usual && isNeeded(*usual))
+        return usual;
+    optional<Choice> closure = closeRing(atom, margin);
+    return closure ? closure : usual;
+}
+
+bool CoordinateChoice::isNeeded(const Choice& choice) const {
+    const int p = choice.placement.bond;
+    if (choice.kind == Kind::CisTrans)
+        return !graph.isInPlanarRing(p, choice.placement.angle);
+    if (choice.kind != Kind::Chiral)
+        return false;
+    // Any other torsion with a sibling tells the hand of p as well, and an atom outside rings will have one.
+    for (const Choice& other : choices)
+        if (other.kind == Kind::Chiral && other.placement.bond == p)
+            return false;
+    for (int i : graph.getNeighbors(p))
+        if (!isPlaced(i) && i != choice.placement.atom && graph.getRingSize(i, p) == 0)
+            return false;
+    return true;
+}
+
 optional<CoordinateChoice::Choice> CoordinateChoice::closeRing(int atom, double margin) const {
     vector<int> bonded = getPlacedNeighbors(atom);
-    // Of three neighbours, it takes the torsion between the last two to keep the hand.
-    for (int i : bonded)
-        if (graph.getShape(i) == Shape::Pyramidal && !graph.isInverting(i)
-            && getPlacedNeighbors(i).size() > 1)
-            return nullopt;
     for (int p : bonded) {
         vector<int> around = getPlacedNeighbors(p);
-        // Where a sibling has been placed, it is the torsion with it that keeps the hand of p; about a double
-        // bond, the torsion keeps cis or trans.
+        // Where a sibling has been placed, the torsion with it keeps the hand of p. About a double bond, the
+        // torsion of the first atom at p keeps cis or trans.
         if (around.size() != 1 || (graph.isRigid(p, around[0]) && !graph.isInPlanarRing(p, around[0])))
             continue;
         for (int g : bonded)
             if (g != p && !graph.isBonded(g, p) && isGood(atom, p, g, margin))
                 for (int t : getPlacedNeighbors(g))
-                    if (t != p && isGood(p, g, t, margin)) {
-                        bool stiff =
-                            graph.isInPlanarRing(atom, p) || graph.getRingSize(atom, p) <= maxStiffRing;
-                        return Choice{{atom, p, g, t}, stiff ? Kind::Planar : Kind::Free};
-                    }
+                    if (t != p && isGood(p, g, t, margin))
+                        return Choice{{atom, p, g, t},
+                                      isStiff(atom, p) && isStiff(atom, g) ? Kind::Planar : Kind::Free};
     }
     return nullopt;
+}
+
+bool CoordinateChoice::isStiff(int i, int j) const {
+    return graph.isInPlanarRing(i, j) || graph.getRingSize(i, j) <= maxStiffRing;
 }
 
 CoordinateChoice::Choice CoordinateChoice::findAnyReferences(int atom) const {

@@ -13,14 +13,15 @@ namespace OpenMMFlow {
  * Places the atoms of a molecule one after another, along a spanning tree that grows breadth first from a
  * central heavy atom (which keeps chains of placements short), heavy atoms before hydrogens.
  *
- * An atom's bond refers to the atom p that it grows from, its angle to p's own parent g. Its torsion refers
- * to a sibling (another neighbour of p) where one has been placed, else to another neighbour of g: so every
- * rotor about g-p is one coordinate, and the siblings follow it. Where atoms lie on a line, it looks beyond
- * the line for references.
+ * An atom's bond refers to the atom p that it grows from, its angle to what p's own bond refers to, g. Its
+ * torsion refers to a sibling (another neighbour of p) where one has been placed, else to another neighbour
+ * of g: so every rotor about g-p is one coordinate, and the siblings follow it. Where atoms lie on a line, it
+ * looks beyond the line for references.
  *
- * The last atom of a ring is bonded to two atoms that have been placed, p and g, which its angle refers to:
- * so the length of the bond that closes the ring follows from two bonds and the distance of p and g, and is
- * not the outcome of all torsions along the ring.
+ * The last atom of a ring is bonded to two atoms that have been placed. Its bond refers to one of them, and
+ * its angle to the other: so the length of the bond that closes the ring depends on this angle and on the
+ * distance of the two, and not on the torsions between them one by one. This is not done where the torsion
+ * that the atom would have otherwise is needed to keep a hand, or cis or trans.
  */
 class CoordinateChoice {
 public:
@@ -51,7 +52,13 @@ private:
     std::vector<Branch> getBranches(int from, int first, double margin) const;
     std::optional<Choice> findReferences(int atom, double margin) const;
     Choice findAnyReferences(int atom) const;
+    std::optional<Choice> findUsualReferences(int atom, double margin) const;
+    /** Whether a torsion keeps a hand, or cis or trans, and no other one does. */
+    bool isNeeded(const Choice& choice) const;
+    /** The references of an atom with two neighbours that have been placed, where that is possible. */
     std::optional<Choice> closeRing(int atom, double margin) const;
+    /** Whether the bond is in a ring that hardly puckers. */
+    bool isStiff(int i, int j) const;
     Choice chooseSibling(int atom, int p, int g, int sibling) const;
     Choice chooseRotor(int atom, int p, const Branch& branch) const;
     const MolecularGraph& graph;

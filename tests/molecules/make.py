@@ -44,6 +44,8 @@ MOLECULES = {
     "adenosine": "Nc1ncnc2c1ncn2[C@@H]1O[C@H](CO)[C@@H](O)[C@H]1O",
     "thalidomide": "O=C1CC[C@@H](N2C(=O)c3ccccc3C2=O)C(=O)N1",
     "bromochlorofluoromethane": "[C@H](F)(Cl)Br",
+    "triquinane": "C[C@]12CCC[C@@H]1[C@H]1CCC[C@H]1C2",
+    "parthenolide": r"C/C1=C\CC[C@@]2(C)O[C@@H]2[C@H]2OC(=O)C(=C)[C@@H]2CC1",
 }
 
 

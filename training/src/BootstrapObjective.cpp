@@ -8,6 +8,7 @@
 #include "BatchLikelihood.h"
 #include "PrioritizedDraw.h"
 #include "SelectRows.h"
+#include "TrainingState.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
@@ -30,13 +31,14 @@ BootstrapObjective::BootstrapObjective(const TrainableFlow& trainable, const Flo
       annealing(trainable, *potential, getKT(),
                 {options.annealingDensities, options.leapfrogSteps, options.targetAcceptance}, group) {}
 
-double BootstrapObjective::getTemperature(double position) const {
-    return schedule.getTemperature(isPretraining(position) ? 0 : 1);
+double BootstrapObjective::getTemperature(int64_t step) const {
+    return schedule.getTemperature(isPretraining(step) ? 0 : 1);
 }
 
 double BootstrapObjective::computeBufferGradient(TrainingState& state) {
     SampleBuffer& buffer = state.buffer;
-    if (isDue(state, options.bootstrapInterval))
+    if ((state.step - schedule.countPretrainingSteps()) % options.bootstrapInterval == 0
+        || buffer.firstStep < 0)
         addSamples(state);
     buffer.require(false);
     const std::vector<int64_t> batch =

@@ -16,7 +16,7 @@ class BootstrapObjective : public BufferedObjective {
 public:
     BootstrapObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
                        const Target& target, const ProcessGroup& group);
-    double getTemperature(double position) const override;
+    double getTemperature(int64_t step) const override;
 
 private:
     double computeBufferGradient(TrainingState& state) override;

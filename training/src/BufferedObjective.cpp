@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include "TrainingState.h"
+
 using namespace OpenMMFlow;
 
 Frames BufferedObjective::makeFrames(const std::vector<double>& coordinates,
@@ -23,10 +25,10 @@ Frames BufferedObjective::makeFrames(const std::vector<double>& coordinates,
 }
 
 double BufferedObjective::computeGradient(TrainingState& state) {
-    if (isPretraining(state.getPosition()))
-        return computePathGradient(state, getAnnealedTarget(state));
+    if (isPretraining(state.step))
+        return computePathGradient(state, getAnnealedTarget(state.step));
     // The likelihood and what path gradients make small cannot be compared.
-    if (state.buffer.firstStep < 0)
+    if (state.step == schedule.countPretrainingSteps())
         state.usualObjective = std::numeric_limits<double>::quiet_NaN();
     const double value = computeBufferGradient(state), share = options.pathGradientShare;
     if (share == 0)

@@ -13,6 +13,8 @@ namespace OpenMMFlow {
 class BufferedObjective : public EnergyObjective {
 public:
     double computeGradient(TrainingState& state) override;
+    /** Stages, and what is drawn for them, are counted in steps. */
+    bool canHurry() const override { return false; }
 
 protected:
     using EnergyObjective::EnergyObjective;
@@ -21,11 +23,7 @@ protected:
     static constexpr uint64_t firstKeptSample = uint64_t(3) << 61;
     /** Make frames of coordinates (samples, D) with weights (samples). */
     Frames makeFrames(const std::vector<double>& coordinates, const std::vector<double>& weights) const;
-    bool isPretraining(double position) const { return position < schedule.countPretrainingSteps(); }
-    /** Get whether samples are to be drawn, so many steps after the last ones. */
-    static bool isDue(const TrainingState& state, int64_t interval) {
-        return state.buffer.firstStep < 0 || state.step - state.buffer.firstStep >= interval;
-    }
+    bool isPretraining(int64_t step) const { return step < schedule.countPretrainingSteps(); }
     /** Set the gradient of the parameters to that on samples of the buffer, which may have to be drawn first.
      */
     virtual double computeBufferGradient(TrainingState& state) = 0;

@@ -13,6 +13,7 @@
 #include "PathGradientObjective.h"
 #include "Provenance.h"
 #include "StagedObjective.h"
+#include "TrainingState.h"
 #include "TruncatedWeights.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
@@ -117,7 +118,7 @@ std::vector<double> EnergyObjective::computeBalance(const std::vector<double>& w
 
 bool EnergyObjective::isReached(const TrainingState& state) const {
     const double wanted = options.targetEffectiveSampleFraction;
-    return wanted > 0 && getTemperature(state.getPosition()) <= target.getTemperature()
+    return wanted > 0 && getTemperature((int64_t)state.getPosition()) <= target.getTemperature()
            && state.target.effectiveSampleFraction >= wanted;
 }
 

@@ -8,7 +8,6 @@
 #include "Objective.h"
 #include "Target.h"
 #include "TrainableFlow.h"
-#include "TrainingState.h"
 #include "openmmflow/BatchedPotential.h"
 
 namespace OpenMMFlow {
@@ -40,9 +39,9 @@ protected:
     /** Set the gradient of the parameters to path gradients on fresh samples, or to this process's part of
      * it. */
     double computePathGradient(TrainingState& state, const IntermediateTarget& intermediate) const;
-    /** The target at the temperature of the next step. */
-    IntermediateTarget getAnnealedTarget(const TrainingState& state) const {
-        return {0, target.getTemperature() / getTemperature(state.getPosition())};
+    /** The target at the temperature of a step. */
+    IntermediateTarget getAnnealedTarget(int64_t step) const {
+        return {0, target.getTemperature() / getTemperature(step)};
     }
     /** What went wrong if no sample has an energy. */
     [[noreturn]] static void failWithoutEnergies(long long count);

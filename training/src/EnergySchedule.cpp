@@ -9,7 +9,7 @@ EnergySchedule::EnergySchedule(const FlowTrainerOptions& options, double tempera
     : temperature(temperature),
       initialTemperature(std::max(options.initialTemperature, temperature)),
       numSteps(std::max<int64_t>(1, options.maxSamples / options.batchSize)),
-      numPretraining(std::floor(options.pretrainingFraction * (double)numSteps)),
+      numPretraining((int64_t)(options.pretrainingFraction * (double)numSteps)),
       annealingEnd(options.annealingFraction * (double)numSteps) {}
 
 double EnergySchedule::getTemperature(double progress) const {

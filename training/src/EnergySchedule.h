@@ -15,7 +15,7 @@ public:
     /** Get how many steps a run has. */
     int64_t countSteps() const { return numSteps; }
     /** Get how many steps at the beginning are of path gradients alone. */
-    double countPretrainingSteps() const { return numPretraining; }
+    int64_t countPretrainingSteps() const { return numPretraining; }
     /** Get the number of the step at which the annealing ends, which need not be whole. */
     double getAnnealingEnd() const { return annealingEnd; }
     /** Get the temperature in K when so much of the annealing is over, in [0, 1]. */
@@ -23,8 +23,8 @@ public:
 
 private:
     double temperature, initialTemperature;
-    int64_t numSteps;
-    double numPretraining, annealingEnd;
+    int64_t numSteps, numPretraining;
+    double annealingEnd;
 };
 
 }  // namespace OpenMMFlow

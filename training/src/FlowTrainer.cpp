@@ -63,7 +63,8 @@ struct FlowTrainer::Implementation {
     FlowTrainerProgress describeProgress(const TrainingState& state, const Objective& objective) const;
     Flow train(Objective& objective, const ProcessGroup& group, const std::string& checkpoint,
                const Progress& progress) const;
-    double computeLead(const TrainingState& state, int64_t totalSteps, const ProcessGroup& group) const;
+    void advance(TrainingState& state, const Objective& objective, double seconds,
+                 const ProcessGroup& group) const;
     TargetEstimate estimateTarget(const Tensor& parameters, int64_t step, const ProcessGroup& group) const;
 };
 
@@ -77,7 +78,7 @@ FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const Training
     if (objective.getEpochSize() > 0)
         report.epoch = (double)report.samples / (double)objective.getEpochSize();
     report.energyEvaluations = state.energyEvaluations;
-    report.temperature = objective.getTemperature(state.getPosition());
+    report.temperature = objective.getTemperature((int64_t)state.getPosition());
     report.validationNLL = state.validationNLL;
     report.bestValidationNLL = state.bestValidationNLL;
     report.effectiveSampleFraction = state.target.effectiveSampleFraction;
@@ -87,16 +88,20 @@ FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const Training
     return report;
 }
 
-/** By how many steps the schedule is ahead, so that it ends with the time budget: the same in all processes,
- * whose clocks differ. */
-double FlowTrainer::Implementation::computeLead(const TrainingState& state, int64_t totalSteps,
-                                                const ProcessGroup& group) const {
-    if (options.timeBudget == 0)
-        return 0;
-    const double spent = std::min(1.0, state.seconds / options.timeBudget);
-    Tensor lead = at::full({}, std::max(0.0, spent * (double)totalSteps - (double)state.step), at::kDouble);
+/** Count a step that ended after so many seconds. What is left of the schedule is spread over what is left of
+ * the time budget, by the clock of the first process. */
+void FlowTrainer::Implementation::advance(TrainingState& state, const Objective& objective, double seconds,
+                                          const ProcessGroup& group) const {
+    const double left = options.timeBudget - state.seconds, spent = seconds - state.seconds;
+    const double position = state.getPosition(), end = (double)objective.countSteps();
+    state.seconds = seconds;
+    state.step++;
+    double next = position + 1;
+    if (options.timeBudget > 0 && objective.canHurry())
+        next = left > spent ? std::max(next, position + (end - position) * spent / left) : end;
+    Tensor lead = at::full({}, std::min(next, end) - (double)state.step, at::kDouble);
     group.copyFirst(lead);
-    return lead.item<double>();
+    state.lead = lead.item<double>();
 }
 
 /** Of these weights; nothing without a target. */
@@ -163,10 +168,9 @@ Flow FlowTrainer::trainOnEnergy(const std::string& checkpoint, const Progress& p
 
 /** @throws OpenMMException if there are more processes than samples to share */
 static void checkShares(const FlowTrainerOptions& options, const ProcessGroup& group) {
-    if (std::min({options.batchSize, options.targetSamples, options.bufferSize}) < group.getSize())
+    if (std::min(options.batchSize, options.targetSamples) < group.getSize())
         throw OpenMMException(
-            "The batch size, the number of proposals of estimates and the size of the buffer must not be less "
-            "than the "
+            "The batch size and the number of proposals of estimates must not be less than the "
             + std::to_string(group.getSize()) + " processes.");
 }
 
@@ -194,12 +198,14 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         validate();
         state.recordHistory(!objective.hasBest());
     }
+    const double budget = options.timeBudget;
+    if (budget > 0 && state.step > 0 && !state.finished && state.seconds >= budget)
+        throw OpenMMException("The run to go on with has taken " + std::to_string((int64_t)state.seconds)
+                              + " s, which is all of the time budget: give a larger one, or 0 for no limit.");
     const int64_t firstStep = state.step;
     const double earlierSeconds = state.seconds;
     Clock::time_point lastCheckpoint = start, lastProgress = start;
-    auto getStop = [&] { return !state.finished && state.getPosition() >= totalSteps ? TimeBudget : NoStop; };
-    state.lead = computeLead(state, totalSteps, group);
-    int64_t stop = getStop();
+    int64_t stop = NoStop;
     while (stop == NoStop && !state.finished) {
         const double learningRate = optimizer.getLearningRate(state);
         const double value = objective.computeGradient(state);
@@ -210,14 +216,12 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
             state.trainingNLLSum += value;
             state.trainingNLLCount++;
         }
-        state.step++;
+        advance(state, objective, earlierSeconds + secondsSince(start), group);
         if (!objective.hasBest())
             optimizer.guard(state, value);
-        state.seconds = earlierSeconds + secondsSince(start);
-        state.lead = computeLead(state, totalSteps, group);
 
         const double trainingNLL = state.getTrainingNLL();
-        const bool last = state.step >= totalSteps;
+        const bool last = state.getPosition() >= (double)totalSteps;
         const bool validated = last || state.step % options.validationInterval == 0;
         if (validated) {
             validate();
@@ -232,7 +236,8 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         }
         if (validated || (estimated && target))
             state.recordHistory(estimated || !objective.hasBest());
-        stop = getStop();
+        if (budget > 0 && !state.finished && state.seconds >= budget)
+            stop = TimeBudget;
         if (progress && (validated || stop != NoStop || secondsSince(lastProgress) > 1)) {
             lastProgress = Clock::now();
             FlowTrainerProgress report = describeProgress(state, objective);
@@ -242,8 +247,8 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
                 (double)(state.step - firstStep) * options.batchSize / secondsSince(start);
             report.secondsLeft =
                 (double)(totalSteps - state.step) * options.batchSize / report.samplesPerSecond;
-            if (options.timeBudget > 0)
-                report.secondsLeft = std::clamp(options.timeBudget - state.seconds, 0.0, report.secondsLeft);
+            if (budget > 0)
+                report.secondsLeft = std::clamp(budget - state.seconds, 0.0, report.secondsLeft);
             if (!progress(report))
                 stop = Callback;
         }
@@ -256,9 +261,9 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         }
     }
     // A run that is stopped between validations goes on from its checkpoint as if it had not been.
-    if ((stop == TimeBudget || !objective.hasBest()) && state.bestStep < state.step) {
+    if (!objective.hasBest() && state.bestStep < state.step) {
         validate();
-        state.recordHistory(!objective.hasBest());
+        state.recordHistory(true);
     }
     TrainingOutcome outcome;
     outcome.initialFlow = flow.getHash();
@@ -268,7 +273,8 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
     outcome.ended = !state.finished              ? (stop == Callback ? "callback" : "time budget")
                     : state.step >= totalSteps   ? "all samples used"
                     : objective.isReached(state) ? "effective sample size reached"
-                                                 : "patience";
+                    : state.getPosition() >= (double)totalSteps ? "time budget"
+                                                                : "patience";
     outcome.target = objective.hasBest() ? estimateTarget(state.best, state.step, group) : state.target;
     outcome.energyEvaluations = state.energyEvaluations;
     // Times differ, and the flow is to be the same in all processes.

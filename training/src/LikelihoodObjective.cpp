@@ -68,7 +68,7 @@ int64_t LikelihoodObjective::countSteps() const {
     return std::max<int64_t>(1, (int64_t)(maxSamples / options.batchSize));
 }
 
-double LikelihoodObjective::getTemperature(double) const {
+double LikelihoodObjective::getTemperature(int64_t) const {
     return std::numeric_limits<double>::quiet_NaN();
 }
 

@@ -24,7 +24,7 @@ public:
     Facts describe() const override;
     int64_t countSteps() const override;
     int64_t getEpochSize() const override { return data.training.numFrames; }
-    double getTemperature(double) const override;
+    double getTemperature(int64_t) const override;
     double computeGradient(TrainingState& state) override;
     bool hasBest() const override { return true; }
     double validate(TrainingState& state) const override;

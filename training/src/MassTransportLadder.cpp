@@ -11,11 +11,11 @@ MassTransportLadder::MassTransportLadder(const FlowTrainerOptions& options, doub
       trustRegion(options.trustRegion),
       entropyDecay(options.entropyDecay) {}
 
-double MassTransportLadder::getTemperature(double position) const {
-    return schedule.getTemperature(position < schedule.countPretrainingSteps() ? 0 : 1);
+double MassTransportLadder::getTemperature(int64_t step) const {
+    return schedule.getTemperature(step < schedule.countPretrainingSteps() ? 0 : 1);
 }
 
-IntermediateTarget MassTransportLadder::choose(const SampleBuffer& buffer, double) const {
+IntermediateTarget MassTransportLadder::choose(const SampleBuffer& buffer) const {
     std::vector<double> logP;
     for (double energy : buffer.energies)
         logP.push_back(-energy / (BOLTZ * temperature));

@@ -12,8 +12,8 @@ namespace OpenMMFlow {
 class MassTransportLadder : public TargetLadder {
 public:
     MassTransportLadder(const FlowTrainerOptions& options, double temperature);
-    double getTemperature(double position) const override;
-    IntermediateTarget choose(const SampleBuffer& buffer, double) const override;
+    double getTemperature(int64_t step) const override;
+    IntermediateTarget choose(const SampleBuffer& buffer) const override;
 
 private:
     double temperature;

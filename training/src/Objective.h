@@ -25,8 +25,8 @@ public:
     virtual int64_t countSteps() const = 0;
     /** Get how many samples one pass through the data has; 0 where there are no data. */
     virtual int64_t getEpochSize() const { return 0; }
-    /** Get the temperature in K of the target at a position in the schedule; NaN if there is none. */
-    virtual double getTemperature(double position) const = 0;
+    /** Get the temperature in K of the target at a step; NaN if there is none. */
+    virtual double getTemperature(int64_t step) const = 0;
     /**
      * Set the gradient of the parameters of a state to that of the objective on a batch, which depends on the
      * state only, or to this process's part of it: those of all processes add up to it. Count the energies
@@ -35,6 +35,8 @@ public:
      * @return the objective on the whole batch
      */
     virtual double computeGradient(TrainingState& state) = 0;
+    /** Get whether the schedule may run ahead of the steps, so that it ends with the time budget. */
+    virtual bool canHurry() const { return true; }
     /** Get whether validate() tells better weights from worse; the last ones are the result otherwise. */
     virtual bool hasBest() const = 0;
     /** Get whether the averaged weights of a state, which have just been validated, are as good as was asked

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "TrainingState.h"
+
 using namespace OpenMMFlow;
 
-double PathGradientObjective::getTemperature(double position) const {
+double PathGradientObjective::getTemperature(int64_t step) const {
     const double end = schedule.getAnnealingEnd();
-    return schedule.getTemperature(end > 0 ? std::min(1.0, position / end) : 1);
+    return schedule.getTemperature(end > 0 ? std::min(1.0, (double)step / end) : 1);
 }
 
 double PathGradientObjective::computeGradient(TrainingState& state) {
-    return computePathGradient(state, getAnnealedTarget(state));
+    return computePathGradient(state, getAnnealedTarget((int64_t)state.getPosition()));
 }

@@ -12,7 +12,7 @@ public:
     PathGradientObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
                           const Target& target, const ProcessGroup& group)
         : EnergyObjective(trainable, options, target, group) {}
-    double getTemperature(double position) const override;
+    double getTemperature(int64_t step) const override;
     double computeGradient(TrainingState& state) override;
 };
 

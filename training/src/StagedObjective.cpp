@@ -8,6 +8,7 @@
 #include "BatchLikelihood.h"
 #include "PathDifferences.h"
 #include "TensorArrays.h"
+#include "TrainingState.h"
 #include "TruncatedWeights.h"
 
 using namespace OpenMMFlow;
@@ -19,7 +20,8 @@ StagedObjective::StagedObjective(const TrainableFlow& trainable, const FlowTrain
       ladder(TargetLadder::create(options, target.getTemperature())) {}
 
 double StagedObjective::computeBufferGradient(TrainingState& state) {
-    if (isDue(state, options.stageSteps)) {
+    if ((state.step - schedule.countPretrainingSteps()) % options.stageSteps == 0
+        || state.buffer.firstStep < 0) {
         stage = drawStage(state);
         if (!stage) {
             // As where a step of path gradients has no sample left.
@@ -101,7 +103,7 @@ std::optional<StagedObjective::Stage> StagedObjective::drawStage(TrainingState& 
     buffer.proposal = state.parameters.detach().clone();
     buffer.firstStep = state.step;
     buffer.drawn += options.bufferSize;
-    buffer.target = ladder->choose(buffer, state.getPosition());
+    buffer.target = ladder->choose(buffer);
     Stage drawn = makeStage(buffer);
     drawn.flow = std::move(flow);
     drawn.energies = std::move(keptEnergies);

@@ -20,7 +20,7 @@ class StagedObjective : public BufferedObjective {
 public:
     StagedObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options, const Target& target,
                     const ProcessGroup& group);
-    double getTemperature(double position) const override { return ladder->getTemperature(position); }
+    double getTemperature(int64_t step) const override { return ladder->getTemperature(step); }
 
 private:
     /** What is known of the samples of a stage besides the buffer, from which it is computed anew when a run

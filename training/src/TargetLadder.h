@@ -16,10 +16,10 @@ public:
     /** Create that of the objective which the options name. @param temperature   of the target in K */
     static std::unique_ptr<TargetLadder> create(const FlowTrainerOptions& options, double temperature);
     virtual ~TargetLadder() = default;
-    /** Get the temperature in K of the target at a position in the schedule. */
-    virtual double getTemperature(double position) const = 0;
-    /** Choose for a stage that begins here with these samples. */
-    virtual IntermediateTarget choose(const SampleBuffer& buffer, double position) const = 0;
+    /** Get the temperature in K of the target at a step. */
+    virtual double getTemperature(int64_t step) const = 0;
+    /** Choose for a stage that begins with these samples. */
+    virtual IntermediateTarget choose(const SampleBuffer& buffer) const = 0;
 };
 
 }  // namespace OpenMMFlow

@@ -12,13 +12,13 @@ namespace OpenMMFlow {
 class TemperatureLadder : public TargetLadder {
 public:
     TemperatureLadder(const FlowTrainerOptions& options, double temperature);
-    double getTemperature(double position) const override;
-    IntermediateTarget choose(const SampleBuffer&, double position) const override;
+    double getTemperature(int64_t step) const override;
+    IntermediateTarget choose(const SampleBuffer& buffer) const override;
 
 private:
     double temperature;
     EnergySchedule schedule;
-    double stageSteps;
+    int64_t stageSteps;
     /** How many stages the temperature falls over. */
     double numRungs;
 };

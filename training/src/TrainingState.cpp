@@ -14,7 +14,7 @@ using OpenMM::OpenMMException;
 
 namespace {
 
-const char* const FORMAT = "openmm-flow training checkpoint 6";
+const char* const FORMAT = "openmm-flow training checkpoint 7";
 
 /** Calls visit(name, member) for each tensor of a state. */
 template <typename State, typename Visit>
@@ -51,6 +51,7 @@ void forEachNumber(State& state, Visit visit) {
     visit(state.target.paretoK);
     visit(state.target.reverseDivergence);
     visit(state.seconds);
+    visit(state.lead);
     visit(state.finished);
 }
 
@@ -123,7 +124,7 @@ void TrainingState::recordHistory(bool estimated) {
 
 bool TrainingState::isConsistent(int64_t totalSteps) const {
     const bool best = std::isnan(bestValidationNLL) || std::isfinite(bestValidationNLL);
-    return step <= totalSteps && optimizerSteps <= step && skippedSteps <= step
+    return lead >= 0 && getPosition() <= (double)totalSteps && optimizerSteps <= step && skippedSteps <= step
            && skippedInARow <= skippedSteps && bestStep <= step && trainingNLLCount <= step
            && validationsSinceBest <= step + 1 && best && seconds >= 0 && std::isfinite(seconds)
            && std::isfinite(trainingNLLSum) && (secondMoment >= 0).all().item<bool>();

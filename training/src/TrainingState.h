@@ -49,8 +49,7 @@ struct TrainingState {
     SampleBuffer buffer;
     double seconds = 0;
     bool finished = false;
-    /** By how many steps the schedule is ahead, where the time budget is too short for all. Not part of a
-     * checkpoint, since it follows from the seconds and the budget. */
+    /** By how many steps the schedule is ahead, where the time budget is too short for all. */
     double lead = 0;
 
     static TrainingState begin(const at::Tensor& parameters, int64_t numBases);

@@ -40,8 +40,8 @@ from openmmflow.commands.training_settings import ENERGY_DEFAULTS, TABLES, check
 @click.option(
     "--time-budget",
     type=click.FloatRange(min=0),
-    help="Fit each stage of training into so many minutes, those before an interruption included: the learning rate and "
-    "the temperature fall accordingly. 0 for no limit.",
+    help="Fit each stage of training into about so many minutes, those before an interruption included: the learning rate "
+    "and the temperature fall accordingly. 0 for no limit.",
 )
 @click.option(
     "--target-ess",

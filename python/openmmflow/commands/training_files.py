@@ -4,6 +4,7 @@ import json
 import os
 import re
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -85,10 +86,12 @@ class TrainingFiles:
     def delete(self):
         """Delete the files of all stages, and what a run that was killed had begun to write."""
         folder, name = os.path.split(self.output)
-        ours = re.compile(re.escape(name) + r"\.stage-\d+\.(checkpoint|flow|samples)(\.tmp.*)?")
-        for path in Path(folder).iterdir():
-            if ours.fullmatch(path.name):
-                path.unlink(missing_ok=True)
+        ours = re.compile(re.escape(name) + r"\.stage-\d+\.(checkpoint|flow|samples)(\.tmp(-\d+-\d+)?)?")
+        # The flow has been written, and a folder that cannot be listed keeps these files.
+        with suppress(OSError):
+            for path in Path(folder).iterdir():
+                if ours.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
 
     def _check(self, record, path):
         if record.get("run") != self.run:

@@ -19,7 +19,7 @@ from openmmflow.commands.training_files import TrainingFiles
 from openmmflow.commands.trajectories import load_training_data
 from openmmflow.training import FlowTrainer
 
-# Options that say when to stop and what to report, not what a step does.
+# Options that a run may go on with other values of.
 INCIDENTAL = {
     "checkpointInterval",
     "targetEffectiveSampleFraction",
@@ -274,8 +274,9 @@ def _bar(title, unit, describe):
 
         def show(progress):
             if bar.total is None:
-                bar.total = progress.totalSteps * (progress.samples // progress.step)
                 bar.initial = bar.n = progress.samples
+            # A time budget may end training before all samples are used.
+            bar.total = progress.samples + round(progress.secondsLeft * progress.samplesPerSecond)
             bar.set_postfix_str(describe(progress), refresh=False)
             bar.update(progress.samples - bar.n)
 

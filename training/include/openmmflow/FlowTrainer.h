@@ -32,9 +32,11 @@ struct FlowTrainerOptions {
     long long maxSamples = 1000000;
     /** How often to go through the data at most; 0 for no such limit. Of no effect without data. */
     double maxEpochs = 0;
-    /** Train for this many seconds at most, those of the calls that a run resumes from included; 0 for no
-     * such limit. Where that is too short for all samples, the learning rate and the temperature fall with
-     * the time. The last checkpoint is one from which a call with a larger budget continues. */
+    /** Train for about this many seconds, those of the calls that a run resumes from included; 0 for no
+     * limit. Where that is too short for all samples, what is left of the schedule, of the learning rate and
+     * the temperature, is spread over the time that is left, and training is complete when it is over. Only
+     * objectives that keep samples, whose stages are counted in steps, just stop then, with a last checkpoint
+     * from which a call with a larger budget goes on. */
     double timeBudget = 0;
     /** Gradients with a larger norm are scaled down to it. */
     double maxGradientNorm = 10;

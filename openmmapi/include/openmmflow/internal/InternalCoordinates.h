@@ -17,7 +17,7 @@ class TensorFile;
  * The values of the coordinates are stored in the order bonds (N-1), angles (N-2), torsions (N-3):
  * `placements[i]` for i >= 1 has bond i-1, for i >= 2 angle N-1+(i-2), for i >= 3 torsion 2N-3+(i-3). Lengths
  * are in nm, angles in radians. The torsion of an atom which has a sibling (an atom bonded to the same parent
- * and placed before it) is relative to that sibling, so that only true rotors are multimodal.
+ * and placed before it) is relative to that sibling, so that only true rotors and rings are multimodal.
  *
  * A coordinate is either circular (a free torsion, on (-pi, pi]) or linear. The linear ones are standardised,
  * z = (value - center)/scale, where a linear torsion is first unwrapped to center-pi...center+pi. Their

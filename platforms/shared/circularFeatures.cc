@@ -18,8 +18,8 @@ DEVICE real circularFeaturesAdjoint(const real* features, const real* adjoint, i
     real result = (real)0;
     for (int k = 0; k < harmonics; k++) {
         int i = 2 * k * stride;
-        result = result
-                 + (real)(k + 1) * (features[i] * adjoint[i + stride] - features[i + stride] * adjoint[i]);
+        result =
+            result + (real)(k + 1) * (features[i] * adjoint[i + stride] - features[i + stride] * adjoint[i]);
     }
     return result;
 }

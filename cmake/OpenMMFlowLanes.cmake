@@ -40,7 +40,9 @@ function(openmmflow_lane_objects target instruction_set precision)
         -Wno-uninitialized ${flags})
     target_compile_definitions(${target} PRIVATE LANE_SCALAR=${scalar} LANE_NAMESPACE=lanes_${precision} LANE_BYTES=${lane_bytes})
     if(OPENMMFLOW_VECTOR_LIBRARIES)
+        math(EXPR wide_lanes "${lane_bytes} / 8")
         target_compile_definitions(${target} PRIVATE
-            LANE_FUNCTION_PREFIX=_ZGV${letter}N${lanes} LANE_FUNCTION_SUFFIX=${suffix})
+            LANE_FUNCTION_PREFIX=_ZGV${letter}N${lanes} LANE_FUNCTION_SUFFIX=${suffix}
+            LANE_WIDE_FUNCTION_PREFIX=_ZGV${letter}N${wide_lanes})
     endif()
 endfunction()

@@ -51,15 +51,14 @@ EquivariantNetwork::EquivariantNetwork(const EquivariantCouplingModel& model,
     crossOutputs = at::tensor(outputOf, at::kLong);
 }
 
+Tensor EquivariantNetwork::takeOthers(const Tensor& x) const {
+    return x.index_select(1, others.to(x.device())).unflatten(1, {-1, numOthers});
+}
+
 std::pair<Tensor, Tensor> EquivariantNetwork::applyEdges(const ParameterTensors& parameters,
                                                          const Block& block, const Tensor& nodeInput,
-                                                         const Tensor& points, bool isFirst) const {
+                                                         const Tensor& displacements, bool isFirst) const {
     const double numEdges = (double)numOthers;
-    auto takeOthers = [&](const Tensor& x) {
-        return x.index_select(1, others.to(x.device())).unflatten(1, {-1, numOthers});
-    };
-    // (B, N, N-1, S or V, D)
-    const Tensor displacements = points.unsqueeze(2) - takeOthers(points);
     const Tensor squares = squareOf(displacements);
     const Tensor argument = parameters.apply(block.distances, at::log1p(squares))
                             + parameters.apply(block.receiver, nodeInput).unsqueeze(2)
@@ -70,10 +69,10 @@ std::pair<Tensor, Tensor> EquivariantNetwork::applyEdges(const ParameterTensors&
     const Tensor factors =
         parameters.apply(block.shiftOutput, parameters.apply(block.shift, edges)) / numEdges;
     Tensor directions = displacements / (1 + lengthOf(squares)).unsqueeze(-1);
-    if (isFirst && points.size(2) == 1)
+    if (isFirst && displacements.size(3) == 1)
         return {messages, at::matmul(factors.transpose(2, 3), directions.squeeze(3))};
     if (isFirst)
-        directions = directions.index_select(3, sources.to(points.device()));
+        directions = directions.index_select(3, sources.to(directions.device()));
     return {messages, (factors.unsqueeze(-1) * directions).sum(2)};
 }
 
@@ -84,32 +83,34 @@ EquivariantNetwork::Result EquivariantNetwork::evaluate(const ParameterTensors& 
     // The same for all samples, until messages have come in.
     Tensor features = table.index_select(0, types.to(device)).unsqueeze(0);
     const Tensor start = points.index_select(2, sources.to(device));
-    Tensor vectors = start;
-    const double numOtherVectors = (double)vectors.size(2) - 1;
+    // Beside where vectors start, moves are small: a sum of both would round them off.
+    Tensor moves = at::zeros_like(start);
+    const double numOtherVectors = (double)start.size(2) - 1;
     for (size_t b = 0; b < place.blocks.size(); b++) {
         const Block& block = place.blocks[b];
         const bool hasCross = block.crossOutput.outputs > 0;
         Tensor nodeInput = features, differences, squares;
         if (hasCross) {
-            differences = vectors.unsqueeze(3) - vectors.unsqueeze(2);
+            differences = start.unsqueeze(3) - start.unsqueeze(2) + (moves.unsqueeze(3) - moves.unsqueeze(2));
             squares = squareOf(differences);
             const Tensor distances = squares.flatten(2).index_select(2, pairs.to(device));
             nodeInput = at::cat({features, at::log1p(distances)}, 2);
         }
-        const auto [messages, moves] =
-            applyEdges(parameters, block, nodeInput, b == 0 ? points : vectors, b == 0);
-        vectors = vectors + moves;
+        const Tensor displacements =
+            b == 0 ? subtractOthers(points) : subtractOthers(start) + subtractOthers(moves);
+        const auto [messages, added] = applyEdges(parameters, block, nodeInput, displacements, b == 0);
+        moves = moves + added;
         if (hasCross) {
             const Tensor outputs =
                 parameters.apply(block.crossOutput, parameters.apply(block.cross, messages));
             const Tensor factors = outputs.index_select(2, crossOutputs.to(device)).view_as(squares);
-            vectors =
-                vectors + ((factors / (numOtherVectors * (1 + squares))).unsqueeze(-1) * differences).sum(3);
+            moves =
+                moves + ((factors / (numOtherVectors * (1 + squares))).unsqueeze(-1) * differences).sum(3);
         }
         const Tensor input = at::cat({messages, features.expand({messages.size(0), -1, -1})}, 2);
         features = features + parameters.apply(block.nodeOutput, parameters.apply(block.node, input));
     }
-    return {vectors - start, (double)features.size(2) * at::softmax(features, 2)};
+    return {moves, (double)features.size(2) * at::softmax(features, 2)};
 }
 
 Tensor EquivariantNetwork::applyHead(const ParameterTensors& parameters, int repeat,

@@ -32,10 +32,17 @@ public:
 
 private:
     using Block = EquivariantCouplingModel::BlockPlace;
-    /** The sums over neighbours: messages (B, N, hidden), and moves of the vectors (B, N, V, D). */
+    /** The sums over neighbours: messages (B, N, hidden), and moves of the vectors (B, N, V, D).
+     *
+     * @param displacements   (B, N, N-1, S or V, D): of each particle from all others
+     */
     std::pair<at::Tensor, at::Tensor> applyEdges(const ParameterTensors& parameters, const Block& block,
-                                                 const at::Tensor& nodeInput, const at::Tensor& points,
+                                                 const at::Tensor& nodeInput, const at::Tensor& displacements,
                                                  bool isFirst) const;
+    /** From (B, N, ...) to what all others have of it, (B, N, N-1, ...). */
+    at::Tensor takeOthers(const at::Tensor& x) const;
+    /** (B, N, N-1, ...) */
+    at::Tensor subtractOthers(const at::Tensor& x) const { return x.unsqueeze(2) - takeOthers(x); }
     EquivariantCouplingModel::CouplingPlace place;
     int numTypes;
     int64_t numOthers;

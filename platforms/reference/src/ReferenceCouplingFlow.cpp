@@ -18,6 +18,8 @@ namespace OpenMMFlow {
 
 namespace shared {
 namespace {
+namespace wide = OpenMMFlow::shared;
+
 #include "shared/equivariant/Collinearity.h"
 #include "shared/equivariant/DoubleMatrix.h"
 #include "shared/equivariant/Worth.h"

@@ -24,6 +24,8 @@ using namespace std;
 namespace OpenMMFlow {
 namespace duals {
 namespace {
+namespace wide = OpenMMFlow::duals;
+
 #include "shared/equivariant/Collinearity.h"
 #include "shared/equivariant/DoubleMatrix.h"
 #include "shared/equivariant/Worth.h"

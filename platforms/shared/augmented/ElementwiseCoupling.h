@@ -36,6 +36,7 @@ struct ElementwiseCoupling {
 /** Couplings of one size on their way through a few samples. Each thread has its own. */
 class ElementwiseCouplingState {
 public:
+    using Points = Items;
     ElementwiseCouplingState(const AugmentedCouplingModel& model,
                              const AugmentedCouplingModel::CouplingPlace& place,
                              const ElementwiseTransform& transform)

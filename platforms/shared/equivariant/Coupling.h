@@ -1,5 +1,15 @@
 // A coupling of an EquivariantCouplingModel. Included inside a namespace after Worth.h, NetworkState.h and
-// Transforms.h. No include guard: each meaning of `real` includes it once.
+// Transforms.h, the latter in `wide` too. No include guard: each meaning of `real` includes it once.
+
+/**
+ * What maps points, and the same where it is differentiated. Frames that are nearly collinear, and points
+ * close to their origins, magnify round-off: maps are in the wide precision, though networks need not be.
+ */
+struct PointTransforms {
+    explicit PointTransforms(const EquivariantCouplingModel& model) : map(model), derivative(model) {}
+    wide::PointTransform map;
+    PointTransform derivative;
+};
 
 /** The weights of a coupling. Shared by all threads. */
 struct Coupling {
@@ -25,40 +35,42 @@ struct Coupling {
  * thread has its own. */
 class CouplingState {
 public:
+    using Points = WideItems;
     CouplingState(const EquivariantCouplingModel& model, const EquivariantCouplingModel::CouplingPlace& place,
-                  const PointTransform& transform, bool isAcross = false)
-        : transform(transform),
+                  const PointTransforms& transforms, bool isAcross = false)
+        : transforms(transforms),
           layout(model.getNumParticles(), isAcross),
           numItems(layout.getNumItems()),
           numFeatures(model.getOptions().features),
-          numParameters(transform.getNumParameters() * (int)place.transformed.size()),
+          numParameters(transforms.map.getNumParameters() * (int)place.transformed.size()),
           network(model, layout, model.getNumVectors(place), (int)place.conditioning.size()),
           headInput(numFeatures, numItems),
           head(model.getOptions().headHidden, numItems),
-          parameters(numParameters, numItems) {}
+          parameters(numParameters, numItems),
+          wideParameters(transforms.map.getNumParameters(), 1) {}
     /** What backpropagate() is spared by what apply() has done. */
     using Kept = NetworkValues;
     /** Transform the points (3 a cloud, particles), forwards or backwards, and subtract the log volume from,
      * or add it to, `logDensity`, one for each real of an item. */
     template <bool INVERSE>
-    void apply(const Coupling& coupling, Items& points, WideSum* logDensity, Kept& kept) {
+    void apply(const Coupling& coupling, WideItems& points, WideSum* logDensity, Kept& kept) {
         network.evaluate(coupling.network, points, kept);
         evaluateSoftmax();
         head.keep(false);
         const int repeats = (int)coupling.heads.size();
         for (int r = 0; r < repeats; r++)
-            applyRepeat<INVERSE>(coupling, INVERSE ? repeats - 1 - r : r, points, logDensity);
+            applyRepeat<INVERSE>(coupling, INVERSE ? repeats - 1 - r : r, transforms.map, points, logDensity);
     }
     /**
      * From what the points that apply<true>() has made are worth to what those that it was given are worth,
      * in `adjoint`.
      *
-     * @param points   what it was given; they are changed
+     * @param points   what it was given
      * @param kept     what it has kept
      * @param worth    what the log volume and the penalty are worth
      * @param penalty   to which the penalty on frames is added, for each real of an item
      */
-    void backpropagate(const Coupling& coupling, Items& points, Kept& kept, Items& adjoint,
+    void backpropagate(const Coupling& coupling, const WideItems& points, Kept& kept, Items& adjoint,
                        const Worth& worth, WideSum* penalty, WeightGradient* gradient) {
         if (parametersAdjoint.getNumRows() == 0) {
             parametersAdjoint = Items(numParameters, numItems);
@@ -68,11 +80,11 @@ public:
         evaluateSoftmax();
         const int repeats = (int)coupling.heads.size();
         given.resize(repeats);
-        given[repeats - 1] = points;
+        given[repeats - 1] = network.getPoints();
         WideSum unused[STRIDE];
         for (int repeat = repeats - 1; repeat > 0; repeat--) {
-            applyRepeat<true>(coupling, repeat, points, unused);
-            given[repeat - 1] = points;
+            given[repeat - 1] = given[repeat];
+            applyRepeat<true>(coupling, repeat, transforms.derivative, given[repeat - 1], unused);
         }
         network.clearAdjoints();
         head.keep(true);
@@ -107,23 +119,34 @@ private:
         weights.output.weight.multiply(head.output.begin(), numItems, parameters.begin());
     }
 
-    template <bool INVERSE>
-    void applyRepeat(const Coupling& coupling, int repeat, Items& points, WideSum* logDensity) {
+    template <bool INVERSE, class Transform, class Array>
+    void applyRepeat(const Coupling& coupling, int repeat, const Transform& transform, Array& points,
+                     WideSum* logDensity) {
         evaluateHead(coupling.heads[repeat]);
         forEachPoint(coupling, repeat, [&](int t, int v, int firstVector) {
             const int row = 3 * coupling.transformed[t];
-            real3 origin, first, second;
-            const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
-            const MappedPoint mapped =
-                transform.map<INVERSE>(frame, points.point(row, v) - origin, getParameters(t, v));
+            typename Array::Point origin, first, second;
+            const auto frame =
+                makeFrameOf(coupling, transform, points, t, v, firstVector, origin, first, second);
+            const auto mapped = transform.template map<INVERSE>(frame, points.point(row, v) - origin,
+                                                                getParameters<typename Array::Real>(t, v));
             points.setPoint(row, v, origin + mapped.point);
             logDensity[v % STRIDE].add(
                 layout.dropRepeated(INVERSE ? mapped.logVolume : -mapped.logVolume, v));
         });
     }
 
-    const real* getParameters(int t, int v) const {
-        return &parameters.at(t * transform.getNumParameters(), v);
+    /** Those of the transform of a point, STRIDE apart, until the next call. */
+    template <class Real = real>
+    const Real* getParameters(int t, int v) {
+        const int rows = transforms.map.getNumParameters();
+        if constexpr (std::is_same_v<Real, real>)
+            return &parameters.at(t * rows, v);
+        else {
+            for (int row = 0; row < rows; row++)
+                wideParameters.at(row, 0) = convert<Real>(parameters.at(t * rows + row, v));
+            return wideParameters.begin();
+        }
     }
 
     /** Call visit(t, v, k) for each vector v of the t-th transformed cloud, with its first vector k. */
@@ -132,31 +155,35 @@ private:
         const int repeats = (int)coupling.heads.size();
         for (int t = 0; t < (int)coupling.transformed.size(); t++)
             for (int v = 0; v < numItems * STRIDE; v++)
-                visit(t, v, (t * repeats + repeat) * transform.getNumVectors());
+                visit(t, v, (t * repeats + repeat) * transforms.map.getNumVectors());
     }
 
-    Frame makeFrameOf(const Coupling& coupling, const Items& points, int t, int v, int firstVector,
-                      real3& origin, real3& first, real3& second) const {
-        origin = points.point(3 * coupling.getSource(t), v) + network.getMove(firstVector, v);
+    template <class Transform, class Array, class Point = typename Array::Point>
+    auto makeFrameOf(const Coupling& coupling, const Transform& transform, const Array& points, int t, int v,
+                     int firstVector, Point& origin, Point& first, Point& second) const {
+        using Real = typename Array::Real;
+        auto getMove = [&](int k) { return convertVector<Point>(network.getMove(firstVector + k, v)); };
+        origin = points.point(3 * coupling.getSource(t), v) + getMove(0);
         const int axes = transform.getNumVectors() - 1;
-        first = second = make_real3(real(0.0), real(0.0), real(0.0));
-        if (axes == 0)
-            return Frame();
-        first = network.getMove(firstVector + 1, v);
+        first = second = {Real(0.0), Real(0.0), Real(0.0)};
+        if (axes > 0)
+            first = getMove(1);
         if (axes > 1)
-            second = network.getMove(firstVector + 2, v);
-        return transform.makeAxes(first, second);
+            second = getMove(2);
+        return axes == 0 ? decltype(transform.makeAxes(first, second))() : transform.makeAxes(first, second);
     }
 
     void backpropagateRepeat(const Coupling& coupling, int repeat, Items& adjoint, const Worth& worth,
                              WideSum* penalty, WeightGradient* gradient) {
         const Coupling::Head& weights = coupling.heads[repeat];
+        const PointTransform& transform = transforms.derivative;
         const Items& points = given[repeat];
         evaluateHead(weights);
         forEachPoint(coupling, repeat, [&](int t, int v, int firstVector) {
             const int row = 3 * coupling.transformed[t];
             real3 origin, first, second;
-            const Frame frame = makeFrameOf(coupling, points, t, v, firstVector, origin, first, second);
+            const Frame frame =
+                makeFrameOf(coupling, transform, points, t, v, firstVector, origin, first, second);
             const real3 mappedAdjoint = adjoint.point(row, v);
             const PointTransform::Adjoint result =
                 transform.inverseAdjoint(frame, points.point(row, v) - origin, getParameters(t, v),
@@ -205,13 +232,14 @@ private:
         }
     }
 
-    const PointTransform& transform;
+    const PointTransforms& transforms;
     const ParticleLayout layout;
     int numItems, numFeatures, numParameters;
     NetworkState network;
     Items headInput;
     ResidualState head;
     Items parameters, parametersAdjoint, headInputAdjoint;
+    WideItems wideParameters;
     /** The points before each repeat. */
     std::vector<Items> given;
 };
@@ -219,7 +247,7 @@ private:
 /** What the flow (CouplingFlow) of an EquivariantCouplingModel is made of. */
 struct EquivariantFamily {
     using Model = EquivariantCouplingModel;
-    using Transform = PointTransform;
+    using Transform = PointTransforms;
     using Weights = Coupling;
     using State = CouplingState;
 };

@@ -38,6 +38,7 @@ struct CouplingFlow {
 template <class Family, class State = typename Family::State>
 class CouplingFlowState {
 public:
+    using Points = typename State::Points;
     explicit CouplingFlowState(const CouplingFlow<Family>& flow)
         : flow(flow),
           numParticles(flow.model.getNumParticles()),
@@ -50,7 +51,7 @@ public:
         passing.resize(2);
     }
     int getNumNormals() const { return dimensions * numParticles * numClouds; }
-    Items& getPoints() { return points; }
+    Points& getPoints() { return points; }
     /** Get the log density, in nm, of real h of an item. */
     const WideSum& getLogDensity(int h) const { return logDensity[h]; }
     /** Get the sum of computeCollinearity() over all frames, if the family has any, for real h of an item,
@@ -125,6 +126,9 @@ public:
     }
 
 private:
+    using Real = typename Points::Real;
+    using Point = typename Points::Point;
+
     void clearLogDensity() {
         for (WideSum& sum : logDensity)
             sum = WideSum();
@@ -139,23 +143,23 @@ private:
         for (int h = 0; h < STRIDE; h++)
             for (int axis = 0; axis < dimensions; axis++) {
                 auto draw = [&](int cloud, int i) {
-                    return normal((cloud * numParticles + i) * dimensions + axis, h);
+                    return convert<Real>(normal((cloud * numParticles + i) * dimensions + axis, h));
                 };
-                real mean = real(0.0);
+                Real mean = Real(0.0);
                 for (int i = 0; i < numParticles; i++) {
-                    real sum = real(0.0);
+                    Real sum = Real(0.0);
                     for (int k = i; k < numParticles; k++)
-                        sum = sum + real(matrix[(size_t)i * numParticles + k] / unit) * draw(0, k);
+                        sum = sum + Real(matrix[(size_t)i * numParticles + k] / unit) * draw(0, k);
                     points.at(axis, i * STRIDE + h) = sum;
                     mean = mean + sum;
                 }
-                mean = mean * real(1.0 / numParticles);
+                mean = mean * Real(1.0 / numParticles);
                 for (int i = 0; i < numParticles; i++) {
-                    real& x = points.at(axis, i * STRIDE + h);
+                    Real& x = points.at(axis, i * STRIDE + h);
                     x = x - mean;
                     for (int cloud = 1; cloud < numClouds; cloud++)
                         points.at(3 * cloud + axis, i * STRIDE + h) =
-                            x + real(base.augmentedScale / unit) * draw(cloud, i);
+                            x + Real(base.augmentedScale / unit) * draw(cloud, i);
                 }
             }
     }
@@ -168,44 +172,45 @@ private:
         for (int i = 0; i < numParticles; i++)
             for (int j = i; j < numParticles; j++)
                 if (precision[(size_t)i * numParticles + j] != 0)
-                    visit(i, j, real(precision[(size_t)i * numParticles + j] * unit * unit));
+                    visit(i, j, precision[(size_t)i * numParticles + j] * unit * unit);
     }
 
-    real getAugmentedPrecision() const {
+    double getAugmentedPrecision() const {
         const double scale = flow.model.getBase().augmentedScale / flow.model.getOptions().lengthUnit;
-        return real(1 / (scale * scale));
+        return 1 / (scale * scale);
     }
 
     void addBaseLogDensity() {
         for (int h = 0; h < STRIDE; h++) {
             WideSum& sum = logDensity[h];
-            sum.add(real(flow.model.getLogNormalization()));
-            forEachPrecision([&](int i, int j, real precision) {
-                sum.add(real(i == j ? -0.5 : -1.0) * precision
+            sum.add(Real(flow.model.getLogNormalization()));
+            forEachPrecision([&](int i, int j, double precision) {
+                sum.add(Real((i == j ? -0.5 : -1.0) * precision)
                         * dotProduct(points.point(0, i * STRIDE + h), points.point(0, j * STRIDE + h)));
             });
             for (int i = 0; i < numParticles; i++)
                 for (int cloud = 1; cloud < numClouds; cloud++) {
-                    const real3 d = points.point(3 * cloud, i * STRIDE + h) - points.point(0, i * STRIDE + h);
-                    sum.add(real(-0.5) * getAugmentedPrecision() * dotProduct(d, d));
+                    const Point d = points.point(3 * cloud, i * STRIDE + h) - points.point(0, i * STRIDE + h);
+                    sum.add(Real(-0.5 * getAugmentedPrecision()) * dotProduct(d, d));
                 }
         }
     }
 
     void backpropagateBase() {
         for (int h = 0; h < STRIDE; h++) {
-            forEachPrecision([&](int i, int j, real element) {
-                const real precision = worth[h] * element;
+            forEachPrecision([&](int i, int j, double element) {
+                const real precision = worth[h] * real(element);
                 const int v = i * STRIDE + h, w = j * STRIDE + h;
-                adjoint.addPoint(0, v, -precision * points.point(0, w));
+                adjoint.addPoint(0, v, -precision * convertVector<real3>(points.point(0, w)));
                 if (i != j)
-                    adjoint.addPoint(0, w, -precision * points.point(0, v));
+                    adjoint.addPoint(0, w, -precision * convertVector<real3>(points.point(0, v)));
             });
             for (int i = 0; i < numParticles; i++)
                 for (int cloud = 1; cloud < numClouds; cloud++) {
                     const int v = i * STRIDE + h;
-                    const real3 pull = worth[h] * getAugmentedPrecision()
-                                       * (points.point(3 * cloud, v) - points.point(0, v));
+                    const real3 pull =
+                        worth[h] * real(getAugmentedPrecision())
+                        * convertVector<real3>(points.point(3 * cloud, v) - points.point(0, v));
                     adjoint.addPoint(0, v, pull);
                     adjoint.addPoint(3 * cloud, v, real(-1.0) * pull);
                 }
@@ -224,11 +229,13 @@ private:
         return dimensions * (index < numClouds ? numParticles - 1 : 1);
     }
 
-    real3 centerOf(const Items& items, int cloud, int h) const {
-        real3 sum = make_real3(real(0.0), real(0.0), real(0.0));
+    template <class Array>
+    typename Array::Point centerOf(const Array& items, int cloud, int h) const {
+        using Number = typename Array::Real;
+        typename Array::Point sum = {Number(0.0), Number(0.0), Number(0.0)};
         for (int i = 0; i < numParticles; i++)
             sum = sum + items.point(3 * cloud, i * STRIDE + h);
-        return real(1.0 / numParticles) * sum;
+        return Number(1.0 / numParticles) * sum;
     }
 
     template <bool INVERSE>
@@ -239,34 +246,37 @@ private:
         for (int index = 0; index < 2 * numClouds - 1; index++)
             logVolume += getScaledDimensions(index) * std::log(getScale(layer, index));
         for (int h = 0; h < STRIDE; h++) {
-            const real3 origin = centerOf(points, 0, h);
+            const Point origin = centerOf(points, 0, h);
             for (int cloud = 0; cloud < numClouds; cloud++) {
-                const real3 center = centerOf(points, cloud, h);
+                const Point center = centerOf(points, cloud, h);
                 const double size = getScale(layer, cloud);
                 const double distance = cloud == 0 ? 1 : getScale(layer, numClouds + cloud - 1);
-                const real3 moved = origin + real(INVERSE ? 1 / distance : distance) * (center - origin);
+                const Point moved = origin + Real(INVERSE ? 1 / distance : distance) * (center - origin);
                 for (int v = h; v < numParticles * STRIDE; v += STRIDE)
                     points.setPoint(
                         3 * cloud, v,
-                        moved + real(INVERSE ? 1 / size : size) * (points.point(3 * cloud, v) - center));
+                        moved + Real(INVERSE ? 1 / size : size) * (points.point(3 * cloud, v) - center));
             }
-            logDensity[h].add(real(-logVolume));
+            logDensity[h].add(Real(-logVolume));
         }
     }
 
     /** The points are what the scaling was given, backwards. */
     void backpropagateScale(int layer, WeightGradient* gradient) {
         for (int h = 0; h < STRIDE; h++) {
-            const real3 origin = centerOf(points, 0, h);
+            const Point origin = centerOf(points, 0, h);
             real3 originAdjoint = make_real3(real(0.0), real(0.0), real(0.0));
             for (int cloud = 0; cloud < numClouds; cloud++) {
-                const real3 center = centerOf(points, cloud, h), mean = centerOf(adjoint, cloud, h);
+                const Point center = centerOf(points, cloud, h);
+                const real3 mean = centerOf(adjoint, cloud, h);
                 const double size = getScale(layer, cloud);
                 const double distance = cloud == 0 ? 1 : getScale(layer, numClouds + cloud - 1);
                 real sizeAdjoint = real(0.0);
                 for (int v = h; v < numParticles * STRIDE; v += STRIDE) {
                     const real3 given = adjoint.point(3 * cloud, v);
-                    sizeAdjoint = sizeAdjoint + dotProduct(given, points.point(3 * cloud, v) - center);
+                    sizeAdjoint =
+                        sizeAdjoint
+                        + dotProduct(given, convertVector<real3>(points.point(3 * cloud, v) - center));
                     adjoint.setPoint(3 * cloud, v,
                                      real(1 / size) * given + real(1 / distance - 1 / size) * mean);
                 }
@@ -275,9 +285,10 @@ private:
                     continue;
                 addScaleGradient(layer, cloud, h, sizeAdjoint, gradient);
                 if (cloud > 0)
-                    addScaleGradient(layer, numClouds + cloud - 1, h,
-                                     real((double)numParticles) * dotProduct(mean, center - origin),
-                                     gradient);
+                    addScaleGradient(
+                        layer, numClouds + cloud - 1, h,
+                        real((double)numParticles) * dotProduct(mean, convertVector<real3>(center - origin)),
+                        gradient);
             }
             for (int v = h; v < numParticles * STRIDE; v += STRIDE)
                 adjoint.addPoint(0, v, originAdjoint);
@@ -297,15 +308,16 @@ private:
     const CouplingFlow<Family>& flow;
     int numParticles, numClouds, dimensions;
     std::vector<State> states;
-    Items points, adjoint;
+    Points points;
+    Items adjoint;
     /** Of each coupling, what it was given and what it has kept; what none keeps, of each side. */
     struct Kept {
-        Items points;
+        Points points;
         typename State::Kept values;
     };
     std::vector<Kept> kept;
     std::vector<typename State::Kept> passing;
-    std::vector<Items> keptBeforeScaling;
+    std::vector<Points> keptBeforeScaling;
     WideSum logDensity[STRIDE], penalty[STRIDE];
     const real* worth = nullptr;
 };

@@ -43,7 +43,8 @@ public:
                 for (int i = 0; i < layout.getNumItems(); i++)
                     laterEdges.push_back({i, ahead, false});
             firstEdges = laterEdges;
-            origins = displacements;
+            senderPoints = Items(3 * numClouds, EDGES_AT_ONCE);
+            senderMoves = displacements;
             terms = Items(hidden, EDGES_AT_ONCE);
             return;
         }
@@ -70,33 +71,36 @@ public:
     /**
      * Select a block, and what its edges start from.
      *
-     * @param origin          the points (in block 0), or the vectors
+     * @param points          where vectors start
+     * @param moves           how far they have moved from there; in block 0, how far each cloud is from
+     * `points`
      * @param senderTerms     what the first layer makes of a particle that sends,
      * @param receiverTerms   and of one that receives
      */
-    void start(const Network& network, size_t b, const Items& origin, const Items& senderTerms,
-               const Items& receiverTerms) {
+    void start(const Network& network, size_t b, const Items& points, const Items& moves,
+               const Items& senderTerms, const Items& receiverTerms) {
         this->network = &network;
         block = &network.blocks[b];
         isFirst = b == 0;
         numDisplacements = isFirst ? (int)network.conditioning.size() : numVectors;
-        this->origin = &origin;
+        this->points = &points;
+        this->moves = &moves;
         this->senderTerms = &senderTerms;
         this->receiverTerms = &receiverTerms;
     }
-    /** Move the vectors, and add up the messages. */
-    void evaluate(Items& vectors, Items& messages) {
+    /** Add to moves, and add up the messages. */
+    void evaluate(Items& moved, Items& messages) {
         forAllEdges([&] {
             evaluateEdges();
             for (int e = 0; e < numEdges; e++) {
-                addTo(selected[e].receiver, e, 1, vectors, messages);
+                addTo(selected[e].receiver, e, 1, moved, messages);
                 if (selected[e].isMutual)
-                    addTo(selected[e].sender, e, -1, vectors, messages);
+                    addTo(selected[e].sender, e, -1, moved, messages);
             }
         });
     }
     /** From what the moved vectors and the messages are worth to what the origin and the terms are worth,
-     * which is added. */
+     * which is added: the points in block 0, or else the vectors. */
     void backpropagate(const Items& vectorsAdjoint, const Items& messagesAdjoint, Items& originAdjoint,
                        Items& senderAdjoint, Items& receiverAdjoint, WeightGradient* gradient) {
         forAllEdges([&] {
@@ -149,8 +153,11 @@ private:
     int getSender(int v) const { return selected[v / STRIDE].sender * STRIDE + v % STRIDE; }
     /** Which displacement belongs to vector k: that of its cloud in block 0, later its own. */
     int getDisplacement(int k) const { return isFirst ? network->sources[k] : k; }
-    /** Where displacement d comes from. */
+    /** Where displacement d has its moves, and what it is worth something to. */
     int getOriginRow(int d) const { return 3 * (isFirst ? network->conditioning[d] : d); }
+    /** Where displacement d starts. */
+    int getPointRow(int d) const { return 3 * network->conditioning[getSource(d)]; }
+    int getSource(int d) const { return isFirst ? d : network->sources[d]; }
     real normalizeShift() const { return real(1.0 / (layout.getNumParticles() - 1)); }
     real normalizeMessage() const { return real(1 / std::sqrt(layout.getNumParticles() - 1.0)); }
     void addRows(const real* from, real* to) const {
@@ -163,8 +170,10 @@ private:
         for (int e = 0; e < numEdges; e++) {
             const auto& [i, ahead, isMutual] = selected[e];
             layout.copyAhead(*senderTerms, 0, hidden, i, ahead, terms, 0, e);
+            for (int c = 0; c < (int)network->conditioning.size(); c++)
+                layout.copyAhead(*points, 3 * network->conditioning[c], 3, i, ahead, senderPoints, 3 * c, e);
             for (int d = 0; d < numDisplacements; d++)
-                layout.copyAhead(*origin, getOriginRow(d), 3, i, ahead, origins, 3 * d, e);
+                layout.copyAhead(*moves, getOriginRow(d), 3, i, ahead, senderMoves, 3 * d, e);
         }
     }
     /** The way back. */
@@ -174,8 +183,18 @@ private:
         for (int d = 0; d < numDisplacements; d++)
             layout.addAhead(displacementsAdjoint, 3 * d, 3, e, -1, originAdjoint, getOriginRow(d), i, ahead);
     }
-    real3 getSenderOrigin(int d, int v) const {
-        return layout.isAcross() ? origins.point(3 * d, v) : origin->point(getOriginRow(d), getSender(v));
+    real3 getSenderPoint(int d, int v) const {
+        return layout.isAcross() ? senderPoints.point(3 * getSource(d), v)
+                                 : points->point(getPointRow(d), getSender(v));
+    }
+    real3 getSenderMove(int d, int v) const {
+        return layout.isAcross() ? senderMoves.point(3 * d, v) : moves->point(getOriginRow(d), getSender(v));
+    }
+    /** From sender to receiver: the difference of points and that of moves, neither of which is rounded off.
+     */
+    real3 getDisplacementOf(int d, int v) const {
+        return points->point(getPointRow(d), getReceiver(v)) - getSenderPoint(d, v)
+               + (moves->point(getOriginRow(d), getReceiver(v)) - getSenderMove(d, v));
     }
     const real* getSenderTerms(int e) const {
         return layout.isAcross() ? terms.item(e) : senderTerms->item(selected[e].sender);
@@ -186,17 +205,15 @@ private:
         if (layout.isAcross())
             loadSenders();
         Items& distance = isFirst ? cloudDistances : distances;
-        for (int d = 0; d < numDisplacements; d++) {
-            const int row = getOriginRow(d);
+        for (int d = 0; d < numDisplacements; d++)
             for (int v = 0; v < numEdges * STRIDE; v++) {
-                const real3 displacement = origin->point(row, getReceiver(v)) - getSenderOrigin(d, v);
+                const real3 displacement = getDisplacementOf(d, v);
                 displacements.setPoint(3 * d, v, displacement);
                 const real square = squareOf(displacement);
                 distance.at(d, v) = featureOf(square);
                 lengths.at(d, v) = SQRT(square);
                 weights.at(d, v) = RECIP(real(1.0) + lengths.at(d, v));
             }
-        }
         block->distances.weight.multiply(distance.begin(), numEdges, edge.getArgument());
         edge.evaluate(block->edge, numEdges, [&](int e) {
             const real* given = edge.getArgument() + (size_t)e * hidden * STRIDE;
@@ -212,14 +229,14 @@ private:
     }
 
     /** Add what edge e, `sign` times its displacement long, does to particle i. */
-    void addTo(int i, int e, double sign, Items& vectors, Items& messages) const {
+    void addTo(int i, int e, double sign, Items& moved, Items& messages) const {
         for (int h = 0; h < STRIDE; h++) {
             const int v = e * STRIDE + h;
             for (int k = 0; k < numVectors; k++) {
                 const int d = getDisplacement(k);
-                vectors.addPoint(3 * k, i * STRIDE + h,
-                                 real(sign) * normalizeShift() * factors.at(k, v) * weights.at(d, v)
-                                     * displacements.point(3 * d, v));
+                moved.addPoint(3 * k, i * STRIDE + h,
+                               real(sign) * normalizeShift() * factors.at(k, v) * weights.at(d, v)
+                                   * displacements.point(3 * d, v));
             }
         }
         const real* y = edge.output.item(e);
@@ -317,7 +334,7 @@ private:
     const Block* block = nullptr;
     bool isFirst = false;
     int numDisplacements = 0;
-    const Items *origin = nullptr, *senderTerms = nullptr, *receiverTerms = nullptr;
+    const Items *points = nullptr, *moves = nullptr, *senderTerms = nullptr, *receiverTerms = nullptr;
     /** The edges of block 0, and of those that follow. */
     std::vector<Edge> firstEdges, laterEdges;
     /** The selected ones. */
@@ -326,6 +343,6 @@ private:
     Items displacements, lengths, weights, distances, cloudDistances, gates, factors;
     ResidualState edge, shift;
     /** Of the senders of the selected edges, where particles are side by side. */
-    Items origins, terms;
+    Items senderPoints, senderMoves, terms;
     Items factorsAdjoint, gatesAdjoint, messageAdjoint, displacementsAdjoint;
 };

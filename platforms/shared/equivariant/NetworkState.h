@@ -3,7 +3,9 @@
 
 /** What particles have in each block of a network: before it, and after the last. */
 struct NetworkValues {
-    std::vector<Items> vectors, features;
+    /** Moves are how far the vectors are from the points where they start, as `real` has these: small beside
+     * them, so that a sum of both would round them off. */
+    std::vector<Items> moves, features;
     /** What each block adds up. */
     std::vector<Items> messages;
 };
@@ -31,9 +33,9 @@ public:
           cross(hidden, numItems),
           node(hidden, numItems) {}
     /** Evaluate a network on the points (3 a cloud, particles). What particles have is in `values`. */
-    void evaluate(const Network& network, const Items& given, NetworkValues& values) {
-        if (values.vectors.empty()) {
-            values.vectors.assign(numBlocks + 1, Items(3 * numVectors, numItems));
+    void evaluate(const Network& network, const WideItems& given, NetworkValues& values) {
+        if (values.moves.empty()) {
+            values.moves.assign(numBlocks + 1, Items(3 * numVectors, numItems));
             values.features.assign(numBlocks + 1, Items(numFeatures, numItems));
             values.messages.assign(numBlocks, Items(hidden, numItems));
         }
@@ -42,22 +44,28 @@ public:
         layout.fillByType(features[0], network.types, network.embeddings);
         for (int k = 0; k < numVectors; k++)
             for (int v = 0; v < numItems * STRIDE; v++)
-                vectors[0].setPoint(3 * k, v, given.point(3 * network.conditioning[network.sources[k]], v));
+                moves[0].setPoint(3 * k, v, rest.point(3 * network.conditioning[network.sources[k]], v));
         for (size_t b = 0; b < network.blocks.size(); b++)
             evaluateBlock(network, b);
     }
-    /** Go on from what evaluate() has made of points; both must stay where they are. */
-    void select(const Items& given, NetworkValues& values) {
-        points = &given;
-        vectors = values.vectors;
+    /** Go on from what evaluate() has made of points; the values must stay where they are. */
+    void select(const WideItems& given, NetworkValues& values) {
+        if (points.getNumRows() != given.getNumRows())
+            points = rest = Items(given.getNumRows(), numItems);
+        points.assign(given);
+        if constexpr (!std::is_same_v<Items, WideItems>)
+            for (int row = 0; row < given.getNumRows(); row++)
+                for (int v = 0; v < numItems * STRIDE; v++)
+                    rest.at(row, v) =
+                        convert<real>(given.at(row, v) - convert<wide::real>(points.at(row, v)));
+        moves = values.moves;
         features = values.features;
         messages = values.messages;
     }
+    const Items& getPoints() const { return points; }
     const Items& getFeatures() const { return features.back(); }
     /** Get how far vector k has moved. */
-    real3 getMove(int k, int v) const {
-        return vectors.back().point(3 * k, v) - vectors.front().point(3 * k, v);
-    }
+    real3 getMove(int k, int v) const { return moves.back().point(3 * k, v) - moves.front().point(3 * k, v); }
 
     /** What the moves and the features are worth, to be set before backpropagate(). */
     void clearAdjoints() {
@@ -100,7 +108,17 @@ private:
         node.keep(isKept);
     }
 
-    const Items& makeNodeInput(const Block& block, size_t b) {
+    /** Get vector k minus vector l of one particle. */
+    real3 getDifference(const Network& network, size_t b, int k, int l, int v) const {
+        const real3 d = moves[b].point(3 * k, v) - moves[b].point(3 * l, v);
+        const int from = network.sources[k], to = network.sources[l];
+        return from == to ? d
+                          : points.point(3 * network.conditioning[from], v)
+                                - points.point(3 * network.conditioning[to], v) + d;
+    }
+
+    const Items& makeNodeInput(const Network& network, size_t b) {
+        const Block& block = network.blocks[b];
         Items& input = block.hasCross ? nodeInput : firstNodeInput;
         for (int i = 0; i < numItems; i++)
             std::copy_n(features[b].item(i), (size_t)numFeatures * STRIDE, input.item(i));
@@ -109,8 +127,7 @@ private:
                 int row = numFeatures;
                 for (int k = 0; k < numVectors; k++)
                     for (int l = k + 1; l < numVectors; l++)
-                        input.at(row++, v) =
-                            featureOf(squareOf(vectors[b].point(3 * k, v) - vectors[b].point(3 * l, v)));
+                        input.at(row++, v) = featureOf(squareOf(getDifference(network, b, k, l, v)));
             }
         return input;
     }
@@ -119,7 +136,7 @@ private:
     void evaluateTerms(const Network& network, size_t b) {
         const Block& block = network.blocks[b];
         if (b > 0) {
-            const Items& input = makeNodeInput(block, b);
+            const Items& input = makeNodeInput(network, b);
             block.sender.weight.multiply(input.begin(), numItems, senderTerms.begin());
             block.receiver.weight.multiply(input.begin(), numItems, receiverTerms.begin());
             return;
@@ -132,14 +149,14 @@ private:
     void evaluateBlock(const Network& network, size_t b) {
         const Block& block = network.blocks[b];
         startEdges(network, b);
-        vectors[b + 1] = vectors[b];
+        moves[b + 1] = moves[b];
         messages[b].fill(0);
-        edges.evaluate(vectors[b + 1], messages[b]);
+        edges.evaluate(moves[b + 1], messages[b]);
         if (block.hasCross) {
             evaluateCross(block, b);
             for (int v = 0; v < numItems * STRIDE; v++)
-                forEachCross(b, v, [&](int k, int, int row, real3 d, real weight) {
-                    vectors[b + 1].addPoint(3 * k, v, crossFactors.at(row, v) * weight * d);
+                forEachCross(network, b, v, [&](int k, int, int row, real3 d, real weight) {
+                    moves[b + 1].addPoint(3 * k, v, crossFactors.at(row, v) * weight * d);
                 });
         }
         if (b == 0) {
@@ -160,7 +177,7 @@ private:
 
     void startEdges(const Network& network, size_t b) {
         evaluateTerms(network, b);
-        edges.start(network, b, b == 0 ? *points : vectors[b], senderTerms, receiverTerms);
+        edges.start(network, b, points, b == 0 ? rest : moves[b], senderTerms, receiverTerms);
     }
 
     void evaluateCross(const Block& block, size_t b) {
@@ -171,12 +188,12 @@ private:
 
     /** Call visit(k, l, row, v_k - v_l, weight) for all pairs k != l of vectors of one particle. */
     template <class Visit>
-    void forEachCross(size_t b, int v, const Visit& visit) const {
+    void forEachCross(const Network& network, size_t b, int v, const Visit& visit) const {
         int row = 0;
         for (int k = 0; k < numVectors; k++)
             for (int l = 0; l < numVectors; l++)
                 if (l != k) {
-                    const real3 d = vectors[b].point(3 * k, v) - vectors[b].point(3 * l, v);
+                    const real3 d = getDifference(network, b, k, l, v);
                     visit(k, l, row++, d, real(1.0 / (numVectors - 1)) / (real(1.0) + squareOf(d)));
                 }
     }
@@ -205,13 +222,13 @@ private:
         previousAdjoint = vectorsAdjoint;
         backpropagateUpdate(block, b, gradient);
         if (block.hasCross)
-            backpropagateCross(block, b, gradient);
+            backpropagateCross(network, b, gradient);
         startEdges(network, b);
         senderAdjoint.fill(0);
         receiverAdjoint.fill(0);
         edges.backpropagate(vectorsAdjoint, messageAdjoint, b == 0 ? pointsAdjoint : previousAdjoint,
                             senderAdjoint, receiverAdjoint, gradient);
-        const Items& input = makeNodeInput(block, b);
+        const Items& input = makeNodeInput(network, b);
         if (gradient != nullptr) {
             gradient->add(block.sender.place, senderAdjoint.begin(), input.begin(), numItems);
             gradient->add(block.receiver.place, receiverAdjoint.begin(), input.begin(), numItems);
@@ -229,7 +246,7 @@ private:
             int row = numFeatures;
             for (int k = 0; k < numVectors; k++)
                 for (int l = k + 1; l < numVectors; l++) {
-                    const real3 d = vectors[b].point(3 * k, v) - vectors[b].point(3 * l, v);
+                    const real3 d = getDifference(network, b, k, l, v);
                     const real3 worth =
                         real(2.0) * nodeInputAdjoint.at(row++, v) * featureDerivative(squareOf(d)) * d;
                     previousAdjoint.addPoint(3 * k, v, worth);
@@ -255,10 +272,11 @@ private:
         });
     }
 
-    void backpropagateCross(const Block& block, size_t b, WeightGradient* gradient) {
+    void backpropagateCross(const Network& network, size_t b, WeightGradient* gradient) {
+        const Block& block = network.blocks[b];
         evaluateCross(block, b);
         for (int v = 0; v < numItems * STRIDE; v++)
-            forEachCross(b, v, [&](int k, int l, int row, real3 d, real weight) {
+            forEachCross(network, b, v, [&](int k, int l, int row, real3 d, real weight) {
                 const real3 given = vectorsAdjoint.point(3 * k, v);
                 const real along = dotProduct(given, d), factor = crossFactors.at(row, v);
                 crossAdjoint.at(row, v) = weight * along;
@@ -280,10 +298,11 @@ private:
 
     const ParticleLayout layout;
     int numItems, numVectors, numFeatures, hidden, numPairs, numBlocks;
-    const Items* points = nullptr;
+    /** The points that were given, and what `real` has rounded off. */
+    Items points, rest;
     EdgeState edges;
     /** Those of the values that are selected. */
-    std::span<Items> vectors, features, messages;
+    std::span<Items> moves, features, messages;
     Items nodeInput, firstNodeInput, senderTerms, receiverTerms, nodeTerms, crossFactors, updateInput;
     ResidualState cross, node;
     Items vectorsAdjoint, previousAdjoint, featuresAdjoint, messageAdjoint, senderAdjoint, receiverAdjoint,

@@ -1,6 +1,10 @@
 // How particles lie in Items. Included inside a namespace after Items.h that also has Number and WIDTH: the
 // numbers that a real holds, and how many. No include guard: each meaning of `real` includes it once.
 
+/** The numbers that a real of either precision holds. */
+template <class Real>
+using NumberOf = std::conditional_t<std::is_same_v<Real, real>, Number, double>;
+
 /**
  * Particles as items, with as many samples side by side as an item has numbers in each row; or the particles
  * of one sample side by side, COLUMNS to an item. Columns that are left over repeat the first particles, so
@@ -30,11 +34,12 @@ public:
                     items.item(i)[k] = real(table[(size_t)types[i] * rows + k / STRIDE]);
     }
     /** Set columns of vector v that are left over to zero. */
-    real dropRepeated(real x, int v) const {
+    template <class Real>
+    Real dropRepeated(Real x, int v) const {
         if (across)
             for (int c = 0; c < WIDTH; c++)
                 if (v % STRIDE * WIDTH + c >= countColumns(v / STRIDE))
-                    ((Number*)&x)[c] = Number(0.0);
+                    ((NumberOf<Real>*)&x)[c] = NumberOf<Real>(0.0);
         return x;
     }
 
@@ -62,7 +67,8 @@ public:
         }
     }
     /** Make columns that are left over repeat the first particles. */
-    void repeatParticles(Items& items) const {
+    template <class Array>
+    void repeatParticles(Array& items) const {
         const int last = getNumItems() - 1;
         for (int c = countColumns(last); c < COLUMNS; c++) {
             const int particle = getParticle(last, c), item = particle / COLUMNS;
@@ -72,9 +78,13 @@ public:
     }
     /** Get how many columns of item i are not left over. */
     int countColumns(int i) const { return std::min(COLUMNS, numParticles - i * COLUMNS); }
-    static Number* numbers(Items& items, int item, int row) { return (Number*)&items.at(row, item * STRIDE); }
-    static const Number* numbers(const Items& items, int item, int row) {
-        return (const Number*)&items.at(row, item * STRIDE);
+    template <class Array>
+    static NumberOf<typename Array::Real>* numbers(Array& items, int item, int row) {
+        return (NumberOf<typename Array::Real>*)&items.at(row, item * STRIDE);
+    }
+    template <class Array>
+    static const NumberOf<typename Array::Real>* numbers(const Array& items, int item, int row) {
+        return (const NumberOf<typename Array::Real>*)&items.at(row, item * STRIDE);
     }
 
 private:

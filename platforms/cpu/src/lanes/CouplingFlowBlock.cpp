@@ -20,6 +20,15 @@
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
 
+namespace wide {
+namespace {
+
+#include "shared/equivariant/CoordinateFunction.h"
+#include "shared/equivariant/Transforms.h"
+
+}  // namespace
+}  // namespace wide
+
 namespace {
 
 #include "shared/equivariant/Collinearity.h"
@@ -150,13 +159,14 @@ private:
             std::copy_n(positions + (size_t)std::min(s, count - 1) * numNumbers, numNumbers, sample.begin());
             layout.center(sample.data());
             for (int i = 0; i < numNumbers; i++)
-                state.getPoints().at(layout.getRow(i), getVector(i, s)).v[s % LANES] =
-                    layout.isUsed(i) ? (Scalar)(sample[i] / layout.unit) : 0;
+                wide::setLane(state.getPoints().at(layout.getRow(i), getVector(i, s)), s % LANES,
+                              layout.isUsed(i) ? sample[i] / layout.unit : 0);
         }
     }
-    void store(const Items& items, int s, double factor, double* result) const {
+    template <class Array>
+    void store(const Array& items, int s, double factor, double* result) const {
         for (int i = 0; i < numNumbers; i++)
-            result[i] = factor * items.at(layout.getRow(i), getVector(i, s)).v[s % LANES];
+            result[i] = factor * wide::getLane(items.at(layout.getRow(i), getVector(i, s)), s % LANES);
     }
     FlowState state;
     JointLayout layout;

@@ -6,15 +6,17 @@
  */
 class SingleCouplingState {
 public:
+    using Points = CouplingState::Points;
     using Kept = CouplingState::Kept;
     SingleCouplingState(const EquivariantCouplingModel& model,
-                        const EquivariantCouplingModel::CouplingPlace& place, const PointTransform& transform)
-        : state(model, place, transform, true),
+                        const EquivariantCouplingModel::CouplingPlace& place,
+                        const PointTransforms& transforms)
+        : state(model, place, transforms, true),
           layout(model.getNumParticles(), true),
           points(3 * model.getNumClouds(), layout.getNumItems()),
-          adjoint(points) {}
+          adjoint(3 * model.getNumClouds(), layout.getNumItems()) {}
     template <bool INVERSE>
-    void apply(const Coupling& coupling, Items& given, WideSum* logDensity, Kept& kept) {
+    void apply(const Coupling& coupling, WideItems& given, WideSum* logDensity, Kept& kept) {
         spread(given, points);
         layout.repeatParticles(points);
         WideSum sums[STRIDE];
@@ -22,7 +24,7 @@ public:
         collect(points, given);
         addToFirst(sums, logDensity);
     }
-    void backpropagate(const Coupling& coupling, const Items& given, Kept& kept, Items& givenAdjoint,
+    void backpropagate(const Coupling& coupling, const WideItems& given, Kept& kept, Items& givenAdjoint,
                        const Worth& worth, WideSum* penalty, WeightGradient* gradient) {
         spread(given, points);
         layout.repeatParticles(points);
@@ -44,7 +46,8 @@ public:
 private:
     static constexpr int COLUMNS = ParticleLayout::COLUMNS;
     /** From particles as items to particles side by side. */
-    void spread(const Items& from, Items& to) const {
+    template <class Array>
+    void spread(const Array& from, Array& to) const {
         for (int row = 0; row < from.getNumRows(); row++)
             for (int i = 0; i < layout.getNumParticles(); i++)
                 ParticleLayout::numbers(to, i / COLUMNS, row)[i % COLUMNS] =
@@ -55,7 +58,8 @@ private:
             for (int lane = 0; lane < LANES; lane++)
                 total[0].add(0, sums[h].get(lane));
     }
-    void collect(const Items& from, Items& to) const {
+    template <class Array>
+    void collect(const Array& from, Array& to) const {
         for (int row = 0; row < from.getNumRows(); row++)
             for (int i = 0; i < layout.getNumParticles(); i++)
                 ParticleLayout::numbers(to, i, row)[0] =
@@ -63,5 +67,6 @@ private:
     }
     CouplingState state;
     ParticleLayout layout;
-    Items points, adjoint;
+    WideItems points;
+    Items adjoint;
 };

@@ -1,9 +1,7 @@
 #ifndef OPENMMFLOW_WIDESUM_H_
 #define OPENMMFLOW_WIDESUM_H_
 
-#include <cstring>
-
-#include "Lanes.h"
+#include "WideLanes.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
@@ -19,34 +17,14 @@ inline Lanes gather(const double* table, Lanes index) {
 /** A sum in double precision, whatever the lanes have: energies are small differences of many large terms. */
 class WideSum {
 public:
-    WideSum() : sums{} {}
-    void add(Lanes x) {
-        if constexpr (sizeof(Scalar) == 8)
-            sums[0] += reinterpret<Wide>(x.v);
-        else {
-            const Halves halves = reinterpret<Halves>(x.v);
-            sums[0] += __builtin_convertvector(halves.low, Wide);
-            sums[PARTS - 1] += __builtin_convertvector(halves.high, Wide);
-        }
-    }
-    void add(int lane, double x) { sums[lane / WIDE_LANES][lane % WIDE_LANES] += x; }
-    double get(int lane) const { return sums[lane / WIDE_LANES][lane % WIDE_LANES]; }
+    WideSum() : sum(0.0) {}
+    void add(Lanes x) { add(wide::WideLanes(x)); }
+    void add(wide::WideLanes x) { sum = sum + x; }
+    void add(int lane, double x) { wide::setLane(sum, lane, get(lane) + x); }
+    double get(int lane) const { return wide::getLane(sum, lane); }
 
 private:
-    static constexpr int WIDE_LANES = LANE_BYTES / sizeof(double), PARTS = LANES / WIDE_LANES;
-    typedef double Wide __attribute__((vector_size(LANE_BYTES)));
-    typedef float Half __attribute__((vector_size(LANE_BYTES / 2)));
-    struct Halves {
-        Half low, high;
-    };
-    template <class To>
-    static To reinterpret(Vector from) {
-        To to;
-        static_assert(sizeof(to) == sizeof(from));
-        std::memcpy(&to, &from, sizeof(to));
-        return to;
-    }
-    Wide sums[PARTS];
+    wide::WideLanes sum;
 };
 
 }  // namespace LANE_NAMESPACE

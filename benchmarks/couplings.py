@@ -3,7 +3,8 @@
 Run by `make bench`. Prints, for the configurations of the paper (Midgley et al. 2023, arXiv 2308.10364), samples with
 joint log q per CPU-second in single precision at the best batch sizes, ratios, and the share of the core's peak that
 openmm-flow's matrix products amount to. Every figure is the median of interleaved rounds, since shared machines drift;
-the peak is the highest. Figures of the authors' JAX code are recorded ones, of another machine.
+the peak is the highest. Figures of the authors' JAX code are recorded ones, of another machine, unless --jax-code says
+where it is: then it takes part (peers/authors_jax.py has what it needs).
 """
 
 import argparse
@@ -42,11 +43,11 @@ BASELINE_CONFIGURATIONS = {
 }
 # Few, since one batch of ALDP takes seconds; rates of PyTorch hardly depend on the batch around these.
 BATCHES = {
-    "DW4": {"openmmflow": [1024], "eager": [128, 512], "compiled": [256]},
-    "LJ13": {"openmmflow": [64], "eager": [16, 64], "compiled": [32]},
-    "ALDP": {"openmmflow": [32], "eager": [2, 8], "compiled": [8]},
+    "DW4": {"openmmflow": [1024], "eager": [128, 512], "compiled": [256], "jax": [128, 512]},
+    "LJ13": {"openmmflow": [64], "eager": [16, 64], "compiled": [32], "jax": [16, 64]},
+    "ALDP": {"openmmflow": [32], "eager": [2, 8], "compiled": [8], "jax": [2, 8]},
 }
-BASELINE_BATCHES = {"openmmflow": [256], "eager": [128, 512], "compiled": [128]}
+BASELINE_BATCHES = {"openmmflow": [256], "eager": [128, 512], "compiled": [128], "jax": [16, 128, 512]}
 # Of the authors' JAX code, XLA-compiled, per CPU-second of one core of another machine. Not measured here.
 RECORDED = {
     "DW4": {"spherical": "456", "cartesian": "310 to 460", "vector": "410", "baseline": "2900"},
@@ -102,7 +103,10 @@ def write_flow(name, transform, path):
         options = CONFIGURATIONS[name] | BASELINE_CONFIGURATIONS[name]
         flow = openmmflow.createAugmentedCouplingFlow(transform=transform, **options)
     else:
-        flow = openmmflow.createEquivariantCouplingFlow(transform=transform, **CONFIGURATIONS[name])
+        options = CONFIGURATIONS[name]
+        # As in the paper: one distance a time, as often as there are dimensions.
+        repeats = options.get("dimensions", 3) if transform == "vector" else 1
+        flow = openmmflow.createEquivariantCouplingFlow(transform=transform, repeats=repeats, **options)
     flow.save(path)
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
@@ -147,12 +151,19 @@ def measure_child(kind, path, batches, seconds):
     print(json.dumps(result))
 
 
-def measure(python, kind, path, batches, seconds):
-    command = [python, os.path.abspath(__file__), "--child", kind, path, json.dumps(batches)]
+def measure(kind, path, name, transform, arguments):
+    batches = (BASELINE_BATCHES if transform in BASELINES else BATCHES[name])[kind]
+    seconds = str(arguments.seconds)
+    if kind == "jax":
+        script = os.path.join(HERE, "peers", "authors_jax.py")
+        code = os.path.abspath(arguments.jax_code)
+        command = [arguments.jax_python, script, code, name, transform, json.dumps(batches), seconds]
+    else:
+        python = sys.executable if kind == "openmmflow" else arguments.torch_python
+        command = [python, os.path.abspath(__file__), "--child", kind, path, json.dumps(batches)]
+        command += ["--seconds", seconds]
     environment = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    run = subprocess.run(
-        [*command, "--seconds", str(seconds)], capture_output=True, text=True, env=environment
-    )
+    run = subprocess.run(command, capture_output=True, text=True, env=environment)
     if run.returncode != 0:
         # A compiler may be missing or fail, which is a result; nothing else may.
         if kind != "compiled":
@@ -170,9 +181,10 @@ def spread(values):
 
 
 def compare(name, transform, arguments):
-    results = {"openmmflow": [], "eager": [], "compiled": []}
+    results = {
+        kind: [] for kind in ("openmmflow", "eager", "compiled", "jax")[: 4 if arguments.jax_code else 3]
+    }
     peaks = []
-    batches = BASELINE_BATCHES if transform in BASELINES else BATCHES[name]
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "flow.safetensors")
         options = write_flow(name, transform, path)
@@ -184,8 +196,7 @@ def compare(name, transform, arguments):
             for kind, runs in results.items():
                 if runs and "error" in runs[0]:
                     continue
-                python = sys.executable if kind == "openmmflow" else arguments.torch_python
-                runs.append(measure(python, kind, path, batches[kind], arguments.seconds))
+                runs.append(measure(kind, path, name, transform, arguments))
 
     ours = [run["rate"] for run in results["openmmflow"]]
     print(f"\n{name}, {transform}, {arguments.rounds} interleaved rounds, one core")
@@ -193,6 +204,7 @@ def compare(name, transform, arguments):
         "openmmflow": "openmm-flow, CPU platform",
         "eager": "eager PyTorch",
         "compiled": "torch.compile",
+        "jax": "authors' JAX code",
     }
     for kind, runs in results.items():
         if "error" in runs[0]:
@@ -223,6 +235,8 @@ def main():
         "--transforms", nargs="+", choices=TRANSFORMS + BASELINES, default=["spherical", "affine"]
     )
     parser.add_argument("--flows", nargs="+", choices=list(CONFIGURATIONS), default=list(CONFIGURATIONS))
+    parser.add_argument("--jax-code", help="a checkout of the authors' JAX code")
+    parser.add_argument("--jax-python", default=sys.executable, help="a Python that has what this needs")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="for each batch size")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)

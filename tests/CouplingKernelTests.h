@@ -56,8 +56,8 @@ protected:
     /** Random flows are worse conditioned than trained ones, a few of their samples much worse; frames are
      * what does most of it. */
     void expectSmall(const vector<double>& errors, double median) const {
-        EXPECT_LT(findMedian(errors), isDouble() ? median : variant.isEquivariant ? 2e-3 : 1e-4);
-        EXPECT_LT(findQuantile(errors, 0.97), isDouble() ? 100 * median : 0.1);
+        EXPECT_LT(findMedian(errors), isDouble() ? median : 1e-4);
+        EXPECT_LT(findQuantile(errors, 0.97), isDouble() ? 100 * median : 1e-2);
     }
     /** log q after a linear map (3, 3) of all positions and a shift. */
     vector<double> logDensityOfMapped(vector<double> positions, const vector<double>& matrix) const {
@@ -246,6 +246,10 @@ TEST_P(CouplingKernelTest, ASymmetricConfigurationSpansNoFrame) {
     for (int cloud = 0; cloud <= variant.copies; cloud++)
         positions.insert(positions.end(), {1.0 + cloud, 0, 0, 0, 1, 0, 0, -1, 0});
     EXPECT_EQ(makeTruth(flow)->computeJointLogDensity(positions)[0], -numeric_limits<double>::infinity());
+    // Turned, so that round-off keeps the vectors off the line.
+    const double c = cos(0.7), s = sin(0.7);
+    EXPECT_EQ(logDensityOfMapped(positions, {c, -s * c, s * s, s, c * c, -s * c, 0, s, c})[0],
+              -numeric_limits<double>::infinity());
 }
 
 /** The integral of the joint density is 1: E_q[r/q] = 1 with r a known Gaussian. */

@@ -83,6 +83,8 @@ EquivariantNetwork::Result EquivariantNetwork::evaluate(const ParameterTensors& 
     // The same for all samples, until messages have come in.
     Tensor features = table.index_select(0, types.to(device)).unsqueeze(0);
     const Tensor start = points.index_select(2, sources.to(device));
+    const Tensor between = subtractOthers(points),
+                 betweenStarts = between.index_select(3, sources.to(device));
     // Beside where vectors start, moves are small: a sum of both would round them off.
     Tensor moves = at::zeros_like(start);
     const double numOtherVectors = (double)start.size(2) - 1;
@@ -96,8 +98,7 @@ EquivariantNetwork::Result EquivariantNetwork::evaluate(const ParameterTensors& 
             const Tensor distances = squares.flatten(2).index_select(2, pairs.to(device));
             nodeInput = at::cat({features, at::log1p(distances)}, 2);
         }
-        const Tensor displacements =
-            b == 0 ? subtractOthers(points) : subtractOthers(start) + subtractOthers(moves);
+        const Tensor displacements = b == 0 ? between : betweenStarts + subtractOthers(moves);
         const auto [messages, added] = applyEdges(parameters, block, nodeInput, displacements, b == 0);
         moves = moves + added;
         if (hasCross) {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "../src/ReferenceCouplingFlow.h"

@@ -2,14 +2,24 @@
 // Transforms.h, the latter in `wide` too. No include guard: each meaning of `real` includes it once.
 
 /**
- * What maps points, and the same where it is differentiated. Frames that are nearly collinear, and points
- * close to their origins, magnify round-off: maps are in the wide precision, though networks need not be.
+ * What maps points, and what differentiates the maps. Frames that are nearly collinear, and points close to
+ * their origins, magnify round-off: points, their frames and maps are in the wide precision, though networks
+ * and derivatives need not be.
  */
 struct PointTransforms {
-    explicit PointTransforms(const EquivariantCouplingModel& model) : map(model), derivative(model) {}
+    explicit PointTransforms(const EquivariantCouplingModel& model)
+        : map(model, smallestSquare), derivative(model, smallestSquare) {}
+    /** The square of the sine between two vectors below which that is round-off of the networks. */
+    static constexpr double smallestSquare = sizeof(Scalar) == 4 ? 1e-12 : 1e-20;
     wide::PointTransform map;
     PointTransform derivative;
 };
+
+inline Frame narrowFrame(const wide::Frame& frame) {
+    return {convertVector<real3>(frame.x),      convertVector<real3>(frame.y),
+            convertVector<real3>(frame.z),      convert<real>(frame.inverseFirst),
+            convert<real>(frame.inverseSecond), convert<real>(frame.projection)};
+}
 
 /** The weights of a coupling. Shared by all threads. */
 struct Coupling {
@@ -59,7 +69,7 @@ public:
         head.keep(false);
         const int repeats = (int)coupling.heads.size();
         for (int r = 0; r < repeats; r++)
-            applyRepeat<INVERSE>(coupling, INVERSE ? repeats - 1 - r : r, transforms.map, points, logDensity);
+            applyRepeat<INVERSE>(coupling, INVERSE ? repeats - 1 - r : r, points, logDensity);
     }
     /**
      * From what the points that apply<true>() has made are worth to what those that it was given are worth,
@@ -80,11 +90,11 @@ public:
         evaluateSoftmax();
         const int repeats = (int)coupling.heads.size();
         given.resize(repeats);
-        given[repeats - 1] = network.getPoints();
+        given[repeats - 1] = points;
         WideSum unused[STRIDE];
         for (int repeat = repeats - 1; repeat > 0; repeat--) {
             given[repeat - 1] = given[repeat];
-            applyRepeat<true>(coupling, repeat, transforms.derivative, given[repeat - 1], unused);
+            applyRepeat<true>(coupling, repeat, given[repeat - 1], unused);
         }
         network.clearAdjoints();
         head.keep(true);
@@ -119,34 +129,26 @@ private:
         weights.output.weight.multiply(head.output.begin(), numItems, parameters.begin());
     }
 
-    template <bool INVERSE, class Transform, class Array>
-    void applyRepeat(const Coupling& coupling, int repeat, const Transform& transform, Array& points,
-                     WideSum* logDensity) {
+    template <bool INVERSE>
+    void applyRepeat(const Coupling& coupling, int repeat, WideItems& points, WideSum* logDensity) {
         evaluateHead(coupling.heads[repeat]);
         forEachPoint(coupling, repeat, [&](int t, int v, int firstVector) {
             const int row = 3 * coupling.transformed[t];
-            typename Array::Point origin, first, second;
-            const auto frame =
-                makeFrameOf(coupling, transform, points, t, v, firstVector, origin, first, second);
-            const auto mapped = transform.template map<INVERSE>(frame, points.point(row, v) - origin,
-                                                                getParameters<typename Array::Real>(t, v));
-            points.setPoint(row, v, origin + mapped.point);
+            const PlacedFrame placed = placeFrame(coupling, points, t, v, firstVector);
+            const auto mapped = transforms.map.template map<INVERSE>(
+                placed.frame, points.point(row, v) - placed.origin, widenParameters(t, v));
+            points.setPoint(row, v, placed.origin + mapped.point);
             logDensity[v % STRIDE].add(
                 layout.dropRepeated(INVERSE ? mapped.logVolume : -mapped.logVolume, v));
         });
     }
 
     /** Those of the transform of a point, STRIDE apart, until the next call. */
-    template <class Real = real>
-    const Real* getParameters(int t, int v) {
+    const wide::real* widenParameters(int t, int v) {
         const int rows = transforms.map.getNumParameters();
-        if constexpr (std::is_same_v<Real, real>)
-            return &parameters.at(t * rows, v);
-        else {
-            for (int row = 0; row < rows; row++)
-                wideParameters.at(row, 0) = convert<Real>(parameters.at(t * rows + row, v));
-            return wideParameters.begin();
-        }
+        for (int row = 0; row < rows; row++)
+            wideParameters.at(row, 0) = convert<wide::real>(parameters.at(t * rows + row, v));
+        return wideParameters.begin();
     }
 
     /** Call visit(t, v, k) for each vector v of the t-th transformed cloud, with its first vector k. */
@@ -158,36 +160,36 @@ private:
                 visit(t, v, (t * repeats + repeat) * transforms.map.getNumVectors());
     }
 
-    template <class Transform, class Array, class Point = typename Array::Point>
-    auto makeFrameOf(const Coupling& coupling, const Transform& transform, const Array& points, int t, int v,
-                     int firstVector, Point& origin, Point& first, Point& second) const {
-        using Real = typename Array::Real;
-        auto getMove = [&](int k) { return convertVector<Point>(network.getMove(firstVector + k, v)); };
-        origin = points.point(3 * coupling.getSource(t), v) + getMove(0);
-        const int axes = transform.getNumVectors() - 1;
-        first = second = {Real(0.0), Real(0.0), Real(0.0)};
+    /** A frame, and where it is. */
+    struct PlacedFrame {
+        wide::real3 origin;
+        wide::Frame frame;
+    };
+    PlacedFrame placeFrame(const Coupling& coupling, const WideItems& points, int t, int v,
+                           int firstVector) const {
+        auto getMove = [&](int k) { return convertVector<wide::real3>(network.getMove(firstVector + k, v)); };
+        PlacedFrame placed = {points.point(3 * coupling.getSource(t), v) + getMove(0), {}};
+        const int axes = transforms.map.getNumVectors() - 1;
         if (axes > 0)
-            first = getMove(1);
-        if (axes > 1)
-            second = getMove(2);
-        return axes == 0 ? decltype(transform.makeAxes(first, second))() : transform.makeAxes(first, second);
+            placed.frame = transforms.map.makeAxes(getMove(1), getMove(axes));
+        return placed;
     }
 
     void backpropagateRepeat(const Coupling& coupling, int repeat, Items& adjoint, const Worth& worth,
                              WideSum* penalty, WeightGradient* gradient) {
         const Coupling::Head& weights = coupling.heads[repeat];
         const PointTransform& transform = transforms.derivative;
-        const Items& points = given[repeat];
+        const WideItems& points = given[repeat];
         evaluateHead(weights);
         forEachPoint(coupling, repeat, [&](int t, int v, int firstVector) {
             const int row = 3 * coupling.transformed[t];
-            real3 origin, first, second;
-            const Frame frame =
-                makeFrameOf(coupling, transform, points, t, v, firstVector, origin, first, second);
+            const PlacedFrame placed = placeFrame(coupling, points, t, v, firstVector);
+            const Frame frame = narrowFrame(placed.frame);
             const real3 mappedAdjoint = adjoint.point(row, v);
             const PointTransform::Adjoint result =
-                transform.inverseAdjoint(frame, points.point(row, v) - origin, getParameters(t, v),
-                                         mappedAdjoint, layout.dropRepeated(worth.logDensity[v % STRIDE], v),
+                transform.inverseAdjoint(frame, convertVector<real3>(points.point(row, v) - placed.origin),
+                                         &parameters.at(t * transform.getNumParameters(), v), mappedAdjoint,
+                                         layout.dropRepeated(worth.logDensity[v % STRIDE], v),
                                          &parametersAdjoint.at(t * transform.getNumParameters(), v));
             adjoint.setPoint(row, v, result.point);
             const real3 originAdjoint = mappedAdjoint - result.point;
@@ -197,12 +199,14 @@ private:
             if (axes == 1)
                 network.addMoveAdjoint(firstVector + 1, v, makePlaneFrameAdjoint(frame, result.x, result.y));
             if (axes == 2) {
+                const real3 second = network.getMove(firstVector + 2, v);
                 const FrameAdjoint vectors = makeFrameAdjoint(frame, second, result.x, result.y, result.z);
                 network.addMoveAdjoint(firstVector + 1, v, vectors.first);
                 network.addMoveAdjoint(firstVector + 2, v, vectors.second);
             }
             if (axes == 2 && worth.penalty != nullptr) {
-                const Collinearity collinearity = computeCollinearity(first, second);
+                const Collinearity collinearity = computeCollinearity(network.getMove(firstVector + 1, v),
+                                                                      network.getMove(firstVector + 2, v));
                 const real factor = layout.dropRepeated(worth.penalty[v % STRIDE], v);
                 penalty[v % STRIDE].add(layout.dropRepeated(collinearity.penalty, v));
                 network.addMoveAdjoint(firstVector + 1, v, factor * collinearity.first);
@@ -241,7 +245,7 @@ private:
     Items parameters, parametersAdjoint, headInputAdjoint;
     WideItems wideParameters;
     /** The points before each repeat. */
-    std::vector<Items> given;
+    std::vector<WideItems> given;
 };
 
 /** What the flow (CouplingFlow) of an EquivariantCouplingModel is made of. */

@@ -143,7 +143,7 @@ private:
         for (int h = 0; h < STRIDE; h++)
             for (int axis = 0; axis < dimensions; axis++) {
                 auto draw = [&](int cloud, int i) {
-                    return convert<Real>(normal((cloud * numParticles + i) * dimensions + axis, h));
+                    return normal((cloud * numParticles + i) * dimensions + axis, h);
                 };
                 Real mean = Real(0.0);
                 for (int i = 0; i < numParticles; i++) {
@@ -231,11 +231,11 @@ private:
 
     template <class Array>
     typename Array::Point centerOf(const Array& items, int cloud, int h) const {
-        using Number = typename Array::Real;
-        typename Array::Point sum = {Number(0.0), Number(0.0), Number(0.0)};
+        using Element = typename Array::Real;
+        typename Array::Point sum = {Element(0.0), Element(0.0), Element(0.0)};
         for (int i = 0; i < numParticles; i++)
             sum = sum + items.point(3 * cloud, i * STRIDE + h);
-        return Number(1.0 / numParticles) * sum;
+        return Element(1.0 / numParticles) * sum;
     }
 
     template <bool INVERSE>

@@ -153,7 +153,7 @@ private:
     int getSender(int v) const { return selected[v / STRIDE].sender * STRIDE + v % STRIDE; }
     /** Which displacement belongs to vector k: that of its cloud in block 0, later its own. */
     int getDisplacement(int k) const { return isFirst ? network->sources[k] : k; }
-    /** Where displacement d has its moves, and what it is worth something to. */
+    /** The row of displacement d among the moves, and among the adjoints of what it depends on. */
     int getOriginRow(int d) const { return 3 * (isFirst ? network->conditioning[d] : d); }
     /** Where displacement d starts. */
     int getPointRow(int d) const { return 3 * network->conditioning[getSource(d)]; }
@@ -190,8 +190,8 @@ private:
     real3 getSenderMove(int d, int v) const {
         return layout.isAcross() ? senderMoves.point(3 * d, v) : moves->point(getOriginRow(d), getSender(v));
     }
-    /** From sender to receiver: the difference of points and that of moves, neither of which is rounded off.
-     */
+    /** From sender to receiver. Points and moves differ little between neighbours: each difference is as
+     * exact as what it is taken of. */
     real3 getDisplacementOf(int d, int v) const {
         return points->point(getPointRow(d), getReceiver(v)) - getSenderPoint(d, v)
                + (moves->point(getOriginRow(d), getReceiver(v)) - getSenderMove(d, v));

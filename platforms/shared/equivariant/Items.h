@@ -14,9 +14,8 @@ template <class To, class From>
 /** The same of a vector, a real3 of either precision. */
 template <class To, class From>
 [[gnu::always_inline]] inline To convertVector(From r) {
-    using Number = decltype(r.x);
-    using Result = decltype(To::x);
-    return {convert<Result, Number>(r.x), convert<Result, Number>(r.y), convert<Result, Number>(r.z)};
+    using Element = decltype(To::x);
+    return {convert<Element>(r.x), convert<Element>(r.y), convert<Element>(r.z)};
 }
 
 /**

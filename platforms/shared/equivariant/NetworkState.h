@@ -62,7 +62,6 @@ public:
         features = values.features;
         messages = values.messages;
     }
-    const Items& getPoints() const { return points; }
     const Items& getFeatures() const { return features.back(); }
     /** Get how far vector k has moved. */
     real3 getMove(int k, int v) const { return moves.back().point(3 * k, v) - moves.front().point(3 * k, v); }

@@ -11,6 +11,7 @@
 #include "LaneWeightGradient.h"
 #include "NoiseBlock.h"
 #include "Sigmoid.h"
+#include "WideMath.h"
 #include "WideSum.h"
 #include "openmmflow/internal/AugmentedCouplingModel.h"
 #include "openmmflow/internal/EquivariantCouplingModel.h"
@@ -88,9 +89,9 @@ public:
         const int drawn = (count + LANES - 1) / LANES * LANES;
         lanes_double::drawNoise(seed, first, drawn, TILE, numNormals, normals.data(), 0, nullptr);
         state.sample([&](int n, int h) {
-            Lanes z;
+            typename FlowState::Points::Real z;
             for (int lane = 0; lane < LANES; lane++)
-                z.v[lane] = (Scalar)normals[(size_t)n * TILE + h * LANES + lane];
+                wide::setLane(z, lane, normals[(size_t)n * TILE + h * LANES + lane]);
             return z;
         });
         for (int s = 0; s < count; s++) {

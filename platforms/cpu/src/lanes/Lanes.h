@@ -13,7 +13,7 @@
  * The build compiles this folder once for each instruction set and precision, and says so: LANE_SCALAR is
  * float or double, LANE_BYTES the size of a vector, LANE_NAMESPACE the namespace that keeps the precisions of
  * one library apart, and LANE_FUNCTION_PREFIX and LANE_FUNCTION_SUFFIX what glibc's vector functions are
- * called, where there are any.
+ * called, where there are any; LANE_WIDE_FUNCTION_PREFIX the same of double precision (WideLanes.h).
  */
 #ifdef LANE_FUNCTION_PREFIX
 #define LANE_JOIN(prefix, kind, name, suffix) prefix##kind##name##suffix

@@ -2,19 +2,18 @@
 #define OPENMMFLOW_WIDELANES_H_
 
 #include <cstring>
+#include <type_traits>
 
 #include "Lanes.h"
 
-/**
- * The shared maths in double precision for as many samples as Lanes have, whatever the precision of these:
- * for what would magnify their round-off.
- */
+/** Numbers in double precision for as many samples as Lanes have, whatever the precision of these. */
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
 namespace wide {
 
 constexpr int PART_LANES = LANE_BYTES / sizeof(double), PARTS = LANES / PART_LANES;
 typedef double Part __attribute__((vector_size(LANE_BYTES)));
+typedef Scalar NarrowPart __attribute__((vector_size(LANE_BYTES / PARTS)));
 using PartMask = decltype(Part{} < Part{});
 
 /** True or false for each of LANES samples. */
@@ -31,30 +30,21 @@ struct WideLanes {
             part = s - Part{};
     }
     explicit WideLanes(Lanes x) {
-        if constexpr (PARTS == 1)
-            std::memcpy(parts, &x.v, sizeof(parts));
-        else {
-            typedef Scalar Narrow __attribute__((vector_size(LANE_BYTES / PARTS)));
-            Narrow halves[PARTS];
-            std::memcpy(halves, &x.v, sizeof(halves));
-            for (int i = 0; i < PARTS; i++)
-                parts[i] = __builtin_convertvector(halves[i], Part);
-        }
+        NarrowPart narrow[PARTS];
+        std::memcpy(narrow, &x.v, sizeof(narrow));
+        for (int i = 0; i < PARTS; i++)
+            parts[i] = __builtin_convertvector(narrow[i], Part);
     }
     explicit operator Lanes() const {
+        NarrowPart narrow[PARTS];
+        for (int i = 0; i < PARTS; i++)
+            narrow[i] = __builtin_convertvector(parts[i], NarrowPart);
         Vector result;
-        if constexpr (PARTS == 1)
-            std::memcpy(&result, parts, sizeof(parts));
-        else {
-            typedef Scalar Narrow __attribute__((vector_size(LANE_BYTES / PARTS)));
-            Narrow halves[PARTS];
-            for (int i = 0; i < PARTS; i++)
-                halves[i] = __builtin_convertvector(parts[i], Narrow);
-            std::memcpy(&result, halves, sizeof(halves));
-        }
+        std::memcpy(&result, narrow, sizeof(result));
         return result;
     }
 };
+static_assert(sizeof(WideLanes) == LANES * sizeof(double), "ParticleLayout takes lanes for an array");
 
 /** function(part of a, ...) for each part. */
 template <class Function, class... Arguments>
@@ -182,18 +172,6 @@ inline WideLanes RECIP(WideLanes a) {
 inline WideLanes RSQRT(WideLanes a) {
     return WideLanes(1.0) / SQRT(a);
 }
-
-using real = WideLanes;
-
-#define DEVICE [[maybe_unused, gnu::always_inline]] static inline
-#include "shared/real3.h"
-
-#include "shared/internalCoordinates.cc"
-
-#include "shared/frames.cc"
-#include "shared/rationalQuadraticSpline.cc"
-#include "shared/rationalQuadraticSplineAdjoint.cc"
-#undef DEVICE
 
 /** One lane of a number in either precision. */
 inline double getLane(const Lanes& x, int lane) {

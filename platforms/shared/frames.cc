@@ -6,6 +6,9 @@
 
 #define TINY_SQUARE 1e-30
 
+/* The square of the sine between two vectors up to which they span no frame: what is left is round-off. */
+#define DEGENERATE_SQUARE 1e-20
+
 /* Axes x, y, z, right-handed, and what the adjoint needs of how they came about. */
 typedef struct {
     real3 x, y, z;
@@ -13,9 +16,8 @@ typedef struct {
 } Frame;
 
 /* The frame with z along `first`, and `second` in the half-plane of z and positive x; NaN where they span
- * none, as they do where particles are arranged symmetrically: where the square of the sine between them is
- * not above `smallestSquare`, and round-off. */
-DEVICE Frame makeFrame(real3 first, real3 second, real smallestSquare) {
+ * none, as they do where particles are arranged symmetrically. */
+DEVICE Frame makeFrame(real3 first, real3 second) {
     Frame frame;
     frame.inverseFirst = (real)1 / norm(first);
     frame.z = frame.inverseFirst * first;
@@ -24,7 +26,7 @@ DEVICE Frame makeFrame(real3 first, real3 second, real smallestSquare) {
     /* Once more: what round-off has left along z is not small beside the rejection of a vector close to z. */
     rejection = rejection - dotProduct(rejection, frame.z) * frame.z;
     real square = dotProduct(rejection, rejection);
-    real threshold = smallestSquare * dotProduct(second, second);
+    real threshold = (real)DEGENERATE_SQUARE * dotProduct(second, second);
     frame.inverseSecond = (real)1 / SELECT(square > threshold, SQRT(square), (real)0);
     frame.x = frame.inverseSecond * rejection;
     frame.y = crossProduct(frame.z, frame.x);

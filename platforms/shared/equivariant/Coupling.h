@@ -7,10 +7,7 @@
  * and derivatives need not be.
  */
 struct PointTransforms {
-    explicit PointTransforms(const EquivariantCouplingModel& model)
-        : map(model, smallestSquare), derivative(model, smallestSquare) {}
-    /** The square of the sine between two vectors below which that is round-off of the networks. */
-    static constexpr double smallestSquare = sizeof(Scalar) == 4 ? 1e-12 : 1e-20;
+    explicit PointTransforms(const EquivariantCouplingModel& model) : map(model), derivative(model) {}
     wide::PointTransform map;
     PointTransform derivative;
 };

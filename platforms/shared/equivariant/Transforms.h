@@ -12,10 +12,8 @@ struct MappedPoint {
 class PointTransform {
 public:
     using Kind = EquivariantCouplingModel::Transform;
-    /** @param smallestSquare   that of the sine between two vectors that span a frame */
-    PointTransform(const EquivariantCouplingModel& model, double smallestSquare)
-        : smallestSquare(smallestSquare),
-          kind(model.getOptions().transform),
+    explicit PointTransform(const EquivariantCouplingModel& model)
+        : kind(model.getOptions().transform),
           dimensions(model.getParticles().dimensions),
           numParameters(model.getParametersPerCoordinate() * STRIDE) {
         const auto& options = model.getOptions();
@@ -46,7 +44,7 @@ public:
     /** Get the number of rows of parameters. */
     int getNumParameters() const { return (int)functions.size() * numParameters / STRIDE; }
     Frame makeAxes(real3 first, real3 second) const {
-        return dimensions == 3 ? makeFrame(first, second, smallestSquare) : makePlaneFrame(first);
+        return dimensions == 3 ? makeFrame(first, second) : makePlaneFrame(first);
     }
     /** Map a vector from the origin of a frame; `parameters` lie STRIDE apart. */
     template <bool INVERSE>
@@ -150,7 +148,6 @@ private:
         }
         return {fromFrame(frame, unmeasure(values)), logVolume};
     }
-    real smallestSquare;
     Kind kind;
     int dimensions;
     /** Reals of parameters for each coordinate. */

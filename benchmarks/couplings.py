@@ -3,8 +3,8 @@
 Run by `make bench`. Prints, for the configurations of the paper (Midgley et al. 2023, arXiv 2308.10364), samples with
 joint log q per CPU-second in single precision at the best batch sizes, ratios, and the share of the core's peak that
 openmm-flow's matrix products amount to. Every figure is the median of interleaved rounds, since shared machines drift;
-the peak is the highest. Figures of the authors' JAX code are recorded ones, of another machine, unless --jax-code says
-where it is: then it takes part (peers/authors_jax.py has what it needs).
+the peak is the highest. The authors' JAX code takes part where --jax-code says where it is (peers/authors_jax.py has what
+it needs); what is recorded of it is of another machine.
 """
 
 import argparse
@@ -123,25 +123,28 @@ def rate(sample, batch, seconds):
     return done / (time.process_time() - start)
 
 
-def measure_child(kind, path, batches, seconds):
+def measure_child(kind, batches, seconds, *source):
     """Measure in this process (pinned to a core before anything starts threads); print JSON."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    sys.path.insert(0, os.path.join(HERE, "peers"))
     if kind == "openmmflow":
         import openmm
 
         import openmmflow
 
         platform = openmm.Platform.getPlatformByName("CPU")
-        context = openmmflow.FlowContext(openmmflow.Flow.load(path), platform, {"Threads": "1"})
+        context = openmmflow.FlowContext(openmmflow.Flow.load(*source), platform, {"Threads": "1"})
         sample = context.sampleJoint
+    elif kind == "jax":
+        from authors_jax import make_sampler
+
+        sample = make_sampler(*source)
     else:
         import torch
-
-        torch.set_num_threads(1)
-        sys.path.insert(0, os.path.join(HERE, "peers"))
         from load_flow import load_flow
 
-        sample = load_flow(path, compiled=kind == "compiled").sample
+        torch.set_num_threads(1)
+        sample = load_flow(*source, compiled=kind == "compiled").sample
     rates = {batch: rate(sample, batch, seconds) for batch in batches}
     best = max(rates, key=rates.get)
     result = {"batch": best, "rate": rates[best]}
@@ -153,16 +156,12 @@ def measure_child(kind, path, batches, seconds):
 
 def measure(kind, path, name, transform, arguments):
     batches = (BASELINE_BATCHES if transform in BASELINES else BATCHES[name])[kind]
-    seconds = str(arguments.seconds)
-    if kind == "jax":
-        script = os.path.join(HERE, "peers", "authors_jax.py")
-        code = os.path.abspath(arguments.jax_code)
-        command = [arguments.jax_python, script, code, name, transform, json.dumps(batches), seconds]
-    else:
-        python = sys.executable if kind == "openmmflow" else arguments.torch_python
-        command = [python, os.path.abspath(__file__), "--child", kind, path, json.dumps(batches)]
-        command += ["--seconds", seconds]
-    environment = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    python = {"openmmflow": sys.executable, "jax": arguments.jax_python}.get(kind, arguments.torch_python)
+    source = [os.path.abspath(arguments.jax_code), name, transform] if kind == "jax" else [path]
+    command = [python, os.path.abspath(__file__), "--seconds", str(arguments.seconds)]
+    command += ["--child", kind, json.dumps(batches), *source]
+    flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    environment = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", XLA_FLAGS=flags)
     run = subprocess.run(command, capture_output=True, text=True, env=environment)
     if run.returncode != 0:
         # A compiler may be missing or fail, which is a result; nothing else may.
@@ -181,9 +180,8 @@ def spread(values):
 
 
 def compare(name, transform, arguments):
-    results = {
-        kind: [] for kind in ("openmmflow", "eager", "compiled", "jax")[: 4 if arguments.jax_code else 3]
-    }
+    kinds = ["openmmflow", "eager", "compiled"] + (["jax"] if arguments.jax_code else [])
+    results = {kind: [] for kind in kinds}
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "flow.safetensors")
@@ -239,11 +237,11 @@ def main():
     parser.add_argument("--jax-python", default=sys.executable, help="a Python that has what this needs")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="for each batch size")
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        kind, path, batches = arguments.child
-        return measure_child(kind, path, json.loads(batches), arguments.seconds)
+        kind, batches, *source = arguments.child
+        return measure_child(kind, json.loads(batches), arguments.seconds, *source)
     for transform in arguments.transforms:
         for name in arguments.flows:
             compare(name, transform, arguments)

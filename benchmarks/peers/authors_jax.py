@@ -1,18 +1,16 @@
 """The coupling flows of Midgley et al. 2023 (arXiv 2308.10364) in the code of the authors, compiled by XLA, on one core.
 
-Called by `couplings.py` with `--jax-python` and `--jax-code`: a Python that has
+What `couplings.py` measures with `--jax-python` and `--jax-code`: a Python that has
 
     jax==0.4.13 jaxlib==0.4.13 dm-haiku==0.0.10 distrax==0.1.4 tensorflow-probability==0.20.1 e3nn-jax==0.20.3
     chex==0.1.82 optax==0.1.7 omegaconf hydra-core mdtraj<1.10 numpy<1.27 scipy<1.12 ml_dtypes<0.4
 
-and a checkout of https://github.com/lollcat/se3-augmented-coupling-flows (beafab1 is what was measured). Prints, as
-JSON, samples with joint log q per CPU-second, in single precision, of the configurations in that checkout.
+and a checkout of https://github.com/lollcat/se3-augmented-coupling-flows (beafab1 is what was measured). In
+single precision, with the configurations in that checkout.
 """
 
-import json
 import os
 import sys
-import time
 
 # What couplings.py calls a transform, as settings of the authors' code.
 SETTINGS = {
@@ -59,11 +57,8 @@ def make_flow(configuration):
     )
 
 
-def main():
-    checkout, name, transform, batches, seconds = sys.argv[1:]
-    # Before anything starts threads.
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+def make_sampler(checkout, name, transform):
+    """Return sample(batch), which draws samples with joint log q; each batch size is compiled when it comes first."""
     sys.path.insert(0, checkout)
     import jax
     import jax.numpy as jnp
@@ -76,23 +71,14 @@ def main():
     key = jax.random.PRNGKey(0)
     positions = jax.random.normal(key, (particles, dimensions))
     parameters = flow.init(key, FullGraphSample(positions=positions, features=features))
-    rates = {}
-    for batch in json.loads(batches):
-        draw = jax.jit(
-            lambda parameters, key, batch=batch: flow.sample_and_log_prob_apply(
-                parameters, features, key, (batch,)
-            )
-        )
-        jax.block_until_ready(draw(parameters, key))
-        done, start = 0, time.process_time()
-        while time.process_time() - start < float(seconds):
-            key, now = jax.random.split(key)
-            jax.block_until_ready(draw(parameters, now))
-            done += batch
-        rates[batch] = done / (time.process_time() - start)
-    best = max(rates, key=rates.get)
-    print(json.dumps({"batch": best, "rate": rates[best]}))
+    draw = jax.jit(
+        lambda parameters, key, batch: flow.sample_and_log_prob_apply(parameters, features, key, (batch,)),
+        static_argnums=2,
+    )
 
+    def sample(batch):
+        nonlocal key
+        key, now = jax.random.split(key)
+        jax.block_until_ready(draw(parameters, now, batch))
 
-if __name__ == "__main__":
-    main()
+    return sample

@@ -129,18 +129,23 @@ DEVICE real getTailDerivative(real x, SplineBin bin, SplineShape shape) {
     return SELECT(x >= shape.upper, bin.derivativeRight, bin.derivativeLeft);
 }
 
-/* y and log(dy/dx) at the fraction t of a bin; equations 4 and 5 of Durkan et al. */
-DEVICE SplineResult evaluateSplineBin(SplineBin bin, real t) {
+/* dy/dx at the fraction t of a bin; equation 5 of Durkan et al. */
+DEVICE real evaluateSplineDerivative(SplineBin bin, real t) {
     real s = bin.height / bin.width;
     real u = t * ((real)1 - t);
     real denominator = s + (bin.derivativeRight + bin.derivativeLeft - (real)2 * s) * u;
     real slope =
         bin.derivativeRight * t * t + (real)2 * s * u + bin.derivativeLeft * ((real)1 - t) * ((real)1 - t);
     real ratio = s / denominator;
-    SplineResult result;
-    result.value = bin.bottom + bin.height * (s * t * t + bin.derivativeLeft * u) / denominator;
-    result.logDerivative = LOG(ratio * ratio * slope);
-    return result;
+    return ratio * ratio * slope;
+}
+
+/* y at the fraction t of a bin; equation 4. */
+DEVICE real evaluateSplineBin(SplineBin bin, real t) {
+    real s = bin.height / bin.width;
+    real u = t * ((real)1 - t);
+    real denominator = s + (bin.derivativeRight + bin.derivativeLeft - (real)2 * s) * u;
+    return bin.bottom + bin.height * (s * t * t + bin.derivativeLeft * u) / denominator;
 }
 
 /* The fraction t of a bin at which the spline has the value y; equations 6 to 8 of Durkan et al. */
@@ -157,46 +162,74 @@ DEVICE real invertSplineBin(SplineBin bin, real y) {
     return SELECT(t > (real)1, (real)1, t);
 }
 
+/* A point of a spline: how far into which bin it is, and the value that said so, without the phase and
+ * brought into the range of the spline. */
+typedef struct {
+    real inside, t;
+    SplineBin bin;
+} SplinePoint;
+
+/* Find the point whose x (`inverse` = 0) or y (`inverse` = 1) is `value`, and the sizes of all bins. */
+DEVICE SplinePoint findSplinePoint(real value, const real* parameters, int stride, SplineShape shape,
+                                   int ends, int inverse, real* widths, real* heights) {
+    splineBinSizes(parameters, stride, shape, widths);
+    splineBinSizes(parameters + shape.bins * stride, stride, shape, heights);
+    if (inverse && ends == SPLINE_CIRCULAR)
+        value = wrapAngle(value - parameters[3 * shape.bins * stride]);
+    SplinePoint point;
+    point.inside = clampToSpline(value, shape);
+    point.bin = findSplineBin(point.inside, parameters, stride, shape, ends, inverse, widths, heights);
+    if (inverse)
+        point.t = invertSplineBin(point.bin, point.inside);
+    else
+        point.t = (point.inside - point.bin.left) / point.bin.width;
+    return point;
+}
+
+/* spline(x) at the point of x. */
+DEVICE real getSplineValue(SplinePoint point, real x, const real* parameters, int stride, SplineShape shape,
+                           int ends) {
+    real value = evaluateSplineBin(point.bin, point.t);
+    if (ends == SPLINE_CIRCULAR)
+        return wrapAngle(value + parameters[3 * shape.bins * stride]);
+    real tail = ends == SPLINE_FREE_ENDS ? getTailDerivative(x, point.bin, shape) : (real)1;
+    return SELECT(isInsideSpline(x, shape) > (real)0, value, point.inside + (x - point.inside) * tail);
+}
+
+/* x with spline(x) = y, at the point of y. */
+DEVICE real getSplineArgument(SplinePoint point, real y, SplineShape shape, int ends) {
+    real argument = point.bin.left + point.t * point.bin.width;
+    if (ends == SPLINE_CIRCULAR)
+        return argument;
+    real tail = ends == SPLINE_FREE_ENDS ? getTailDerivative(y, point.bin, shape) : (real)1;
+    return SELECT(isInsideSpline(y, shape) > (real)0, argument, point.inside + (y - point.inside) / tail);
+}
+
+/* The derivative of the spline at the point of x, or of y: either says whether it is inside of the spline. */
+DEVICE real getSplineSlope(SplinePoint point, real value, SplineShape shape, int ends) {
+    real derivative = evaluateSplineDerivative(point.bin, point.t);
+    if (ends == SPLINE_CIRCULAR)
+        return derivative;
+    real tail = ends == SPLINE_FREE_ENDS ? getTailDerivative(value, point.bin, shape) : (real)1;
+    return SELECT(isInsideSpline(value, shape) > (real)0, derivative, tail);
+}
+
 /* y = spline(x), and log(dy/dx). */
 DEVICE SplineResult splineForward(real x, const real* parameters, int stride, SplineShape shape, int ends) {
     real widths[MAX_SPLINE_BINS], heights[MAX_SPLINE_BINS];
-    splineBinSizes(parameters, stride, shape, widths);
-    splineBinSizes(parameters + shape.bins * stride, stride, shape, heights);
-    real inside = clampToSpline(x, shape);
-    SplineBin bin = findSplineBin(inside, parameters, stride, shape, ends, 0, widths, heights);
-    SplineResult result = evaluateSplineBin(bin, (inside - bin.left) / bin.width);
-    if (ends == SPLINE_CIRCULAR)
-        result.value = wrapAngle(result.value + parameters[3 * shape.bins * stride]);
-    else {
-        real isInside = isInsideSpline(x, shape);
-        real tail = ends == SPLINE_FREE_ENDS ? getTailDerivative(x, bin, shape) : (real)1;
-        real logTail = ends == SPLINE_FREE_ENDS ? LOG(tail) : (real)0;
-        result.value = SELECT(isInside > (real)0, result.value, inside + (x - inside) * tail);
-        result.logDerivative = SELECT(isInside > (real)0, result.logDerivative, logTail);
-    }
+    SplinePoint point = findSplinePoint(x, parameters, stride, shape, ends, 0, widths, heights);
+    SplineResult result;
+    result.value = getSplineValue(point, x, parameters, stride, shape, ends);
+    result.logDerivative = LOG(getSplineSlope(point, x, shape, ends));
     return result;
 }
 
 /* x with spline(x) = y, and log(dx/dy). */
 DEVICE SplineResult splineInverse(real y, const real* parameters, int stride, SplineShape shape, int ends) {
     real widths[MAX_SPLINE_BINS], heights[MAX_SPLINE_BINS];
-    splineBinSizes(parameters, stride, shape, widths);
-    splineBinSizes(parameters + shape.bins * stride, stride, shape, heights);
-    real unshifted = y;
-    if (ends == SPLINE_CIRCULAR)
-        unshifted = wrapAngle(y - parameters[3 * shape.bins * stride]);
-    real inside = clampToSpline(unshifted, shape);
-    SplineBin bin = findSplineBin(inside, parameters, stride, shape, ends, 1, widths, heights);
-    real t = invertSplineBin(bin, inside);
+    SplinePoint point = findSplinePoint(y, parameters, stride, shape, ends, 1, widths, heights);
     SplineResult result;
-    result.value = bin.left + t * bin.width;
-    result.logDerivative = -evaluateSplineBin(bin, t).logDerivative;
-    if (ends != SPLINE_CIRCULAR) {
-        real isInside = isInsideSpline(y, shape);
-        real tail = ends == SPLINE_FREE_ENDS ? getTailDerivative(y, bin, shape) : (real)1;
-        real logTail = ends == SPLINE_FREE_ENDS ? LOG(tail) : (real)0;
-        result.value = SELECT(isInside > (real)0, result.value, inside + (y - inside) / tail);
-        result.logDerivative = SELECT(isInside > (real)0, result.logDerivative, -logTail);
-    }
+    result.value = getSplineArgument(point, y, shape, ends);
+    result.logDerivative = -LOG(getSplineSlope(point, y, shape, ends));
     return result;
 }

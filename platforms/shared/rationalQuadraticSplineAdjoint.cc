@@ -53,34 +53,31 @@ DEVICE SplineBinAdjoint evaluateSplineBinAdjoint(SplineBin bin, real t, real val
     return result;
 }
 
-/* Reverse of splineInverse: given what its value and its logDerivative are worth, add up what y is worth
- * (returned) and set what the parameters are worth. The implicit function theorem gives x = spline^-1(y) the
- * adjoints dx = (dy - d spline)/spline'. */
-DEVICE real splineInverseAdjoint(real y, const real* parameters, int stride, SplineShape shape, int ends,
-                                 real valueAdjoint, real logAdjoint, int adjointStride,
-                                 real* parameterAdjoint) {
-    real widths[MAX_SPLINE_BINS], heights[MAX_SPLINE_BINS], widthAdjoint[MAX_SPLINE_BINS],
-        heightAdjoint[MAX_SPLINE_BINS];
-    splineBinSizes(parameters, stride, shape, widths);
-    splineBinSizes(parameters + shape.bins * stride, stride, shape, heights);
-    real unshifted = y;
-    if (ends == SPLINE_CIRCULAR)
-        unshifted = wrapAngle(y - parameters[3 * shape.bins * stride]);
-    real inside = clampToSpline(unshifted, shape);
-    SplineBin bin = findSplineBin(inside, parameters, stride, shape, ends, 1, widths, heights);
-    real t = invertSplineBin(bin, inside);
-    real derivative = EXP(evaluateSplineBin(bin, t).logDerivative);
+/* d softplus(u)/du of an unconstrained number that stands for this derivative at a knot. */
+DEVICE real getSoftplusSlope(real derivative, SplineShape shape) {
+    return (real)1 - EXP(shape.minDerivative - derivative);
+}
+
+/* Reverse of splineInverse at a point that findSplinePoint() has found, by either coordinate: given what its
+ * value and its logDerivative are worth, return what y is worth and set what the parameters are worth. The
+ * implicit function theorem gives x = spline^-1(y) the adjoints dx = (dy - d spline)/spline'. */
+DEVICE real splineInverseAdjointAt(SplinePoint point, real y, SplineShape shape, int ends, int inverse,
+                                   const real* widths, const real* heights, real valueAdjoint,
+                                   real logAdjoint, int adjointStride, real* parameterAdjoint) {
+    real widthAdjoint[MAX_SPLINE_BINS], heightAdjoint[MAX_SPLINE_BINS];
+    SplineBin bin = point.bin;
+    real derivative = evaluateSplineDerivative(bin, point.t);
 
     real forwardLog = -logAdjoint;
-    real xAdjoint = valueAdjoint + evaluateSplineBinAdjoint(bin, t, (real)0, forwardLog).x;
+    real xAdjoint = valueAdjoint + evaluateSplineBinAdjoint(bin, point.t, (real)0, forwardLog).x;
     real yAdjoint = xAdjoint / derivative;
-    SplineBinAdjoint adjoint = evaluateSplineBinAdjoint(bin, t, -yAdjoint, forwardLog);
+    SplineBinAdjoint adjoint = evaluateSplineBinAdjoint(bin, point.t, -yAdjoint, forwardLog);
     if (ends != SPLINE_CIRCULAR) {
         /* On a tail x = end + (y - end)/d, and log(dx/dy) = -log(d). */
         real isInside = isInsideSpline(y, shape);
         real tail = ends == SPLINE_FREE_ENDS ? getTailDerivative(y, bin, shape) : (real)1;
         real zero = (real)0;
-        real tailAdjoint = -(valueAdjoint * (y - inside) / tail + logAdjoint) / tail;
+        real tailAdjoint = -(valueAdjoint * (y - clampToSpline(y, shape)) / tail + logAdjoint) / tail;
         real leftTail = ends == SPLINE_FREE_ENDS ? SELECT(y >= shape.upper, zero, tailAdjoint) : zero;
         real rightTail = ends == SPLINE_FREE_ENDS ? SELECT(y >= shape.upper, tailAdjoint, zero) : zero;
         yAdjoint = SELECT(isInside > zero, yAdjoint, valueAdjoint / tail);
@@ -91,34 +88,32 @@ DEVICE real splineInverseAdjoint(real y, const real* parameters, int stride, Spl
         adjoint.bin.derivativeLeft = SELECT(isInside > zero, adjoint.bin.derivativeLeft, leftTail);
         adjoint.bin.derivativeRight = SELECT(isInside > zero, adjoint.bin.derivativeRight, rightTail);
     }
+    real leftAdjoint = adjoint.bin.derivativeLeft * getSoftplusSlope(bin.derivativeLeft, shape);
+    real rightAdjoint = adjoint.bin.derivativeRight * getSoftplusSlope(bin.derivativeRight, shape);
 
     /* The left edge of the bin is the sum of the sizes before it. */
-    const real* derivatives = parameters + 2 * shape.bins * stride;
+    const real* sizes = inverse ? heights : widths;
     real* derivativeAdjoint = parameterAdjoint + 2 * shape.bins * adjointStride;
     int numDerivatives = countSplineDerivatives(shape.bins, ends);
     for (int k = 0; k < numDerivatives; k++)
         derivativeAdjoint[k * adjointStride] = (real)0;
     real lower = shape.lower;
     for (int k = 0; k < shape.bins; k++) {
-        real upper = lower + heights[k];
+        real upper = lower + sizes[k];
         real first = (k == 0) ? lower - (real)1 : lower;
         real final = (k == shape.bins - 1) ? shape.upper + (real)1 : upper;
-        real before = SELECT(inside >= final, (real)1, (real)0);
-        real within = SELECT(inside >= first, (real)1, (real)0) - before;
+        real before = SELECT(point.inside >= final, (real)1, (real)0);
+        real within = SELECT(point.inside >= first, (real)1, (real)0) - before;
         widthAdjoint[k] = before * adjoint.bin.left + within * adjoint.bin.width;
         heightAdjoint[k] = before * adjoint.bin.bottom + within * adjoint.bin.height;
         int leftKnot = findSplineDerivative(k, shape.bins, ends);
         int rightKnot = findSplineDerivative(k + 1, shape.bins, ends);
         if (leftKnot >= 0)
             derivativeAdjoint[leftKnot * adjointStride] =
-                derivativeAdjoint[leftKnot * adjointStride]
-                + within * adjoint.bin.derivativeLeft
-                      * sigmoid(derivatives[leftKnot * stride] + shape.derivativeOffset);
+                derivativeAdjoint[leftKnot * adjointStride] + within * leftAdjoint;
         if (rightKnot >= 0)
             derivativeAdjoint[rightKnot * adjointStride] =
-                derivativeAdjoint[rightKnot * adjointStride]
-                + within * adjoint.bin.derivativeRight
-                      * sigmoid(derivatives[rightKnot * stride] + shape.derivativeOffset);
+                derivativeAdjoint[rightKnot * adjointStride] + within * rightAdjoint;
         lower = upper;
     }
     splineBinSizesAdjoint(widths, widthAdjoint, shape, adjointStride, parameterAdjoint);
@@ -127,4 +122,14 @@ DEVICE real splineInverseAdjoint(real y, const real* parameters, int stride, Spl
     if (ends == SPLINE_CIRCULAR)
         parameterAdjoint[3 * shape.bins * adjointStride] = -yAdjoint;
     return yAdjoint;
+}
+
+/* The same from y alone. */
+DEVICE real splineInverseAdjoint(real y, const real* parameters, int stride, SplineShape shape, int ends,
+                                 real valueAdjoint, real logAdjoint, int adjointStride,
+                                 real* parameterAdjoint) {
+    real widths[MAX_SPLINE_BINS], heights[MAX_SPLINE_BINS];
+    SplinePoint point = findSplinePoint(y, parameters, stride, shape, ends, 1, widths, heights);
+    return splineInverseAdjointAt(point, y, shape, ends, 1, widths, heights, valueAdjoint, logAdjoint,
+                                  adjointStride, parameterAdjoint);
 }

@@ -16,7 +16,7 @@ TrainableInternalFlow::TrainableInternalFlow(const Flow& flow, const FlowTrainer
       model(dynamic_cast<const InternalFlowModel&>(this->flow.getModel())),
       type(options.precision == "double" ? at::kDouble : at::kFloat),
       kernel(flow, getKernelProperties(options)),
-      parameterValues(model.getParameters()),
+      parameterValues(model.getParameters().size()),
       gradient(parameterValues.size()) {}
 
 double TrainableInternalFlow::measure(const double* frame, std::vector<double>& coordinates,
@@ -57,12 +57,15 @@ std::shared_ptr<const FlowModel> TrainableInternalFlow::createModel(const Tensor
 }
 
 CoordinateTrainingKernel& TrainableInternalFlow::getKernel(const Tensor& parameters) const {
-    const Tensor values = parameters.detach().to(at::kDouble);
+    const Tensor given = parameters.detach();
     // A step on own samples asks twice.
-    if (!at::equal(asTensor(parameterValues), values)) {
-        asTensor(parameterValues).copy_(values);
-        kernel.get().setParameters(parameterValues);
-    }
+    if (current.defined() && at::equal(current, given))
+        return kernel.get();
+    if (!current.defined())
+        current = at::empty_like(given);
+    current.copy_(given);
+    asTensor(parameterValues).copy_(given);
+    kernel.get().setParameters(parameterValues);
     return kernel.get();
 }
 

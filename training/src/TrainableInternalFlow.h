@@ -45,6 +45,8 @@ private:
     mutable TrainingKernel<CoordinateTrainingKernel> kernel;
     /** Kept from step to step, since new memory of this size comes from the operating system each time. */
     mutable std::vector<double> parameterValues, gradient;
+    /** The parameters that the kernel has, if it was given any. */
+    mutable at::Tensor current;
 };
 
 }  // namespace OpenMMFlow

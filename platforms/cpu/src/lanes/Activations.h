@@ -7,17 +7,20 @@
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
 
-inline Lanes activate(InternalFlowModel::Activation activation, Lanes x) {
-    if (activation == InternalFlowModel::Activation::ReLU)
+/** The activation of x, and its derivative. */
+inline Lanes activate(InternalFlowModel::Activation activation, Lanes x, Lanes& slope) {
+    if (activation == InternalFlowModel::Activation::ReLU) {
+        slope = SELECT(x > Lanes(0.0), Lanes(1.0), Lanes(0.0));
         return SELECT(x > Lanes(0.0), x, Lanes(0.0));
-    return SILU(x);
+    }
+    const Lanes s = SIGMOID(x), y = x * s;
+    slope = s + y * (Lanes(1.0) - s);
+    return y;
 }
 
-inline Lanes activationDerivative(InternalFlowModel::Activation activation, Lanes x) {
-    if (activation == InternalFlowModel::Activation::ReLU)
-        return SELECT(x > Lanes(0.0), Lanes(1.0), Lanes(0.0));
-    const Lanes s = SIGMOID(x);
-    return s * (Lanes(1.0) + x * (Lanes(1.0) - s));
+inline Lanes activate(InternalFlowModel::Activation activation, Lanes x) {
+    Lanes unused;
+    return activate(activation, x, unused);
 }
 
 }  // namespace LANE_NAMESPACE

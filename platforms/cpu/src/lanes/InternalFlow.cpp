@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "InternalFlowTraining.h"
 #include "PackedLayers.h"
@@ -12,8 +13,13 @@ namespace LANE_NAMESPACE {
 
 CpuFlow* createInternalFlow(const InternalFlowModel& model);
 
-Dense::Dense(const DenseLayer& layer)
+Dense::Dense(const LayerView& layer)
     : weight(packLayer<PanelMatrix>(layer)), transposed(packTransposed<PanelMatrix>(layer)) {}
+
+void Dense::assign(const LayerView& layer) {
+    repackLayer(layer, weight);
+    repackTransposed(layer, transposed);
+}
 
 InternalFlow::InternalFlow(const InternalFlowModel& model)
     : model(model),
@@ -26,6 +32,7 @@ InternalFlow::InternalFlow(const InternalFlowModel& model)
       numHidden(model.getOptions().hidden),
       numBlocks(model.getOptions().blocks),
       logDensityConstant(model.getLogDensityConstant()),
+      places(model.getPlaces()),
       numWeights(model.getParameters().size()) {
     const auto& options = model.getOptions();
     for (int j = 0; j < numCoordinates; j++) {
@@ -33,16 +40,7 @@ InternalFlow::InternalFlow(const InternalFlowModel& model)
         shapes.push_back(makeSplineShape(options, circular));
         numParameters.push_back(options.getNumSplineParameters(circular));
     }
-    pack(model.getCouplings());
-}
-
-void InternalFlow::setParameters(const double* parameters) {
-    pack(model.withParameters({parameters, parameters + numWeights})->getCouplings());
-}
-
-void InternalFlow::pack(const std::vector<SplineCoupling>& sources) {
-    couplings.clear();
-    for (const SplineCoupling& source : sources) {
+    for (const SplineCoupling& source : model.getCouplings()) {
         Coupling coupling{source.transformed,
                           source.conditioning,
                           model.getFeatureProducts(source),
@@ -52,14 +50,42 @@ void InternalFlow::pack(const std::vector<SplineCoupling>& sources) {
                           packTransposed<PanelMatrix>(source.output)};
         for (const auto& [first, second] : source.blocks)
             coupling.blocks.emplace_back(Dense(first), Dense(second));
-        int first = 0;
-        for (int j : source.transformed) {
-            coupling.outputs.push_back(packOutputs<PanelMatrix>(source.output, first, numParameters[j]));
-            first += numParameters[j];
-        }
+        forEachOutput(source.transformed, source.output, [&](size_t, const LayerView& output) {
+            coupling.outputs.push_back(packLayer<PanelMatrix>(output));
+        });
         numFeatures = std::max(numFeatures, source.input.inputs);
         numOutputs = std::max(numOutputs, source.output.outputs);
         couplings.push_back(std::move(coupling));
+    }
+}
+
+template <class Visit>
+void InternalFlow::forEachOutput(const std::vector<int>& transformed, const LayerView& output,
+                                 const Visit& visit) const {
+    int first = 0;
+    for (size_t i = 0; i < transformed.size(); i++) {
+        visit(i, output.select(first, numParameters[transformed[i]]));
+        first += numParameters[transformed[i]];
+    }
+}
+
+void InternalFlow::setParameters(const double* parameters) {
+    auto isFinite = [](double value) { return std::abs(value) <= std::numeric_limits<float>::max(); };
+    // A model with such a number is refused, by a message that names the layer.
+    if (!std::all_of(parameters, parameters + numWeights, isFinite))
+        model.withParameters({parameters, parameters + numWeights});
+    for (size_t l = 0; l < couplings.size(); l++) {
+        Coupling& coupling = couplings[l];
+        const auto& place = places[l];
+        coupling.input.assign({place.input, parameters});
+        for (size_t b = 0; b < coupling.blocks.size(); b++) {
+            coupling.blocks[b].first.assign({place.blocks[b].first, parameters});
+            coupling.blocks[b].second.assign({place.blocks[b].second, parameters});
+        }
+        const LayerView output(place.output, parameters);
+        forEachOutput(coupling.transformed, output,
+                      [&](size_t i, const LayerView& part) { repackLayer(part, coupling.outputs[i]); });
+        repackTransposed(output, coupling.outputTransposed);
     }
 }
 

@@ -8,15 +8,17 @@
 #include "CpuFlow.h"
 #include "LaneWeightGradient.h"
 #include "OneSampleFlow.h"
-#include "PanelMatrix.h"
+#include "PackedLayers.h"
 #include "Rows.h"
+#include "SplineShapes.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
 
 /** A dense layer, and its transpose for the way back. */
 struct Dense {
-    explicit Dense(const DenseLayer& layer);
+    explicit Dense(const LayerView& layer);
+    void assign(const LayerView& layer);
     PanelMatrix weight, transposed;
 };
 
@@ -48,10 +50,16 @@ public:
     std::vector<int> numParameters;
     int numCoordinates, numLinear, numFeatures, numOutputs, numHidden, numBlocks;
     double logDensityConstant;
+    /** Where the layers of each coupling stand among the parameters. */
+    std::vector<InternalFlowModel::CouplingPlace> places;
 
 private:
+    /** Call visit(i, layer) with the part of the last layer that belongs to the i-th transformed coordinate.
+     */
+    template <class Visit>
+    void forEachOutput(const std::vector<int>& transformed, const LayerView& output,
+                       const Visit& visit) const;
     const size_t numWeights;
-    void pack(const std::vector<SplineCoupling>& sources);
     mutable std::once_flag isPacked;
     mutable std::unique_ptr<OneSampleFlow> oneSampleFlow;
 };
@@ -79,9 +87,9 @@ protected:
     void applyCoupling(const Coupling& coupling, int count);
     void invertCoupling(const Coupling& coupling, int count);
     /**
-     * After computeHidden(), call visit(j, s, shape, parameters, adjoint) for each transformed coordinate j
-     * and vector of samples s: with the parameters of its spline, and where what they are worth has its place
-     * in `reverse`. Both have the stride of Rows.
+     * After computeHidden(), call visit(j, s, shape, ends, parameters, adjoint) for each transformed
+     * coordinate j and vector of samples s: with the parameters of its spline, and where what they are worth
+     * has its place in `reverse`, if it is there. Both have the stride of Rows.
      */
     template <class Visit>
     void forEachSpline(const Coupling& coupling, int count, const Visit& visit) {
@@ -89,8 +97,13 @@ protected:
         for (size_t i = 0; i < coupling.transformed.size(); i++) {
             const int j = coupling.transformed[i];
             computeParameters(coupling, i, count);
-            for (int s = 0; s < count; s += LANES)
-                visit(j, s, flow.shapes[j], &parameters.at(0, s), &reverse->parameterAdjoint.at(offset, s));
+            withConstants(flow.shapes[j], flow.coordinates.circular[j],
+                          [&](SplineShape shape, auto bins, auto ends) {
+                              shape.bins = bins;
+                              for (int s = 0; s < count; s += LANES)
+                                  visit(j, s, shape, ends, &parameters.at(0, s),
+                                        reverse ? &reverse->parameterAdjoint.at(offset, s) : nullptr);
+                          });
             offset += flow.numParameters[j];
         }
     }
@@ -120,9 +133,9 @@ protected:
     /** What the gradient needs besides, made on first use. */
     struct Reverse {
         explicit Reverse(const InternalFlow& flow);
-        /** The coordinates that each coupling was given, and the arguments of the activations of one
+        /** The coordinates that each coupling was given, and the derivatives of the activations of one
          * coupling. */
-        std::vector<Rows> given, arguments;
+        std::vector<Rows> given, slopes;
         /** What each block was given and the first layer of each made of it, for the gradient of weights
          * only. */
         std::vector<Rows> states, inners;

@@ -4,7 +4,6 @@
 #include "Activations.h"
 #include "InternalFlow.h"
 #include "NoiseBlock.h"
-#include "SplineShapes.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
@@ -51,7 +50,7 @@ InternalFlowBlock::Reverse::Reverse(const InternalFlow& flow)
     for (size_t l = 0; l < flow.couplings.size(); l++)
         given.emplace_back(flow.numCoordinates, COLUMNS);
     for (int b = 0; b <= flow.numBlocks; b++)
-        arguments.emplace_back(flow.numHidden, COLUMNS);
+        slopes.emplace_back(flow.numHidden, COLUMNS);
 }
 
 void InternalFlowBlock::computeFeatures(const Coupling& coupling, int count) {
@@ -74,25 +73,25 @@ void InternalFlowBlock::computeFeatures(const Coupling& coupling, int count) {
 void InternalFlowBlock::computeHidden(const Coupling& coupling, int count) {
     const auto activation = flow.activation;
     auto activateInto = [&](Rows& result, int layer) {
-        Rows* argument = recording ? &reverse->arguments[layer] : nullptr;
-        return [&result, argument, activation](int i, int s, Lanes x) {
-            if (argument != nullptr)
-                argument->at(i, s) = x;
-            result.at(i, s) = activate(activation, x);
+        Rows* slopes = recording ? &reverse->slopes[layer] : nullptr;
+        return [&result, slopes, activation](int i, int s, Lanes x) {
+            result.at(i, s) =
+                slopes != nullptr ? activate(activation, x, slopes->at(i, s)) : activate(activation, x);
         };
     };
     computeFeatures(coupling, count);
-    coupling.input.weight.multiply(features, count, activateInto(hidden, 0));
     const bool forWeights = recording && !reverse->states.empty();
+    auto stateBefore = [&](size_t b) -> Rows& {
+        return forWeights && b < coupling.blocks.size() ? reverse->states[b] : hidden;
+    };
+    coupling.input.weight.multiply(features, count, activateInto(stateBefore(0), 0));
     for (size_t b = 0; b < coupling.blocks.size(); b++) {
         const auto& [first, second] = coupling.blocks[b];
-        if (forWeights)
-            reverse->states[b].copyFrom(hidden, count);
-        first.weight.multiply(hidden, count, activateInto(inner, b + 1));
-        if (forWeights)
-            reverse->inners[b].copyFrom(inner, count);
-        second.weight.multiply(inner, count,
-                               [&](int i, int s, Lanes y) { hidden.at(i, s) = hidden.at(i, s) + y; });
+        Rows &before = stateBefore(b), &after = stateBefore(b + 1);
+        Rows& between = forWeights ? reverse->inners[b] : inner;
+        first.weight.multiply(before, count, activateInto(between, b + 1));
+        second.weight.multiply(between, count,
+                               [&](int i, int s, Lanes y) { after.at(i, s) = before.at(i, s) + y; });
     }
 }
 
@@ -102,42 +101,32 @@ void InternalFlowBlock::computeParameters(const Coupling& coupling, size_t i, in
 
 void InternalFlowBlock::applyCoupling(const Coupling& coupling, int count) {
     computeHidden(coupling, count);
-    for (size_t i = 0; i < coupling.transformed.size(); i++) {
-        const int j = coupling.transformed[i], circular = flow.coordinates.circular[j];
-        computeParameters(coupling, i, count);
-        withConstantBins(flow.shapes[j], [&](SplineShape shape) {
-            for (int s = 0; s < count; s += LANES) {
-                const SplineResult y =
-                    splineForward(z.at(j, s), &parameters.at(0, s), Rows::STRIDE, shape, circular);
-                z.at(j, s) = y.value;
-                logDensity.at(0, s) = logDensity.at(0, s) - y.logDerivative;
-            }
-        });
-    }
+    forEachSpline(coupling, count,
+                  [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes*) {
+                      const SplineResult y = splineForward(z.at(j, s), numbers, Rows::STRIDE, shape, ends);
+                      z.at(j, s) = y.value;
+                      logDensity.at(0, s) = logDensity.at(0, s) - y.logDerivative;
+                  });
 }
 
 void InternalFlowBlock::invertCoupling(const Coupling& coupling, int count) {
     computeHidden(coupling, count);
-    for (size_t i = 0; i < coupling.transformed.size(); i++) {
-        const int j = coupling.transformed[i], circular = flow.coordinates.circular[j];
-        computeParameters(coupling, i, count);
-        for (int s = 0; s < count; s += LANES) {
-            const SplineResult x =
-                splineInverse(z.at(j, s), &parameters.at(0, s), Rows::STRIDE, flow.shapes[j], circular);
-            z.at(j, s) = x.value;
-            logDensity.at(0, s) = logDensity.at(0, s) + x.logDerivative;
-        }
-    }
+    forEachSpline(coupling, count,
+                  [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes*) {
+                      const SplineResult x = splineInverse(z.at(j, s), numbers, Rows::STRIDE, shape, ends);
+                      z.at(j, s) = x.value;
+                      logDensity.at(0, s) = logDensity.at(0, s) + x.logDerivative;
+                  });
 }
 
 void InternalFlowBlock::backpropagateCoupling(const Coupling& coupling, int count) {
     computeHidden(coupling, count);
-    forEachSpline(
-        coupling, count, [&](int j, int s, const SplineShape& shape, const Lanes* numbers, Lanes* worth) {
-            Lanes& a = reverse->adjoint.at(j, s);
-            a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, flow.coordinates.circular[j],
-                                     a, Lanes(1.0), Rows::STRIDE, worth);
-        });
+    forEachSpline(coupling, count,
+                  [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
+                      Lanes& a = reverse->adjoint.at(j, s);
+                      a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, ends, a, Lanes(1.0),
+                                               Rows::STRIDE, worth);
+                  });
     backpropagateParameters(coupling, count);
 }
 
@@ -150,17 +139,15 @@ void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int co
                       count / TILE);
     };
     Rows &h = reverse->hiddenAdjoint, &inner = reverse->innerAdjoint, &f = reverse->featureAdjoint;
-    const auto activation = flow.activation;
     if (gradient != nullptr)
         addToGradient(place->output, reverse->parameterAdjoint, hidden);
     coupling.outputTransposed.multiply(reverse->parameterAdjoint, count,
                                        [&](int i, int s, Lanes y) { h.at(i, s) = y; });
     for (int b = (int)coupling.blocks.size() - 1; b >= 0; b--) {
         const auto& [first, second] = coupling.blocks[b];
-        const Rows& argument = reverse->arguments[b + 1];
-        second.transposed.multiply(h, count, [&](int i, int s, Lanes y) {
-            inner.at(i, s) = y * activationDerivative(activation, argument.at(i, s));
-        });
+        const Rows& slopes = reverse->slopes[b + 1];
+        second.transposed.multiply(h, count,
+                                   [&](int i, int s, Lanes y) { inner.at(i, s) = y * slopes.at(i, s); });
         if (gradient != nullptr) {
             addToGradient(place->blocks[b].second, h, reverse->inners[b]);
             addToGradient(place->blocks[b].first, inner, reverse->states[b]);
@@ -169,7 +156,7 @@ void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int co
     }
     for (int i = 0; i < flow.numHidden; i++)
         for (int s = 0; s < count; s += LANES)
-            h.at(i, s) = h.at(i, s) * activationDerivative(activation, reverse->arguments[0].at(i, s));
+            h.at(i, s) = h.at(i, s) * reverse->slopes[0].at(i, s);
     if (gradient != nullptr)
         addToGradient(place->input, h, features);
     coupling.input.transposed.multiply(h, count, [&](int i, int s, Lanes y) { f.at(i, s) = y; });

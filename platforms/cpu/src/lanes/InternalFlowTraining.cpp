@@ -8,7 +8,6 @@ namespace LANE_NAMESPACE {
 
 InternalFlowTraining::InternalFlowTraining(const InternalFlow& flow)
     : InternalFlowBlock(flow),
-      places(flow.model.getPlaces()),
       weightGradient(flow.model.getParameters().size()),
       worths(1, COLUMNS),
       kept(flow.numCoordinates, COLUMNS) {
@@ -47,16 +46,19 @@ void InternalFlowTraining::sample(int count, uint64_t seed, uint64_t first, doub
         const Coupling& coupling = flow.couplings[l];
         kept.copyFrom(reverse->adjoint, columns);
         computeHidden(coupling, columns);
-        forEachSpline(coupling, columns,
-                      [&](int j, int s, const SplineShape& shape, const Lanes* numbers, Lanes* worth) {
-                          const int circular = flow.coordinates.circular[j];
-                          Lanes &x = z.at(j, s), &a = reverse->adjoint.at(j, s);
-                          const SplineResult y = splineForward(x, numbers, Rows::STRIDE, shape, circular);
-                          x = y.value;
-                          logDensity.at(0, s) = logDensity.at(0, s) - y.logDerivative;
-                          a = splineInverseAdjoint(x, numbers, Rows::STRIDE, shape, circular, a, Lanes(1.0),
-                                                   Rows::STRIDE, worth);
-                      });
+        forEachSpline(
+            coupling, columns,
+            [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
+                Lanes widths[MAX_SPLINE_BINS], heights[MAX_SPLINE_BINS];
+                Lanes &x = z.at(j, s), &a = reverse->adjoint.at(j, s);
+                const SplinePoint point =
+                    findSplinePoint(x, numbers, Rows::STRIDE, shape, ends, 0, widths, heights);
+                const Lanes y = getSplineValue(point, x, numbers, Rows::STRIDE, shape, ends);
+                logDensity.at(0, s) = logDensity.at(0, s) - LOG(getSplineSlope(point, x, shape, ends));
+                a = splineInverseAdjointAt(point, y, shape, ends, 0, widths, heights, a, Lanes(1.0),
+                                           Rows::STRIDE, worth);
+                x = y;
+            });
         backpropagateParameters(coupling, columns);
         for (int j : coupling.conditioning)
             for (int s = 0; s < columns; s += LANES)
@@ -147,14 +149,14 @@ void InternalFlowTraining::addLikelihoodGradient(int count, const double* coordi
         const Coupling& coupling = flow.couplings[l];
         z.copyFrom(reverse->given[l], columns);
         computeHidden(coupling, columns);
-        forEachSpline(coupling, columns,
-                      [&](int j, int s, const SplineShape& shape, const Lanes* numbers, Lanes* worth) {
-                          Lanes& a = reverse->adjoint.at(j, s);
-                          a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape,
-                                                   flow.coordinates.circular[j], a, worths.at(0, s),
-                                                   Rows::STRIDE, worth);
-                      });
-        backpropagateParameters(coupling, columns, &places[l], &weightGradient);
+        forEachSpline(
+            coupling, columns,
+            [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
+                Lanes& a = reverse->adjoint.at(j, s);
+                a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, ends, a, worths.at(0, s),
+                                         Rows::STRIDE, worth);
+            });
+        backpropagateParameters(coupling, columns, &flow.places[l], &weightGradient);
     }
 }
 
@@ -176,19 +178,23 @@ void InternalFlowTraining::addPathGradient(int count, const double* coordinates,
         // Jacobian; both the rest of it and the gradient of weights have what it is worth with a minus. What
         // the likelihood makes of the parameters joins it on its way through the network, and is taken off
         // the coordinates again.
-        forEachSpline(coupling, columns,
-                      [&](int j, int s, const SplineShape& shape, const Lanes* numbers, Lanes* worth) {
-                          const int circular = flow.coordinates.circular[j];
-                          Lanes &y = z.at(j, s), &w = reverse->adjoint.at(j, s);
-                          const SplineResult x = splineInverse(y, numbers, Rows::STRIDE, shape, circular);
-                          w = w * EXP(-x.logDerivative);
-                          const Lanes balance = isBalanced ? worths.at(0, s) : Lanes(0.0);
-                          const Lanes value = isBalanced ? balance * kept.at(j, s) - w : -w;
-                          splineInverseAdjoint(y, numbers, Rows::STRIDE, shape, circular, value, balance,
-                                               Rows::STRIDE, worth);
-                          y = x.value;
-                      });
-        backpropagateParameters(coupling, columns, &places[l], &weightGradient);
+        forEachSpline(
+            coupling, columns,
+            [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
+                Lanes widths[MAX_SPLINE_BINS], heights[MAX_SPLINE_BINS];
+                Lanes &y = z.at(j, s), &w = reverse->adjoint.at(j, s);
+                const SplinePoint point =
+                    findSplinePoint(y, numbers, Rows::STRIDE, shape, ends, 1, widths, heights);
+                const Lanes x = getSplineArgument(point, y, shape, ends),
+                            difference = w * getSplineSlope(point, y, shape, ends);
+                const Lanes balance = isBalanced ? worths.at(0, s) : Lanes(0.0);
+                const Lanes value = isBalanced ? balance * kept.at(j, s) - difference : -difference;
+                splineInverseAdjointAt(point, y, shape, ends, 1, widths, heights, value, balance,
+                                       Rows::STRIDE, worth);
+                y = x;
+                w = difference;
+            });
+        backpropagateParameters(coupling, columns, &flow.places[l], &weightGradient);
         if (isBalanced)
             for (int j : coupling.conditioning)
                 for (int s = 0; s < columns; s += LANES)

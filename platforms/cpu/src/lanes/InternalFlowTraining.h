@@ -38,7 +38,6 @@ private:
     /** Add the derivative of what the volume has in log q. */
     void addVolumeGradient(int columns);
 
-    const std::vector<InternalFlowModel::CouplingPlace> places;
     WeightGradient weightGradient;
     Rows worths;
     /** Of one coupling, in the gradient of log q: what the coordinates that it transforms are worth before

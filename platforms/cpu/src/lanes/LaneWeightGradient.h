@@ -2,6 +2,7 @@
 #define OPENMMFLOW_LANEWEIGHTGRADIENT_H_
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "Rows.h"
@@ -69,29 +70,32 @@ public:
     }
 
 private:
-    /** So few that transposed inputs stay in the first cache, so many that the sums are worth their loading.
-     */
-    static constexpr int ITEMS_AT_ONCE = 6;
-    /** Sums in registers: rows of weights, and vectors in each. */
-    static constexpr int ROWS = 6, VECTORS = 2;
+    /** So few that the inputs of one block of sums stay in the first cache, so many that the sums are worth
+     * their loading. */
+    static constexpr int ITEMS_AT_ONCE = 128 / TILE;
+    /** Sums in registers: rows of weights, and vectors in each, which are a block of inputs. */
+    static constexpr int ROWS = 6, VECTORS = 2, BLOCK = VECTORS * LANES;
 
-    /** Transpose items to (item, sample, input), padded with zeros to whole blocks of sums. */
-    void transpose(const Lanes* x, int rows, int inputs, int padded, int items) {
-        transposed.resize((size_t)ITEMS_AT_ONCE * TILE * padded);
+    /** Transpose items to (block of inputs, item, sample, input). What fills up the last block is used by no
+     * sum that counts. */
+    void transpose(const Lanes* x, int rows, int inputs, int items) {
+        transposed.resize((size_t)((inputs + BLOCK - 1) / BLOCK) * items * TILE * BLOCK);
         for (int item = 0; item < items; item++)
             for (int h = 0; h < Rows::STRIDE; h++) {
                 const Lanes* from = x + (size_t)item * rows * Rows::STRIDE + h;
-                Scalar* to = &transposed[((size_t)item * TILE + h * LANES) * padded];
-                for (int j = 0; j < padded; j += LANES) {
+                for (int j = 0; j < inputs; j += LANES) {
                     Vector square[LANES];
                     for (int r = 0; r < LANES; r++)
                         square[r] = j + r < inputs ? from[(j + r) * Rows::STRIDE].v : Vector{};
                     transposeSquare(square);
+                    Scalar* to = getTransposed(j / BLOCK, items) + (size_t)(item * TILE + h * LANES) * BLOCK
+                                 + j % BLOCK;
                     for (int lane = 0; lane < LANES; lane++)
-                        Lanes(square[lane]).store(to + (size_t)lane * padded + j);
+                        Lanes(square[lane]).store(to + (size_t)lane * BLOCK);
                 }
             }
     }
+    Scalar* getTransposed(int block, int items) { return &transposed[(size_t)block * items * TILE * BLOCK]; }
     /** Swaps rows and lanes: exchanges, for each bit of an index, what differs in that bit. */
     [[gnu::always_inline]] static void transposeSquare(Vector* rows) {
 #pragma GCC unroll 4
@@ -113,59 +117,84 @@ private:
 
     void addProduct(const LayerPlace& layer, const Lanes* adjoint, int adjointRows, const Lanes* x, int xRows,
                     int items) {
-        const int block = VECTORS * LANES, padded = (layer.inputs + block - 1) / block * block;
-        transpose(x, xRows, layer.inputs, padded, items);
-        for (int j = 0; j < padded; j += block)
-            for (int i = 0; i < layer.outputs; i += ROWS) {
-                const int rows = std::min(ROWS, layer.outputs - i);
-                Vector sums[ROWS][VECTORS];
-                if (rows == ROWS)
-                    sumProducts<ROWS>(adjoint, adjointRows, i, j, padded, items, sums);
-                else
-                    for (int r = 0; r < rows; r++)
-                        sumProducts<1>(adjoint, adjointRows, i + r, j, padded, items, &sums[r]);
-                for (int r = 0; r < rows; r++)
-                    for (int v = 0; v < VECTORS; v++)
-                        addVector(layer, i + r, j + v * LANES, sums[r][v]);
+        transpose(x, xRows, layer.inputs, items);
+        for (int j = 0; j < layer.inputs; j += BLOCK) {
+            const Scalar* inputs = getTransposed(j / BLOCK, items);
+            for (int i = 0, rows; i < layer.outputs; i += rows) {
+                rows = chooseRows(layer.outputs - i);
+                withRows(rows, [&](auto count) {
+                    addBlock<count>(layer, adjoint + (size_t)i * Rows::STRIDE, adjointRows, inputs, items, i,
+                                    j);
+                });
             }
+        }
+    }
+    /** As few rows are left over as can be, since few sums do not keep the units for sums busy. */
+    static int chooseRows(int remaining) {
+        return remaining == ROWS + 1 || remaining == ROWS + 2 ? 4 : std::min(ROWS, remaining);
+    }
+    /** Call function(count) with the number of rows as a constant. */
+    template <class Function>
+    static void withRows(int rows, const Function& function) {
+        static_assert(ROWS == 6);
+        switch (rows) {
+            case 1:
+                return function(std::integral_constant<int, 1>());
+            case 2:
+                return function(std::integral_constant<int, 2>());
+            case 3:
+                return function(std::integral_constant<int, 3>());
+            case 4:
+                return function(std::integral_constant<int, 4>());
+            case 5:
+                return function(std::integral_constant<int, 5>());
+            default:
+                return function(std::integral_constant<int, 6>());
+        }
     }
 
-    /** Sums over items and samples for the outputs i ... i+COUNT-1 and the inputs from j. */
+    /** Add the sums over items and samples for the outputs i ... i+COUNT-1, where `adjoint` begins, and the
+     * block of inputs from j on. */
     template <int COUNT>
-    void sumProducts(const Lanes* adjoint, int adjointRows, int i, int j, int padded, int items,
-                     Vector (*result)[VECTORS]) const {
+    void addBlock(const LayerPlace& layer, const Lanes* adjoint, int adjointRows, const Scalar* inputs,
+                  int items, int i, int j) {
+        // It is far away in memory, in a pattern that the processor does not foresee.
+        Scalar* weights = &gradient[layer.weight + (size_t)i * layer.inputs + j];
+#pragma GCC unroll 6
+        for (int r = 0; r < COUNT; r++)
+            __builtin_prefetch(weights + (size_t)r * layer.inputs, 1);
         Vector sums[COUNT][VECTORS];
 #pragma GCC unroll 6
         for (int r = 0; r < COUNT; r++)
             for (int v = 0; v < VECTORS; v++)
                 sums[r][v] = Vector{};
         for (int item = 0; item < items; item++) {
-            const Scalar* a = (const Scalar*)(adjoint + ((size_t)item * adjointRows + i) * Rows::STRIDE);
-            const Scalar* b = &transposed[(size_t)item * TILE * padded + j];
-            for (int s = 0; s < TILE; s++, b += padded) {
-                Vector inputs[VECTORS];
+            const Scalar* a = (const Scalar*)(adjoint + (size_t)item * adjointRows * Rows::STRIDE);
+            for (int s = 0; s < TILE; s++, inputs += BLOCK) {
+                Vector x[VECTORS];
                 for (int v = 0; v < VECTORS; v++)
-                    inputs[v] = Lanes::load(b + v * LANES).v;
+                    x[v] = Lanes::load(inputs + v * LANES).v;
 #pragma GCC unroll 6
                 for (int r = 0; r < COUNT; r++) {
                     const Vector worth = broadcast(a[(size_t)r * TILE + s]);
                     for (int v = 0; v < VECTORS; v++)
-                        sums[r][v] += worth * inputs[v];
+                        sums[r][v] += worth * x[v];
                 }
             }
         }
+#pragma GCC unroll 6
         for (int r = 0; r < COUNT; r++)
             for (int v = 0; v < VECTORS; v++)
-                result[r][v] = sums[r][v];
+                addVector(weights + (size_t)r * layer.inputs + v * LANES, layer.inputs - j - v * LANES,
+                          sums[r][v]);
     }
 
-    /** Add sums to the weights of output i from input j on, those that exist. */
-    void addVector(const LayerPlace& layer, int i, int j, Vector sum) {
-        Scalar* weights = &gradient[layer.weight + (size_t)i * layer.inputs + j];
-        if (j + LANES <= layer.inputs)
+    /** Add to as many of the next weights of an output as there are, given how many that is. */
+    static void addVector(Scalar* weights, int count, Vector sum) {
+        if (count >= LANES)
             (Lanes::load(weights) + Lanes(sum)).store(weights);
         else
-            for (int lane = 0; j + lane < layer.inputs; lane++)
+            for (int lane = 0; lane < count; lane++)
                 weights[lane] += sum[lane];
     }
 

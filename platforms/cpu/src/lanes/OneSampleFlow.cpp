@@ -112,7 +112,7 @@ OneSampleCouplings::OneSampleCouplings(const OneSampleFlow& flow)
         Record& record = records[l];
         const SplineCoupling& coupling = flow.model.getCouplings()[l];
         record.features.resize(coupling.input.inputs);
-        record.arguments.assign(1 + coupling.blocks.size(), std::vector<Lanes>(hiddenVectors));
+        record.slopes.assign(1 + coupling.blocks.size(), std::vector<Lanes>(hiddenVectors));
         for (const SplineGroup& group : flow.groups[l]) {
             record.given.emplace_back(group.numVectors);
             record.parameters.emplace_back(countOutputs(group) / LANES);
@@ -122,11 +122,8 @@ OneSampleCouplings::OneSampleCouplings(const OneSampleFlow& flow)
 
 void OneSampleCouplings::computeHidden(const OneSampleLayers& layers, Record& record) {
     auto activateInto = [&](std::vector<Lanes>& result, int layer) {
-        std::vector<Lanes>& argument = record.arguments[layer];
-        return [&](int v, Lanes x) {
-            argument[v] = x;
-            result[v] = activate(activation, x);
-        };
+        std::vector<Lanes>& slopes = record.slopes[layer];
+        return [&](int v, Lanes x) { result[v] = activate(activation, x, slopes[v]); };
     };
     layers.input.multiply(record.features.data(), activateInto(hidden, 0));
     for (size_t b = 0; b < layers.blocks.size(); b++) {
@@ -150,10 +147,11 @@ double OneSampleCouplings::invert(std::vector<double>& z) {
             flow.layers[l].outputs[g].multiply(scalars(hidden), [&](int v, Lanes y) { parameters[v] = y; });
             for (size_t c = 0; c < group.coordinates.size(); c++)
                 given[c / LANES].v[c % LANES] = (Scalar)z[group.coordinates[c]];
-            withConstantBins(group.shape, [&](SplineShape shape) {
+            withConstants(group.shape, group.circular, [&](SplineShape shape, auto bins, auto ends) {
+                shape.bins = bins;
                 for (int v = 0; v < group.numVectors; v++) {
                     const SplineResult x =
-                        splineInverse(given[v], &parameters[v], group.numVectors, shape, group.circular);
+                        splineInverse(given[v], &parameters[v], group.numVectors, shape, ends);
                     for (size_t c = v * LANES;
                          c < std::min<size_t>((v + 1) * LANES, group.coordinates.size()); c++) {
                         z[group.coordinates[c]] = x.value.v[c % LANES];
@@ -202,14 +200,12 @@ void OneSampleCouplings::backpropagateLayers(const OneSampleLayers& transposed, 
                                        [&](int v, Lanes y) { hidden[v] = hidden[v] + y; });
     for (int b = (int)transposed.blocks.size() - 1; b >= 0; b--) {
         const auto& [first, second] = transposed.blocks[b];
-        const std::vector<Lanes>& argument = record.arguments[b + 1];
-        second.multiply(scalars(hidden), [&](int v, Lanes y) {
-            inner[v] = y * activationDerivative(activation, argument[v]);
-        });
+        const std::vector<Lanes>& slopes = record.slopes[b + 1];
+        second.multiply(scalars(hidden), [&](int v, Lanes y) { inner[v] = y * slopes[v]; });
         first.multiply(scalars(inner), [&](int v, Lanes y) { hidden[v] = hidden[v] + y; });
     }
     for (size_t v = 0; v < hidden.size(); v++)
-        hidden[v] = hidden[v] * activationDerivative(activation, record.arguments[0][v]);
+        hidden[v] = hidden[v] * record.slopes[0][v];
     features.resize((record.features.size() + LANES - 1) / LANES);
     transposed.input.multiply(scalars(hidden), [&](int v, Lanes y) { features[v] = y; });
 }

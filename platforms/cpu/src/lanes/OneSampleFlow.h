@@ -71,8 +71,8 @@ private:
     /** What the way back needs of one coupling. */
     struct Record {
         std::vector<Scalar> features;
-        /** The arguments of the activations, by layer. */
-        std::vector<std::vector<Lanes>> arguments;
+        /** The derivatives of the activations, by layer. */
+        std::vector<std::vector<Lanes>> slopes;
         /** For each group the values that the splines were given, and their parameters. */
         std::vector<std::vector<Lanes>> given, parameters;
     };

@@ -1,6 +1,7 @@
 #ifndef OPENMMFLOW_PANELMATRIX_H_
 #define OPENMMFLOW_PANELMATRIX_H_
 
+#include <algorithm>
 #include <vector>
 
 #include "Rows.h"
@@ -24,15 +25,26 @@ public:
     template <class Weight, class Bias>
     PanelMatrix(int outputs, int inputs, const Weight& weight, const Bias& bias)
         : outputs(outputs), inputs(inputs) {
+        size_t rows = 0;
         for (int first = 0; first < outputs; first += panels.back().rows) {
-            panels.push_back({first, chooseRows(outputs - first), weights.size(), biases.size()});
-            const int rows = panels.back().rows;
-            auto exists = [&](int r) { return first + r < outputs; };
+            panels.push_back({first, chooseRows(outputs - first), rows * inputs, rows});
+            rows += panels.back().rows;
+        }
+        weights.resize(rows * inputs, 0);
+        biases.resize(rows, 0);
+        assign(weight, bias);
+    }
+    /** Take other weights and biases. */
+    template <class Weight, class Bias>
+    void assign(const Weight& weight, const Bias& bias) {
+        for (const Panel& panel : panels) {
+            const int rows = std::min(panel.rows, outputs - panel.first);
+            Scalar* w = &weights[panel.weight];
             for (int r = 0; r < rows; r++)
-                biases.push_back(exists(r) ? bias(first + r) : 0);
-            for (int j = 0; j < inputs; j++)
+                biases[panel.bias + r] = bias(panel.first + r);
+            for (int j = 0; j < inputs; j++, w += panel.rows)
                 for (int r = 0; r < rows; r++)
-                    weights.push_back(exists(r) ? weight(first + r, j) : 0);
+                    w[r] = weight(panel.first + r, j);
         }
     }
     /**
@@ -85,12 +97,11 @@ private:
         int first, rows;
         size_t weight, bias;
     };
-    /** The rows of the next panel, so that few rows are wasted: what is 2 more than a multiple of 6 is 4 and
-     * 4 more than one. */
+    /** The rows of the next panel, so that as few rows as can be are wasted, and then in few panels. */
     static int chooseRows(int remaining) {
-        if (remaining < LARGE)
-            return SMALL;
-        return LARGE == 6 && (remaining == 8) ? SMALL : LARGE;
+        if (LARGE == 6)
+            return remaining <= 4 || remaining == 7 || remaining == 8 ? SMALL : LARGE;
+        return remaining <= 8 ? SMALL : LARGE;
     }
 
     template <int ROWS, class Store>

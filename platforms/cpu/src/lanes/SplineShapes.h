@@ -1,6 +1,8 @@
 #ifndef OPENMMFLOW_SPLINESHAPES_H_
 #define OPENMMFLOW_SPLINESHAPES_H_
 
+#include <type_traits>
+
 #include "Lanes.h"
 #include "openmmflow/internal/InternalFlowModel.h"
 #include "shared/SplineOffset.h"
@@ -19,18 +21,24 @@ inline SplineShape makeSplineShape(const InternalFlowModel::Configuration& optio
             getSplineDerivativeOffset(options.minDerivative)};
 }
 
-/** Call function(shape). The usual numbers of bins are constants in copies of their own, so that loops over
- * bins unroll. */
+/**
+ * Call function(shape, bins, ends) with a shape whose number of bins is `bins`. What is usual comes as
+ * constants, for which the function is compiled by itself, so that loops over bins unroll.
+ */
 template <class Function>
-void withConstantBins(SplineShape shape, const Function& function) {
-    if (shape.bins == 8) {
-        shape.bins = 8;
-        function(shape);
-    } else if (shape.bins == 4) {
-        shape.bins = 4;
-        function(shape);
-    } else
-        function(shape);
+void withConstants(SplineShape shape, bool circular, const Function& function) {
+    using Tails = std::integral_constant<int, SPLINE_IDENTITY_TAILS>;
+    using Circular = std::integral_constant<int, SPLINE_CIRCULAR>;
+    using Four = std::integral_constant<int, 4>;
+    using Eight = std::integral_constant<int, 8>;
+    if (circular && shape.bins == Eight::value)
+        function(shape, Eight(), Circular());
+    else if (!circular && shape.bins == Four::value)
+        function(shape, Four(), Tails());
+    else if (!circular && shape.bins == Eight::value)
+        function(shape, Eight(), Tails());
+    else
+        function(shape, shape.bins, circular ? SPLINE_CIRCULAR : SPLINE_IDENTITY_TAILS);
 }
 
 }  // namespace LANE_NAMESPACE

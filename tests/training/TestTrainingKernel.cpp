@@ -196,8 +196,41 @@ TEST_P(TrainingKernelTest, TakesOtherParameters) {
     kernel.get().setParameters(otherModel.getParameters());
     kernel.get().computeLogDensity(count, coordinates.data(), logQ.data());
     EXPECT_EQ(logQ, expected);
+    vector<double> broken = otherModel.getParameters();
+    broken.back() = NAN;
+    EXPECT_THROW(kernel.get().setParameters(broken), OpenMMException);
     EXPECT_THROW(model->withParameters(vector<double>(P - 1)), OpenMMException);
     EXPECT_THROW(model->withParameters(vector<double>(P + 1)), OpenMMException);
+}
+
+/** What networks make of samples is kept for the way back, but not where that takes much memory. */
+TEST_P(TrainingKernelTest, LargeFlowsHaveTheSameGradient) {
+    InternalFlowModel::Configuration configuration;
+    configuration.couplings = 300;
+    configuration.hidden = 64;
+    configuration.blocks = 1;
+    const InternalFlowModel untrained(model->getCoordinates(), configuration, 4);
+    at::manual_seed(7);
+    vector<double> values = untrained.getParameters();
+    asTensor(values) += 0.01 * at::randn({(int64_t)values.size()}, at::kDouble);
+    const auto large = untrained.withParameters(values);
+    TrainingKernel<CoordinateTrainingKernel> largeKernel(
+        Flow(large), {{"Precision", GetParam().first}, {"Threads", to_string(GetParam().second)}});
+    const int64_t few = 5;
+    const Tensor c = drawCoordinates().narrow(1, 0, few).contiguous();
+    const vector<double> worth(few, 1.0), coordinates = toVector(c.t());
+    vector<double> logQ(few), gradient(large->getParameters().size());
+    largeKernel.get().computeLikelihoodGradient(few, coordinates.data(), worth.data(), logQ.data(),
+                                                gradient.data());
+    const InternalFlowModule largeModule{large, at::kDouble};
+    Tensor parameters = largeModule.getParameters().requires_grad_();
+    const Tensor expected = largeModule.logDensity(parameters, c);
+    for (int64_t k = 0; k < few; k++)
+        EXPECT_NEAR(logQ[k], expected[k].item<double>(), isDouble ? 1e-9 : 1e-2);
+    const Tensor slope = torch::autograd::grad({expected.sum()}, {parameters})[0];
+    vector<double> inOrder =
+        dynamic_cast<const InternalFlowModel&>(*largeModule.createModel(slope)).getParameters();
+    expectClose(asTensor(gradient), asTensor(inOrder), 1e-2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Platforms, TrainingKernelTest,

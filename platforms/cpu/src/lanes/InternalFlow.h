@@ -64,6 +64,21 @@ private:
     mutable std::unique_ptr<OneSampleFlow> oneSampleFlow;
 };
 
+/** What the network of a coupling makes of the samples of a block, as far as the way back needs it. */
+struct CouplingRecord {
+    /**
+     * @param hasParameters   whether the parameters of all splines have a place
+     * @param forGradient     whether what any gradient needs has one,
+     * @param forWeights      and what that of the weights needs besides
+     */
+    CouplingRecord(const InternalFlow& flow, bool hasParameters, bool forGradient, bool forWeights);
+    Rows features, hidden, parameters;
+    /** The derivatives of the activations. */
+    std::vector<Rows> slopes;
+    /** What each block was given, and what the first layer of each made of it. */
+    std::vector<Rows> states, inners;
+};
+
 /** A block of samples on their way through an InternalFlow. `count` below is a multiple of TILE in private
  * methods. */
 class InternalFlowBlock : public CpuFlowBlock {
@@ -82,35 +97,53 @@ protected:
     void computeFeatures(const Coupling& coupling, int count);
     /** From the conditioning coordinates to the last hidden layer. */
     void computeHidden(const Coupling& coupling, int count);
-    /** From there to the parameters of the spline of the i-th transformed coordinate. */
-    void computeParameters(const Coupling& coupling, size_t i, int count);
     void applyCoupling(const Coupling& coupling, int count);
     void invertCoupling(const Coupling& coupling, int count);
+    /** All of them; what revisitSplines() needs is kept if `isKept`. */
+    void invertCouplings(int count, bool isKept);
     /**
      * After computeHidden(), call visit(j, s, shape, ends, parameters, adjoint) for each transformed
      * coordinate j and vector of samples s: with the parameters of its spline, and where what they are worth
      * has its place in `reverse`, if it is there. Both have the stride of Rows.
+     *
+     * @param isRepeated   whether the parameters are in the record already
      */
     template <class Visit>
-    void forEachSpline(const Coupling& coupling, int count, const Visit& visit) {
+    void forEachSpline(const Coupling& coupling, int count, const Visit& visit, bool isRepeated = false) {
+        const bool isRecorded = record->parameters.getNumRows() > 0;
+        Rows& numbers = isRecorded ? record->parameters : parameters;
         int offset = 0;
         for (size_t i = 0; i < coupling.transformed.size(); i++) {
-            const int j = coupling.transformed[i];
-            computeParameters(coupling, i, count);
+            const int j = coupling.transformed[i], first = isRecorded ? offset : 0;
+            if (!isRepeated)
+                coupling.outputs[i].multiply(record->hidden, count,
+                                             [&](int k, int s, Lanes y) { numbers.at(first + k, s) = y; });
             withConstants(flow.shapes[j], flow.coordinates.circular[j],
                           [&](SplineShape shape, auto bins, auto ends) {
                               shape.bins = bins;
                               for (int s = 0; s < count; s += LANES)
-                                  visit(j, s, shape, ends, &parameters.at(0, s),
+                                  visit(j, s, shape, ends, &numbers.at(first, s),
                                         reverse ? &reverse->parameterAdjoint.at(offset, s) : nullptr);
                           });
             offset += flow.numParameters[j];
         }
     }
+    /** Get back to what a coupling was given by invertCouplings(), in z and in the record, and call
+     * forEachSpline(). */
+    template <class Visit>
+    void revisitSplines(size_t l, int count, const Visit& visit) {
+        z.copyFrom(reverse->given[l], count);
+        const bool isRecorded = !records.empty();
+        if (isRecorded)
+            record = &records[l];
+        else
+            computeHidden(flow.couplings[l], count);
+        forEachSpline(flow.couplings[l], count, visit, isRecorded);
+    }
     /** What the base is worth: the derivative of its log density. */
     void startFromBase(int count);
-    /** From what the inverse of a coupling gave to what it was given, for all that is in `reverse`. */
-    void backpropagateCoupling(const Coupling& coupling, int count);
+    /** After invertCouplings(), from what the base is worth to what the coordinates are. */
+    void backpropagateCouplings(int count);
     /** From what the parameters of the splines are worth to what the conditioning coordinates are; what the
      * weights are worth is added to `gradient` unless it is null. */
     void backpropagateParameters(const Coupling& coupling, int count,
@@ -130,27 +163,29 @@ protected:
     void loadPositions(int count, int columns, const double* positions);
     void storeGradient(int count, double* gradient) const;
 
+    /** Make room for what a gradient needs, if there is none yet. */
+    void prepareReverse(bool forWeights);
     /** What the gradient needs besides, made on first use. */
     struct Reverse {
         explicit Reverse(const InternalFlow& flow);
-        /** The coordinates that each coupling was given, and the derivatives of the activations of one
-         * coupling. */
-        std::vector<Rows> given, slopes;
-        /** What each block was given and the first layer of each made of it, for the gradient of weights
-         * only. */
-        std::vector<Rows> states, inners;
+        /** The coordinates that each coupling was given. */
+        std::vector<Rows> given;
         /** What each quantity is worth: the derivative of log q with respect to it. */
         Rows adjoint, parameterAdjoint, hiddenAdjoint, innerAdjoint, featureAdjoint, gradient;
     };
 
     const InternalFlow& flow;
     const int numParticles;
-    Rows z, values, logDensity, support, finite, features, hidden, inner, parameters, positions;
+    Rows z, values, logDensity, support, finite, inner, parameters, positions;
     const int numNormals, numUniforms;
     /** (numNormals, COLUMNS) and (numUniforms, COLUMNS) */
     std::vector<double> normals, uniforms;
-    bool recording = false;
     std::unique_ptr<Reverse> reverse;
+    /** Of the coupling that is at work; and of all of them, unless they are too large to be kept. */
+    std::unique_ptr<CouplingRecord> passing;
+    std::vector<CouplingRecord> records;
+    /** The one of the two that is in use. */
+    CouplingRecord* record;
     std::unique_ptr<OneSampleCouplings> one;
     std::vector<double> coordinatesOfOne;
 };

@@ -27,8 +27,6 @@ InternalFlowBlock::InternalFlowBlock(const InternalFlow& flow)
       logDensity(1, COLUMNS),
       support(1, COLUMNS),
       finite(1, COLUMNS),
-      features(flow.numFeatures, COLUMNS),
-      hidden(flow.numHidden, COLUMNS),
       inner(flow.numHidden, COLUMNS),
       parameters(3 * MAX_SPLINE_BINS + 1, COLUMNS),
       positions(3 * numParticles, COLUMNS),
@@ -36,7 +34,9 @@ InternalFlowBlock::InternalFlowBlock(const InternalFlow& flow)
       numNormals((flow.numLinear + 1) / 2 * 2 + 4),
       numUniforms((flow.numCoordinates - flow.numLinear + 1) / 2 * 2),
       normals((size_t)numNormals * COLUMNS),
-      uniforms((size_t)numUniforms * COLUMNS) {}
+      uniforms((size_t)numUniforms * COLUMNS),
+      passing(std::make_unique<CouplingRecord>(flow, false, false, false)),
+      record(passing.get()) {}
 
 InternalFlowBlock::~InternalFlowBlock() = default;
 
@@ -49,12 +49,39 @@ InternalFlowBlock::Reverse::Reverse(const InternalFlow& flow)
       gradient(3 * flow.coordinates.getNumParticles(), COLUMNS) {
     for (size_t l = 0; l < flow.couplings.size(); l++)
         given.emplace_back(flow.numCoordinates, COLUMNS);
-    for (int b = 0; b <= flow.numBlocks; b++)
-        slopes.emplace_back(flow.numHidden, COLUMNS);
+}
+
+CouplingRecord::CouplingRecord(const InternalFlow& flow, bool hasParameters, bool forGradient,
+                               bool forWeights)
+    : features(flow.numFeatures, InternalFlowBlock::COLUMNS),
+      hidden(flow.numHidden, InternalFlowBlock::COLUMNS),
+      parameters(hasParameters ? flow.numOutputs : 0, InternalFlowBlock::COLUMNS) {
+    auto makeRows = [&] { return Rows(flow.numHidden, InternalFlowBlock::COLUMNS); };
+    for (int b = 0; forGradient && b <= flow.numBlocks; b++)
+        slopes.push_back(makeRows());
+    for (int b = 0; forWeights && b < flow.numBlocks; b++) {
+        states.push_back(makeRows());
+        inners.push_back(makeRows());
+    }
+}
+
+void InternalFlowBlock::prepareReverse(bool forWeights) {
+    if (reverse)
+        return;
+    reverse = std::make_unique<Reverse>(flow);
+    passing = std::make_unique<CouplingRecord>(flow, false, true, forWeights);
+    record = passing.get();
+    // What is further away than the last cache takes longer to be read than to be computed again.
+    const size_t largest = (size_t)32 << 20, numHidden = 2 + flow.numBlocks * (forWeights ? 3 : 1),
+                 rows = flow.numFeatures + flow.numOutputs + numHidden * flow.numHidden;
+    if (flow.couplings.size() * rows * COLUMNS * sizeof(Scalar) <= largest)
+        for (size_t l = 0; l < flow.couplings.size(); l++)
+            records.emplace_back(flow, true, true, forWeights);
 }
 
 void InternalFlowBlock::computeFeatures(const Coupling& coupling, int count) {
     const auto& options = flow.model.getOptions();
+    Rows& features = record->features;
     for (int s = 0; s < count; s += LANES) {
         int k = 0;
         for (int j : coupling.conditioning) {
@@ -73,30 +100,26 @@ void InternalFlowBlock::computeFeatures(const Coupling& coupling, int count) {
 void InternalFlowBlock::computeHidden(const Coupling& coupling, int count) {
     const auto activation = flow.activation;
     auto activateInto = [&](Rows& result, int layer) {
-        Rows* slopes = recording ? &reverse->slopes[layer] : nullptr;
+        Rows* slopes = record->slopes.empty() ? nullptr : &record->slopes[layer];
         return [&result, slopes, activation](int i, int s, Lanes x) {
             result.at(i, s) =
                 slopes != nullptr ? activate(activation, x, slopes->at(i, s)) : activate(activation, x);
         };
     };
     computeFeatures(coupling, count);
-    const bool forWeights = recording && !reverse->states.empty();
+    const bool forWeights = !record->states.empty();
     auto stateBefore = [&](size_t b) -> Rows& {
-        return forWeights && b < coupling.blocks.size() ? reverse->states[b] : hidden;
+        return forWeights && b < coupling.blocks.size() ? record->states[b] : record->hidden;
     };
-    coupling.input.weight.multiply(features, count, activateInto(stateBefore(0), 0));
+    coupling.input.weight.multiply(record->features, count, activateInto(stateBefore(0), 0));
     for (size_t b = 0; b < coupling.blocks.size(); b++) {
         const auto& [first, second] = coupling.blocks[b];
         Rows &before = stateBefore(b), &after = stateBefore(b + 1);
-        Rows& between = forWeights ? reverse->inners[b] : inner;
+        Rows& between = forWeights ? record->inners[b] : inner;
         first.weight.multiply(before, count, activateInto(between, b + 1));
         second.weight.multiply(between, count,
                                [&](int i, int s, Lanes y) { after.at(i, s) = before.at(i, s) + y; });
     }
-}
-
-void InternalFlowBlock::computeParameters(const Coupling& coupling, size_t i, int count) {
-    coupling.outputs[i].multiply(hidden, count, [&](int k, int s, Lanes y) { parameters.at(k, s) = y; });
 }
 
 void InternalFlowBlock::applyCoupling(const Coupling& coupling, int count) {
@@ -119,15 +142,29 @@ void InternalFlowBlock::invertCoupling(const Coupling& coupling, int count) {
                   });
 }
 
-void InternalFlowBlock::backpropagateCoupling(const Coupling& coupling, int count) {
-    computeHidden(coupling, count);
-    forEachSpline(coupling, count,
-                  [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
-                      Lanes& a = reverse->adjoint.at(j, s);
-                      a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, ends, a, Lanes(1.0),
-                                               Rows::STRIDE, worth);
-                  });
-    backpropagateParameters(coupling, count);
+void InternalFlowBlock::invertCouplings(int count, bool isKept) {
+    const bool isRecorded = isKept && !records.empty();
+    for (int l = (int)flow.couplings.size() - 1; l >= 0; l--) {
+        if (isKept)
+            reverse->given[l].copyFrom(z, count);
+        record = isRecorded ? &records[l] : passing.get();
+        invertCoupling(flow.couplings[l], count);
+    }
+    record = passing.get();
+}
+
+void InternalFlowBlock::backpropagateCouplings(int count) {
+    for (size_t l = 0; l < flow.couplings.size(); l++) {
+        revisitSplines(
+            l, count,
+            [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
+                Lanes& a = reverse->adjoint.at(j, s);
+                a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, ends, a, Lanes(1.0),
+                                         Rows::STRIDE, worth);
+            });
+        backpropagateParameters(flow.couplings[l], count);
+    }
+    record = passing.get();
 }
 
 void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int count,
@@ -138,25 +175,26 @@ void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int co
         gradient->add(layer, &worth.at(0, 0), worth.getNumRows(), &given.at(0, 0), given.getNumRows(),
                       count / TILE);
     };
+    const Rows& features = record->features;
     Rows &h = reverse->hiddenAdjoint, &inner = reverse->innerAdjoint, &f = reverse->featureAdjoint;
     if (gradient != nullptr)
-        addToGradient(place->output, reverse->parameterAdjoint, hidden);
+        addToGradient(place->output, reverse->parameterAdjoint, record->hidden);
     coupling.outputTransposed.multiply(reverse->parameterAdjoint, count,
                                        [&](int i, int s, Lanes y) { h.at(i, s) = y; });
     for (int b = (int)coupling.blocks.size() - 1; b >= 0; b--) {
         const auto& [first, second] = coupling.blocks[b];
-        const Rows& slopes = reverse->slopes[b + 1];
+        const Rows& slopes = record->slopes[b + 1];
         second.transposed.multiply(h, count,
                                    [&](int i, int s, Lanes y) { inner.at(i, s) = y * slopes.at(i, s); });
         if (gradient != nullptr) {
-            addToGradient(place->blocks[b].second, h, reverse->inners[b]);
-            addToGradient(place->blocks[b].first, inner, reverse->states[b]);
+            addToGradient(place->blocks[b].second, h, record->inners[b]);
+            addToGradient(place->blocks[b].first, inner, record->states[b]);
         }
         first.transposed.multiply(inner, count, [&](int i, int s, Lanes y) { h.at(i, s) = h.at(i, s) + y; });
     }
     for (int i = 0; i < flow.numHidden; i++)
         for (int s = 0; s < count; s += LANES)
-            h.at(i, s) = h.at(i, s) * reverse->slopes[0].at(i, s);
+            h.at(i, s) = h.at(i, s) * record->slopes[0].at(i, s);
     if (gradient != nullptr)
         addToGradient(place->input, h, features);
     coupling.input.transposed.multiply(h, count, [&](int i, int s, Lanes y) { f.at(i, s) = y; });
@@ -260,20 +298,15 @@ double InternalFlowBlock::computeLogDensityOfOne(const double* positionsIn, doub
 
 void InternalFlowBlock::computeLogDensity(int count, int columns, bool isOne, const double* positionsIn,
                                           double* logQ, double* gradient) {
-    if (gradient != nullptr && !reverse)
-        reverse = std::make_unique<Reverse>(flow);
-    recording = gradient != nullptr;
+    if (gradient != nullptr)
+        prepareReverse(false);
     fillRow(logDensity, 0, columns, flow.logDensityConstant);
     loadPositions(count, columns, positionsIn);
     measureCoordinates(columns);
     if (isOne)
         invertCouplingsOfOne();
     else
-        for (int l = (int)flow.couplings.size() - 1; l >= 0; l--) {
-            if (recording)
-                reverse->given[l].copyFrom(z, columns);
-            invertCoupling(flow.couplings[l], columns);
-        }
+        invertCouplings(columns, gradient != nullptr);
     addBaseLogDensity(columns);
     for (int s = 0; s < count; s++)
         logQ[s] =
@@ -288,10 +321,7 @@ void InternalFlowBlock::computeLogDensity(int count, int columns, bool isOne, co
     if (isOne)
         backpropagateCouplingsOfOne();
     else
-        for (size_t l = 0; l < flow.couplings.size(); l++) {
-            z.copyFrom(reverse->given[l], columns);
-            backpropagateCoupling(flow.couplings[l], columns);
-        }
+        backpropagateCouplings(columns);
     backpropagateCoordinates(columns);
     storeGradient(count, gradient);
     for (int s = 0; s < count; s++)

@@ -11,11 +11,7 @@ InternalFlowTraining::InternalFlowTraining(const InternalFlow& flow)
       weightGradient(flow.model.getParameters().size()),
       worths(1, COLUMNS),
       kept(flow.numCoordinates, COLUMNS) {
-    reverse = std::make_unique<Reverse>(flow);
-    for (int b = 0; b < flow.numBlocks; b++) {
-        reverse->states.emplace_back(flow.numHidden, COLUMNS);
-        reverse->inners.emplace_back(flow.numHidden, COLUMNS);
-    }
+    prepareReverse(true);
 }
 
 void InternalFlowTraining::load(Rows& rows, int count, int columns, const double* numbers,
@@ -39,7 +35,6 @@ void InternalFlowTraining::loadWorths(int count, int columns, const double* wort
 void InternalFlowTraining::sample(int count, uint64_t seed, uint64_t first, double* positionsOut,
                                   double* coordinates, double* logQ, double* gradient, double* adjoints) {
     const int columns = roundUpToTile(count);
-    recording = true;
     drawBase(columns, seed, first);
     startFromBase(columns);
     for (size_t l = 0; l < flow.couplings.size(); l++) {
@@ -85,15 +80,10 @@ void InternalFlowTraining::evaluate(int count, const double* coordinates, double
     const int columns = roundUpToTile(count);
     // An orientation.
     std::fill(normals.begin(), normals.end(), 1.0);
-    recording = false;
     load(z, count, columns, coordinates);
-    invertCouplings(columns, true);
+    invert(columns, true);
     startFromBase(columns);
-    recording = true;
-    for (size_t l = 0; l < flow.couplings.size(); l++) {
-        z.copyFrom(reverse->given[l], columns);
-        backpropagateCoupling(flow.couplings[l], columns);
-    }
+    backpropagateCouplings(columns);
     for (int s = 0; s < columns; s += LANES)
         logDensity.at(0, s) = logDensity.at(0, s) + Lanes(flow.logDensityConstant);
     load(z, count, columns, coordinates);
@@ -111,22 +101,17 @@ void InternalFlowTraining::addVolumeGradient(int columns) {
         }
 }
 
-void InternalFlowTraining::invertCouplings(int columns, bool isKept) {
+void InternalFlowTraining::invert(int columns, bool isKept) {
     for (int s = 0; s < columns; s += LANES)
         logDensity.at(0, s) = 0.0;
-    for (int l = (int)flow.couplings.size() - 1; l >= 0; l--) {
-        if (isKept)
-            reverse->given[l].copyFrom(z, columns);
-        invertCoupling(flow.couplings[l], columns);
-    }
+    invertCouplings(columns, isKept);
     addBaseLogDensity(columns);
 }
 
 void InternalFlowTraining::computeLogDensity(int count, const double* coordinates, double* logQ) {
     const int columns = roundUpToTile(count);
-    recording = false;
     load(z, count, columns, coordinates);
-    invertCouplings(columns, false);
+    invert(columns, false);
     for (int s = 0; s < count; s++)
         logQ[s] = logDensity.scalar(0, s);
 }
@@ -134,9 +119,8 @@ void InternalFlowTraining::computeLogDensity(int count, const double* coordinate
 void InternalFlowTraining::addLikelihoodGradient(int count, const double* coordinates, const double* worth,
                                                  double* logQ) {
     const int columns = roundUpToTile(count);
-    recording = false;
     load(z, count, columns, coordinates);
-    invertCouplings(columns, true);
+    invert(columns, true);
     for (int s = 0; s < count; s++)
         logQ[s] = logDensity.scalar(0, s);
     loadWorths(count, columns, worth);
@@ -144,27 +128,23 @@ void InternalFlowTraining::addLikelihoodGradient(int count, const double* coordi
     for (int j = 0; j < flow.numCoordinates; j++)
         for (int s = 0; s < columns; s += LANES)
             reverse->adjoint.at(j, s) = worths.at(0, s) * reverse->adjoint.at(j, s);
-    recording = true;
     for (size_t l = 0; l < flow.couplings.size(); l++) {
-        const Coupling& coupling = flow.couplings[l];
-        z.copyFrom(reverse->given[l], columns);
-        computeHidden(coupling, columns);
-        forEachSpline(
-            coupling, columns,
+        revisitSplines(
+            l, columns,
             [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
                 Lanes& a = reverse->adjoint.at(j, s);
                 a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, ends, a, worths.at(0, s),
                                          Rows::STRIDE, worth);
             });
-        backpropagateParameters(coupling, columns, &flow.places[l], &weightGradient);
+        backpropagateParameters(flow.couplings[l], columns, &flow.places[l], &weightGradient);
     }
+    record = passing.get();
 }
 
 void InternalFlowTraining::addPathGradient(int count, const double* coordinates, const double* difference,
                                            const double* adjoints, const double* worth) {
     const int columns = roundUpToTile(count);
     const bool isBalanced = adjoints != nullptr;
-    recording = true;
     if (isBalanced)
         loadWorths(count, columns, worth);
     load(z, count, columns, coordinates);

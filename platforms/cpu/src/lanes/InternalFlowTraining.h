@@ -31,7 +31,7 @@ private:
     void store(const Rows& rows, int count, double* numbers, size_t parts = 1) const;
     void loadWorths(int count, int columns, const double* worth);
     /** From coordinates to the base. */
-    void invertCouplings(int columns, bool isKept);
+    void invert(int columns, bool isKept);
     /** From coordinates, whose log density is there with its adjoint, to what sample() and evaluate() give.
      */
     void storeSamples(int count, double* positions, double* logQ, double* gradient);

@@ -53,7 +53,7 @@ DEVICE SplineBinAdjoint evaluateSplineBinAdjoint(SplineBin bin, real t, real val
     return result;
 }
 
-/* d softplus(u)/du of an unconstrained number that stands for this derivative at a knot. */
+/* d softplus(u)/du, from the derivative at a knot that u stands for: u itself would have to be looked for. */
 DEVICE real getSoftplusSlope(real derivative, SplineShape shape) {
     return (real)1 - EXP(shape.minDerivative - derivative);
 }

@@ -199,6 +199,8 @@ TEST_P(TrainingKernelTest, TakesOtherParameters) {
     vector<double> broken = otherModel.getParameters();
     broken.back() = NAN;
     EXPECT_THROW(kernel.get().setParameters(broken), OpenMMException);
+    kernel.get().computeLogDensity(count, coordinates.data(), logQ.data());
+    EXPECT_EQ(logQ, expected);
     EXPECT_THROW(model->withParameters(vector<double>(P - 1)), OpenMMException);
     EXPECT_THROW(model->withParameters(vector<double>(P + 1)), OpenMMException);
 }
@@ -206,8 +208,8 @@ TEST_P(TrainingKernelTest, TakesOtherParameters) {
 /** What networks make of samples is kept for the way back, but not where that takes much memory. */
 TEST_P(TrainingKernelTest, LargeFlowsHaveTheSameGradient) {
     InternalFlowModel::Configuration configuration;
-    configuration.couplings = 300;
-    configuration.hidden = 64;
+    configuration.couplings = 24;
+    configuration.hidden = 600;
     configuration.blocks = 1;
     const InternalFlowModel untrained(model->getCoordinates(), configuration, 4);
     at::manual_seed(7);
@@ -231,6 +233,14 @@ TEST_P(TrainingKernelTest, LargeFlowsHaveTheSameGradient) {
     vector<double> inOrder =
         dynamic_cast<const InternalFlowModel&>(*largeModule.createModel(slope)).getParameters();
     expectClose(asTensor(gradient), asTensor(inOrder), 1e-2);
+
+    // The way back of a sample as it is drawn keeps nothing either way.
+    vector<double> positions(3 * 8 * few), drawn(D * few), byCoordinates(D * few), again(D * few),
+        adjoints(few * configuration.couplings * D);
+    largeKernel.get().sample(few, 3, 0, positions.data(), drawn.data(), logQ.data(), byCoordinates.data(),
+                             adjoints.data());
+    largeKernel.get().evaluate(few, drawn.data(), positions.data(), logQ.data(), again.data());
+    expectClose(asTensor(again), asTensor(byCoordinates), 1e-2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Platforms, TrainingKernelTest,

@@ -61,11 +61,11 @@ CoordinateTrainingKernel& TrainableInternalFlow::getKernel(const Tensor& paramet
     // A step on own samples asks twice.
     if (current.defined() && at::equal(current, given))
         return kernel.get();
+    asTensor(parameterValues).copy_(given);
+    kernel.get().setParameters(parameterValues);
     if (!current.defined())
         current = at::empty_like(given);
     current.copy_(given);
-    asTensor(parameterValues).copy_(given);
-    kernel.get().setParameters(parameterValues);
     return kernel.get();
 }
 

@@ -71,7 +71,7 @@ void InternalFlow::forEachOutput(const std::vector<int>& transformed, const Laye
 
 void InternalFlow::setParameters(const double* parameters) {
     auto isFinite = [](double value) { return std::abs(value) <= std::numeric_limits<float>::max(); };
-    // A model with such a number is refused, by a message that names the layer.
+    // It is for the model to refuse such a number, with a message that names the layer.
     if (!std::all_of(parameters, parameters + numWeights, isFinite))
         model.withParameters({parameters, parameters + numWeights});
     for (size_t l = 0; l < couplings.size(); l++) {

@@ -67,9 +67,9 @@ private:
 /** What the network of a coupling makes of the samples of a block, as far as the way back needs it. */
 struct CouplingRecord {
     /**
-     * @param hasParameters   whether the parameters of all splines have a place
-     * @param forGradient     whether what any gradient needs has one,
-     * @param forWeights      and what that of the weights needs besides
+     * @param hasParameters   whether there is room for the parameters of all splines
+     * @param forGradient     whether there is room for what a gradient by coordinates needs
+     * @param forWeights      whether there is room for what a gradient by weights needs besides
      */
     CouplingRecord(const InternalFlow& flow, bool hasParameters, bool forGradient, bool forWeights);
     Rows features, hidden, parameters;
@@ -165,6 +165,8 @@ protected:
 
     /** Make room for what a gradient needs, if there is none yet. */
     void prepareReverse(bool forWeights);
+    /** Make a record for each coupling, unless they would be too large. */
+    void prepareRecords();
     /** What the gradient needs besides, made on first use. */
     struct Reverse {
         explicit Reverse(const InternalFlow& flow);

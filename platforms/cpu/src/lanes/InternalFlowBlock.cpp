@@ -68,15 +68,23 @@ CouplingRecord::CouplingRecord(const InternalFlow& flow, bool hasParameters, boo
 void InternalFlowBlock::prepareReverse(bool forWeights) {
     if (reverse)
         return;
-    reverse = std::make_unique<Reverse>(flow);
     passing = std::make_unique<CouplingRecord>(flow, false, true, forWeights);
     record = passing.get();
-    // What is further away than the last cache takes longer to be read than to be computed again.
-    const size_t largest = (size_t)32 << 20, numHidden = 2 + flow.numBlocks * (forWeights ? 3 : 1),
-                 rows = flow.numFeatures + flow.numOutputs + numHidden * flow.numHidden;
-    if (flow.couplings.size() * rows * COLUMNS * sizeof(Scalar) <= largest)
-        for (size_t l = 0; l < flow.couplings.size(); l++)
-            records.emplace_back(flow, true, true, forWeights);
+    reverse = std::make_unique<Reverse>(flow);
+}
+
+void InternalFlowBlock::prepareRecords() {
+    // Of each thread, in bytes: a larger flow computes again what it does not keep.
+    const size_t largest = (size_t)32 << 20;
+    const bool forWeights = !passing->states.empty();
+    const size_t numArrays = 2 + flow.numBlocks * (forWeights ? 3 : 1),
+                 rows = flow.numFeatures + flow.numOutputs + numArrays * flow.numHidden;
+    if (!records.empty() || flow.couplings.size() * rows * COLUMNS * sizeof(Scalar) > largest)
+        return;
+    std::vector<CouplingRecord> all;
+    for (size_t l = 0; l < flow.couplings.size(); l++)
+        all.emplace_back(flow, true, true, forWeights);
+    records = std::move(all);
 }
 
 void InternalFlowBlock::computeFeatures(const Coupling& coupling, int count) {
@@ -143,6 +151,8 @@ void InternalFlowBlock::invertCoupling(const Coupling& coupling, int count) {
 }
 
 void InternalFlowBlock::invertCouplings(int count, bool isKept) {
+    if (isKept)
+        prepareRecords();
     const bool isRecorded = isKept && !records.empty();
     for (int l = (int)flow.couplings.size() - 1; l >= 0; l--) {
         if (isKept)

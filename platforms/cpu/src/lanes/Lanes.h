@@ -316,7 +316,7 @@ inline Lanes RSQRT(Lanes a) {
 
 using real = Lanes;
 
-// Always, so that what a caller knows about an argument (see withConstantBins) is known inside too.
+// Always, so that what a caller knows about an argument (see withConstants) is known inside too.
 #define DEVICE [[maybe_unused, gnu::always_inline]] static inline
 #include "shared/real3.h"
 

@@ -7,7 +7,7 @@
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
 
-/** A dense layer, or some of its outputs, wherever its numbers stand. */
+/** A dense layer that has biases, or some of its outputs, wherever its numbers stand. */
 struct LayerView {
     int inputs, outputs;
     const double *weights, *biases;

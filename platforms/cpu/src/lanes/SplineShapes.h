@@ -22,8 +22,9 @@ inline SplineShape makeSplineShape(const InternalFlowModel::Configuration& optio
 }
 
 /**
- * Call function(shape, bins, ends) with a shape whose number of bins is `bins`. What is usual comes as
- * constants, for which the function is compiled by itself, so that loops over bins unroll.
+ * Call function(shape, bins, ends). What is usual comes as constants, for which the function is compiled by
+ * itself, so that loops over bins unroll. It has to set shape.bins to `bins`: a shape that is handed to a
+ * function which is not inlined has no constants.
  */
 template <class Function>
 void withConstants(SplineShape shape, bool circular, const Function& function) {

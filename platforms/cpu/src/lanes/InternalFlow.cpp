@@ -14,11 +14,11 @@ namespace LANE_NAMESPACE {
 CpuFlow* createInternalFlow(const InternalFlowModel& model);
 
 Dense::Dense(const LayerView& layer)
-    : weight(packLayer<PanelMatrix>(layer)), transposed(packTransposed<PanelMatrix>(layer)) {}
+    : weight(packLayer<PanelMatrix>(layer)), transposed(packLayer<PanelMatrix>(layer.transpose())) {}
 
 void Dense::assign(const LayerView& layer) {
     repackLayer(layer, weight);
-    repackTransposed(layer, transposed);
+    repackLayer(layer.transpose(), transposed);
 }
 
 InternalFlow::InternalFlow(const InternalFlowModel& model)
@@ -47,7 +47,7 @@ InternalFlow::InternalFlow(const InternalFlowModel& model)
                           Dense(source.input),
                           {},
                           {},
-                          packTransposed<PanelMatrix>(source.output)};
+                          packLayer<PanelMatrix>(LayerView(source.output).transpose())};
         for (const auto& [first, second] : source.blocks)
             coupling.blocks.emplace_back(Dense(first), Dense(second));
         forEachOutput(source.transformed, source.output, [&](size_t, const LayerView& output) {
@@ -85,7 +85,7 @@ void InternalFlow::setParameters(const double* parameters) {
         const LayerView output(place.output, parameters);
         forEachOutput(coupling.transformed, output,
                       [&](size_t i, const LayerView& part) { repackLayer(part, coupling.outputs[i]); });
-        repackTransposed(output, coupling.outputTransposed);
+        repackLayer(output.transpose(), coupling.outputTransposed);
     }
 }
 

@@ -142,13 +142,16 @@ protected:
     }
     /** What the base is worth: the derivative of its log density. */
     void startFromBase(int count);
-    /** After invertCouplings(), from what the base is worth to what the coordinates are. */
-    void backpropagateCouplings(int count);
-    /** From what the parameters of the splines are worth to what the conditioning coordinates are; what the
-     * weights are worth is added to `gradient` unless it is null. */
-    void backpropagateParameters(const Coupling& coupling, int count,
-                                 const InternalFlowModel::CouplingPlace* place = nullptr,
-                                 WeightGradient* gradient = nullptr);
+    /**
+     * After invertCouplings(), from what the base is worth to what the coordinates are.
+     *
+     * @param worths     what the log density of each sample is worth; null where that is 1
+     * @param gradient   what the weights are worth is added to it, unless it is null
+     */
+    void backpropagateCouplings(int count, const Rows* worths = nullptr, WeightGradient* gradient = nullptr);
+    /** From what the parameters of the splines of a coupling are worth to what the conditioning coordinates
+     * are; what the weights are worth is added to `gradient` unless it is null. */
+    void backpropagateParameters(size_t l, int count, WeightGradient* gradient = nullptr);
     void computeLogDensity(int count, int columns, bool isOne, const double* positions, double* logQ,
                            double* gradient);
     /** All couplings, and their way back, for the sample in lane 0, whose values fill the other lanes. */

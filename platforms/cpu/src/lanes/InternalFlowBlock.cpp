@@ -163,23 +163,24 @@ void InternalFlowBlock::invertCouplings(int count, bool isKept) {
     record = passing.get();
 }
 
-void InternalFlowBlock::backpropagateCouplings(int count) {
+void InternalFlowBlock::backpropagateCouplings(int count, const Rows* worths, WeightGradient* gradient) {
     for (size_t l = 0; l < flow.couplings.size(); l++) {
         revisitSplines(
             l, count,
             [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
                 Lanes& a = reverse->adjoint.at(j, s);
-                a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, ends, a, Lanes(1.0),
-                                         Rows::STRIDE, worth);
+                a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, ends, a,
+                                         worths != nullptr ? worths->at(0, s) : Lanes(1.0), Rows::STRIDE,
+                                         worth);
             });
-        backpropagateParameters(flow.couplings[l], count);
+        backpropagateParameters(l, count, gradient);
     }
     record = passing.get();
 }
 
-void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int count,
-                                                const InternalFlowModel::CouplingPlace* place,
-                                                WeightGradient* gradient) {
+void InternalFlowBlock::backpropagateParameters(size_t l, int count, WeightGradient* gradient) {
+    const Coupling& coupling = flow.couplings[l];
+    const InternalFlowModel::CouplingPlace& place = flow.places[l];
     // Of the layer at a place: what its outputs are worth, and what it was given.
     auto addToGradient = [&](const LayerPlace& layer, const Rows& worth, const Rows& given) {
         gradient->add(layer, &worth.at(0, 0), worth.getNumRows(), &given.at(0, 0), given.getNumRows(),
@@ -188,7 +189,7 @@ void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int co
     const Rows& features = record->features;
     Rows &h = reverse->hiddenAdjoint, &inner = reverse->innerAdjoint, &f = reverse->featureAdjoint;
     if (gradient != nullptr)
-        addToGradient(place->output, reverse->parameterAdjoint, record->hidden);
+        addToGradient(place.output, reverse->parameterAdjoint, record->hidden);
     coupling.outputTransposed.multiply(reverse->parameterAdjoint, count,
                                        [&](int i, int s, Lanes y) { h.at(i, s) = y; });
     for (int b = (int)coupling.blocks.size() - 1; b >= 0; b--) {
@@ -197,8 +198,8 @@ void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int co
         second.transposed.multiply(h, count,
                                    [&](int i, int s, Lanes y) { inner.at(i, s) = y * slopes.at(i, s); });
         if (gradient != nullptr) {
-            addToGradient(place->blocks[b].second, h, record->inners[b]);
-            addToGradient(place->blocks[b].first, inner, record->states[b]);
+            addToGradient(place.blocks[b].second, h, record->inners[b]);
+            addToGradient(place.blocks[b].first, inner, record->states[b]);
         }
         first.transposed.multiply(inner, count, [&](int i, int s, Lanes y) { h.at(i, s) = h.at(i, s) + y; });
     }
@@ -206,7 +207,7 @@ void InternalFlowBlock::backpropagateParameters(const Coupling& coupling, int co
         for (int s = 0; s < count; s += LANES)
             h.at(i, s) = h.at(i, s) * record->slopes[0].at(i, s);
     if (gradient != nullptr)
-        addToGradient(place->input, h, features);
+        addToGradient(place.input, h, features);
     coupling.input.transposed.multiply(h, count, [&](int i, int s, Lanes y) { f.at(i, s) = y; });
     // The features are still there from computeFeatures().
     const auto& options = flow.model.getOptions();

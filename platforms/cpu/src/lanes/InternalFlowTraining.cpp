@@ -54,7 +54,7 @@ void InternalFlowTraining::sample(int count, uint64_t seed, uint64_t first, doub
                                            Rows::STRIDE, worth);
                 x = y;
             });
-        backpropagateParameters(coupling, columns);
+        backpropagateParameters(l, columns);
         for (int j : coupling.conditioning)
             for (int s = 0; s < columns; s += LANES)
                 kept.at(j, s) = reverse->adjoint.at(j, s) - kept.at(j, s);
@@ -128,17 +128,7 @@ void InternalFlowTraining::addLikelihoodGradient(int count, const double* coordi
     for (int j = 0; j < flow.numCoordinates; j++)
         for (int s = 0; s < columns; s += LANES)
             reverse->adjoint.at(j, s) = worths.at(0, s) * reverse->adjoint.at(j, s);
-    for (size_t l = 0; l < flow.couplings.size(); l++) {
-        revisitSplines(
-            l, columns,
-            [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
-                Lanes& a = reverse->adjoint.at(j, s);
-                a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, ends, a, worths.at(0, s),
-                                         Rows::STRIDE, worth);
-            });
-        backpropagateParameters(flow.couplings[l], columns, &flow.places[l], &weightGradient);
-    }
-    record = passing.get();
+    backpropagateCouplings(columns, &worths, &weightGradient);
 }
 
 void InternalFlowTraining::addPathGradient(int count, const double* coordinates, const double* difference,
@@ -174,7 +164,7 @@ void InternalFlowTraining::addPathGradient(int count, const double* coordinates,
                 y = x;
                 w = difference;
             });
-        backpropagateParameters(coupling, columns, &flow.places[l], &weightGradient);
+        backpropagateParameters(l, columns, &weightGradient);
         if (isBalanced)
             for (int j : coupling.conditioning)
                 for (int s = 0; s < columns; s += LANES)

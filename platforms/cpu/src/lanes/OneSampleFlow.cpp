@@ -25,25 +25,29 @@ int countOutputs(const SplineGroup& group) {
     return group.numParameters * group.numVectors * LANES;
 }
 
-VectorMatrix packGroup(const DenseLayer& layer, const SplineGroup& group) {
+VectorMatrix packTransposed(const LayerView& layer) {
+    return packLayer<VectorMatrix>(layer.transpose());
+}
+
+VectorMatrix packGroup(const LayerView& layer, const SplineGroup& group) {
     return VectorMatrix(
         countOutputs(group), layer.inputs,
         [&](int i, int j) {
             const int output = findOutput(group, i);
-            return output < 0 ? 0.0 : layer.weight[(size_t)output * layer.inputs + j];
+            return output < 0 ? 0.0 : layer.weight(output, j);
         },
         [&](int i) {
             const int output = findOutput(group, i);
-            return output < 0 ? 0.0 : layer.bias[output];
+            return output < 0 ? 0.0 : layer.bias(output);
         });
 }
 
-VectorMatrix packGroupTransposed(const DenseLayer& layer, const SplineGroup& group) {
+VectorMatrix packGroupTransposed(const LayerView& layer, const SplineGroup& group) {
     return VectorMatrix(
         layer.inputs, countOutputs(group),
         [&](int i, int j) {
             const int output = findOutput(group, j);
-            return output < 0 ? 0.0 : layer.weight[(size_t)output * layer.inputs + i];
+            return output < 0 ? 0.0 : layer.weight(output, i);
         },
         [](int) { return 0.0; });
 }
@@ -91,10 +95,9 @@ const std::vector<OneSampleLayers>& OneSampleFlow::getTransposed() const {
     std::call_once(isTransposed, [&] {
         for (size_t l = 0; l < layers.size(); l++) {
             const SplineCoupling& coupling = model.getCouplings()[l];
-            OneSampleLayers packed{packTransposed<VectorMatrix>(coupling.input), {}, {}};
+            OneSampleLayers packed{packTransposed(coupling.input), {}, {}};
             for (const auto& [first, second] : coupling.blocks)
-                packed.blocks.emplace_back(packTransposed<VectorMatrix>(first),
-                                           packTransposed<VectorMatrix>(second));
+                packed.blocks.emplace_back(packTransposed(first), packTransposed(second));
             for (const SplineGroup& group : groups[l])
                 packed.outputs.push_back(packGroupTransposed(coupling.output, group));
             transposed.push_back(std::move(packed));

@@ -1,36 +1,52 @@
 #ifndef OPENMMFLOW_PACKEDLAYERS_H_
 #define OPENMMFLOW_PACKEDLAYERS_H_
 
+#include <cstddef>
+#include <utility>
+
 #include "PanelMatrix.h"
 #include "openmmflow/internal/InternalFlowModel.h"
 
 namespace OpenMMFlow {
 namespace LANE_NAMESPACE {
 
-/** A dense layer that has biases, or some of its outputs, wherever its numbers stand. */
+/** A dense layer, some of its outputs, or its transpose, wherever its numbers stand. */
 struct LayerView {
     int inputs, outputs;
-    const double *weights, *biases;
     LayerView(const DenseLayer& layer)
-        : inputs(layer.inputs),
-          outputs(layer.outputs),
-          weights(layer.weight.data()),
-          biases(layer.bias.data()) {}
+        : LayerView(layer.inputs, layer.outputs, layer.weight.data(), layer.bias.data()) {}
+    /** Of a layer that has biases. */
     LayerView(const LayerPlace& place, const double* parameters)
-        : inputs(place.inputs),
-          outputs(place.outputs),
-          weights(parameters + place.weight),
-          biases(parameters + place.bias) {}
+        : LayerView(place.inputs, place.outputs, parameters + place.weight, parameters + place.bias) {}
     /** Get outputs first ... first+count-1. */
     LayerView select(int first, int count) const {
         LayerView view = *this;
         view.outputs = count;
-        view.weights += (size_t)first * inputs;
+        view.weights += first * rowStride;
         view.biases += first;
         return view;
     }
-    double weight(int i, int j) const { return weights[(size_t)i * inputs + j]; }
-    double bias(int i) const { return biases[i]; }
+    /** Get the transposed weights, without biases, for the way back. */
+    LayerView transpose() const {
+        LayerView view = *this;
+        std::swap(view.inputs, view.outputs);
+        std::swap(view.rowStride, view.columnStride);
+        view.biases = nullptr;
+        return view;
+    }
+    double weight(int i, int j) const { return weights[i * rowStride + j * columnStride]; }
+    double bias(int i) const { return biases != nullptr ? biases[i] : 0; }
+
+private:
+    LayerView(int inputs, int outputs, const double* weights, const double* biases)
+        : inputs(inputs),
+          outputs(outputs),
+          weights(weights),
+          biases(biases),
+          rowStride(inputs),
+          columnStride(1) {}
+    const double *weights, *biases;
+    size_t rowStride, columnStride;
 };
 
 /** A layer as a PanelMatrix or a VectorMatrix. */
@@ -41,20 +57,9 @@ Matrix packLayer(const LayerView& layer) {
         [&](int i) { return layer.bias(i); });
 }
 
-/** The transposed weights of a layer, for the way back. */
-template <class Matrix>
-Matrix packTransposed(const LayerView& layer) {
-    return Matrix(
-        layer.inputs, layer.outputs, [&](int i, int j) { return layer.weight(j, i); },
-        [](int) { return 0.0; });
-}
-
 /** The same of a matrix that a layer of this size was packed into before. */
 inline void repackLayer(const LayerView& layer, PanelMatrix& matrix) {
     matrix.assign([&](int i, int j) { return layer.weight(i, j); }, [&](int i) { return layer.bias(i); });
-}
-inline void repackTransposed(const LayerView& layer, PanelMatrix& matrix) {
-    matrix.assign([&](int i, int j) { return layer.weight(j, i); }, [](int) { return 0.0; });
 }
 
 }  // namespace LANE_NAMESPACE

@@ -17,6 +17,8 @@ class CpuFlowBlock {
 public:
     virtual ~CpuFlowBlock() = default;
     virtual int getBlockSize() const = 0;
+    /** Get the number of samples that take as long as one of them, at most the size of a block. */
+    virtual int getTileSize() const = 0;
     virtual void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) = 0;
     /** `gradient` may be null. */
     virtual void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) = 0;

@@ -30,8 +30,11 @@ map<string, string> CpuFlowKernel::getProperties() const {
 }
 
 void CpuFlowKernel::forEachBlock(long long count, const function<void(CpuFlowBlock&, long long, int)>& task) {
+    // Where there is less than a tile for each thread, every thread has a part of one.
+    const int tile = blocks[0]->getTileSize();
+    const int multiple = count > tile * (long long)blocks.size() ? tile : 1;
     threads->forEachBlock(
-        count, blocks[0]->getBlockSize(), 1,
+        count, blocks[0]->getBlockSize(), multiple,
         [&](int thread, long long start, long long length) { task(*blocks[thread], start, (int)length); });
 }
 

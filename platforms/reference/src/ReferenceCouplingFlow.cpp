@@ -100,7 +100,7 @@ struct FlowOfFamily : public ReferenceCouplingFlow::Implementation {
     Items& getPoints() override { return state.getPoints(); }
     int getNumNormals() const override { return state.getNumNormals(); }
     void sample(const vector<double>& normals) override {
-        state.sample([&](int n, int) { return normals[n]; });
+        state.sample([&](int n, int, int) { return normals[n]; });
     }
     void transform() override { state.transform(); }
     void evaluate(bool isKept) override { state.evaluate(isKept); }

@@ -1,6 +1,6 @@
-// A CouplingModel as a map and a density, for as many samples at once as STRIDE reals hold. Its family names
-// the model, and what is particular to it: EquivariantFamily, for one. Included inside a namespace after
-// Worth.h and Items.h. No include guard: each meaning of `real` includes it once.
+// A CouplingModel as a map and a density, for a few tiles of samples, each of as many as STRIDE reals hold.
+// Its family names the model, and what is particular to it: EquivariantFamily, for one. Included inside a
+// namespace after Worth.h and Items.h. No include guard: each meaning of `real` includes it once.
 
 /** The weights of a flow. Shared by all threads; the model outlives them. */
 template <class Family>
@@ -32,7 +32,8 @@ struct CouplingFlow {
 };
 
 /**
- * Samples on their way through a flow. Each thread has its own. Points are (3 a cloud, particles), in the
+ * Samples on their way through a flow, in one tile or more: all go through a coupling before the next, whose
+ * weights then stay in the second cache. Each thread has its own. Points are (3 a cloud, particles), in the
  * unit of length of the flow; in two dimensions every z is 0. `State` is what a coupling needs.
  */
 template <class Family, class State = typename Family::State>
@@ -43,17 +44,23 @@ public:
         : flow(flow),
           numParticles(flow.model.getNumParticles()),
           numClouds(flow.model.getNumClouds()),
-          dimensions(flow.model.getParticles().dimensions),
-          points(3 * numClouds, numParticles) {
+          dimensions(flow.model.getParticles().dimensions) {
+        setNumTiles(1);
         const auto& couplings = flow.model.getPlaces().couplings;
         for (int side = 0; side < 2; side++)
             states.emplace_back(flow.model, couplings[side], flow.transform);
         passing.resize(2);
     }
     int getNumNormals() const { return dimensions * numParticles * numClouds; }
-    Points& getPoints() { return points; }
+    /** Set how many tiles are on their way. */
+    void setNumTiles(int count) {
+        while ((int)tiles.size() < count)
+            tiles.emplace_back(3 * numClouds, numParticles);
+        numTiles = count;
+    }
+    Points& getPoints(int tile = 0) { return tiles[tile].points; }
     /** Get the log density, in nm, of real h of an item. */
-    const WideSum& getLogDensity(int h) const { return logDensity[h]; }
+    const WideSum& getLogDensity(int h, int tile = 0) const { return tiles[tile].logDensity[h]; }
     /** Get the sum of computeCollinearity() over all frames, if the family has any, for real h of an item,
      * after backpropagate() if that was worth something. */
     const WideSum& getPenalty(int h) const { return penalty[h]; }
@@ -64,47 +71,55 @@ public:
             count += numParticles * (int)coupling.transformed.size() * coupling.getNumRepeats();
         return count;
     }
-    /** Make the points a sample. normal(n, h) is the n-th standard normal number of real h. */
+    /** Make the points samples. normal(n, t, h) is the n-th standard normal number of real h of tile t. */
     template <class Normal>
     void sample(const Normal& normal) {
-        drawBase(normal);
+        for (int t = 0; t < numTiles; t++)
+            drawBase(tiles[t].points, [&](int n, int h) { return normal(n, t, h); });
         transform();
     }
     /** Transform the points from those of the base. */
     void transform() {
-        clearLogDensity();
-        addBaseLogDensity();
+        forEachTile([&](Tile& tile) {
+            tile.clearLogDensity();
+            addBaseLogDensity(tile);
+        });
         for (int l = 0; l < flow.model.getOptions().layers; l++) {
-            scale<false>(l);
+            forEachTile([&](Tile& tile) { scale<false>(l, tile); });
             for (int side = 0; side < 2; side++)
-                states[side].template apply<false>(flow.couplings[2 * l + side], points, logDensity,
-                                                   passing[side]);
+                forEachTile([&](Tile& tile) {
+                    states[side].template apply<false>(flow.couplings[2 * l + side], tile.points,
+                                                       tile.logDensity, passing[side]);
+                });
         }
     }
     /** Compute the log density of the points, which become those of the base; what is before each step is
-     * kept if `isKept`. */
+     * kept if `isKept`, of one tile. */
     void evaluate(bool isKept) {
-        clearLogDensity();
         if (isKept) {
             kept.resize(flow.couplings.size());
             keptBeforeScaling.resize(flow.model.getOptions().layers);
         }
+        forEachTile([](Tile& tile) { tile.clearLogDensity(); });
         for (int l = flow.model.getOptions().layers - 1; l >= 0; l--) {
-            for (int side = 1; side >= 0; side--) {
-                const int c = 2 * l + side;
-                if (isKept)
-                    kept[c].points = points;
-                states[side].template apply<true>(flow.couplings[c], points, logDensity,
-                                                  isKept ? kept[c].values : passing[side]);
-            }
-            if (isKept && flow.model.getOptions().scaling)
-                keptBeforeScaling[l] = points;
-            scale<true>(l);
+            for (int side = 1; side >= 0; side--)
+                forEachTile([&](Tile& tile) {
+                    const int c = 2 * l + side;
+                    if (isKept)
+                        kept[c].points = tile.points;
+                    states[side].template apply<true>(flow.couplings[c], tile.points, tile.logDensity,
+                                                      isKept ? kept[c].values : passing[side]);
+                });
+            forEachTile([&](Tile& tile) {
+                if (isKept && flow.model.getOptions().scaling)
+                    keptBeforeScaling[l] = tile.points;
+                scale<true>(l, tile);
+            });
         }
-        addBaseLogDensity();
+        forEachTile([&](Tile& tile) { addBaseLogDensity(tile); });
     }
     /** The gradient by the points of the log density and the penalty, each times its worth, after
-     * evaluate(true); that by the parameters is added to `gradient` unless it is null. */
+     * evaluate(true) of one tile; that by the parameters is added to `gradient` unless it is null. */
     const Items& backpropagate(const Worth& given, WeightGradient* gradient) {
         worth = given.logDensity;
         for (WideSum& sum : penalty)
@@ -113,7 +128,7 @@ public:
         backpropagateBase();
         for (int l = 0; l < flow.model.getOptions().layers; l++) {
             if (flow.model.getOptions().scaling) {
-                points = keptBeforeScaling[l];
+                getPoints() = keptBeforeScaling[l];
                 backpropagateScale(l, gradient);
             }
             for (int side = 0; side < 2; side++) {
@@ -129,13 +144,24 @@ private:
     using Real = typename Points::Real;
     using Point = typename Points::Point;
 
-    void clearLogDensity() {
-        for (WideSum& sum : logDensity)
-            sum = WideSum();
+    struct Tile {
+        Tile(int rows, int items) : points(rows, items) {}
+        void clearLogDensity() {
+            for (WideSum& sum : logDensity)
+                sum = WideSum();
+        }
+        Points points;
+        WideSum logDensity[STRIDE];
+    };
+
+    template <class Visit>
+    void forEachTile(const Visit& visit) {
+        for (int t = 0; t < numTiles; t++)
+            visit(tiles[t]);
     }
 
     template <class Normal>
-    void drawBase(const Normal& normal) {
+    void drawBase(Points& points, const Normal& normal) const {
         const auto& base = flow.model.getBase();
         const double unit = flow.model.getOptions().lengthUnit;
         const std::vector<double>& matrix = flow.model.getSamplingMatrix();
@@ -180,9 +206,10 @@ private:
         return 1 / (scale * scale);
     }
 
-    void addBaseLogDensity() {
+    void addBaseLogDensity(Tile& tile) const {
+        const Points& points = tile.points;
         for (int h = 0; h < STRIDE; h++) {
-            WideSum& sum = logDensity[h];
+            WideSum& sum = tile.logDensity[h];
             sum.add(Real(flow.model.getLogNormalization()));
             forEachPrecision([&](int i, int j, double precision) {
                 sum.add(Real((i == j ? -0.5 : -1.0) * precision)
@@ -197,6 +224,7 @@ private:
     }
 
     void backpropagateBase() {
+        const Points& points = getPoints();
         for (int h = 0; h < STRIDE; h++) {
             forEachPrecision([&](int i, int j, double element) {
                 const real precision = worth[h] * real(element);
@@ -239,9 +267,10 @@ private:
     }
 
     template <bool INVERSE>
-    void scale(int layer) {
+    void scale(int layer, Tile& tile) const {
         if (!flow.model.getOptions().scaling)
             return;
+        Points& points = tile.points;
         double logVolume = 0;
         for (int index = 0; index < 2 * numClouds - 1; index++)
             logVolume += getScaledDimensions(index) * std::log(getScale(layer, index));
@@ -257,12 +286,13 @@ private:
                         3 * cloud, v,
                         moved + Real(INVERSE ? 1 / size : size) * (points.point(3 * cloud, v) - center));
             }
-            logDensity[h].add(Real(-logVolume));
+            tile.logDensity[h].add(Real(-logVolume));
         }
     }
 
     /** The points are what the scaling was given, backwards. */
     void backpropagateScale(int layer, WeightGradient* gradient) {
+        const Points& points = getPoints();
         for (int h = 0; h < STRIDE; h++) {
             const Point origin = centerOf(points, 0, h);
             real3 originAdjoint = make_real3(real(0.0), real(0.0), real(0.0));
@@ -307,8 +337,9 @@ private:
 
     const CouplingFlow<Family>& flow;
     int numParticles, numClouds, dimensions;
+    int numTiles = 0;
+    std::vector<Tile> tiles;
     std::vector<State> states;
-    Points points;
     Items adjoint;
     /** Of each coupling, what it was given and what it has kept; what none keeps, of each side. */
     struct Kept {
@@ -318,6 +349,6 @@ private:
     std::vector<Kept> kept;
     std::vector<typename State::Kept> passing;
     std::vector<Points> keptBeforeScaling;
-    WideSum logDensity[STRIDE], penalty[STRIDE];
+    WideSum penalty[STRIDE];
     const real* worth = nullptr;
 };

@@ -74,30 +74,34 @@ struct SingleStateOf<EquivariantFamily> {
     using type = SingleCouplingState;
 };
 
-/** A tile of samples on their way through a coupling flow, in the arrays of CpuFlowBlock. */
+/** At most `mostTiles` tiles of samples on their way through a coupling flow, in the arrays of CpuFlowBlock.
+ */
 template <class Family, class FlowState>
-class CouplingTile {
+class CouplingTiles {
 public:
-    explicit CouplingTile(const CouplingFlow<Family>& flow)
+    CouplingTiles(const CouplingFlow<Family>& flow, int mostTiles)
         : state(flow),
           layout(flow.model, flow.model.getOptions().lengthUnit),
           numNumbers(layout.getNumNumbers()),
           numNormals((state.getNumNormals() + 1) / 2 * 2),
-          normals((size_t)numNormals * TILE) {}
+          columns(mostTiles * TILE),
+          normals((size_t)numNormals * columns) {}
+    int getMostSamples() const { return columns; }
     void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) {
         // Samples that are missing have the noise of others.
         const int drawn = (count + LANES - 1) / LANES * LANES;
-        lanes_double::drawNoise(seed, first, drawn, TILE, numNormals, normals.data(), 0, nullptr);
-        state.sample([&](int n, int h) {
+        lanes_double::drawNoise(seed, first, drawn, columns, numNormals, normals.data(), 0, nullptr);
+        state.setNumTiles(countTiles(count));
+        state.sample([&](int n, int t, int h) {
             typename FlowState::Points::Real z;
             for (int lane = 0; lane < LANES; lane++)
-                wide::setLane(z, lane, normals[(size_t)n * TILE + h * LANES + lane]);
+                wide::setLane(z, lane, normals[(size_t)n * columns + t * TILE + h * LANES + lane]);
             return z;
         });
         for (int s = 0; s < count; s++) {
             double* sample = positions + (size_t)s * numNumbers;
             logQ[s] = getLogDensity(s);
-            store(state.getPoints(), s, layout.unit, sample);
+            store(state.getPoints(s / TILE), s % TILE, layout.unit, sample);
             layout.center(sample);
             if (std::isfinite(logQ[s]) && layout.isFinite(sample))
                 continue;
@@ -106,18 +110,16 @@ public:
             std::fill_n(sample, numNumbers, 0.0);
         }
     }
-    void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) {
+    void computeLogDensity(int count, const double* positions, double* logQ) {
         load(count, positions);
-        state.evaluate(gradient != nullptr);
-        for (int s = 0; s < count; s++) {
-            logQ[s] = getLogDensity(s);
-            if (!std::isfinite(logQ[s]))
-                logQ[s] = layout.isFinite(positions + (size_t)s * numNumbers)
-                              ? -std::numeric_limits<double>::infinity()
-                              : std::numeric_limits<double>::quiet_NaN();
-        }
-        if (gradient == nullptr)
-            return;
+        state.evaluate(false);
+        storeLogDensity(count, positions, logQ);
+    }
+    /** Of one tile, as what follows. */
+    void computeLogDensityGradient(int count, const double* positions, double* logQ, double* gradient) {
+        load(count, positions);
+        state.evaluate(true);
+        storeLogDensity(count, positions, logQ);
         Lanes worth[STRIDE];
         std::fill_n(worth, STRIDE, Lanes(1.0));
         const Items& adjoint = state.backpropagate({worth}, nullptr);
@@ -151,17 +153,30 @@ public:
 
 private:
     int getVector(int i, int s) const { return layout.getParticle(i) * STRIDE + s / LANES; }
-    double getLogDensity(int s) const { return state.getLogDensity(s / LANES).get(s % LANES); }
+    static int countTiles(int count) { return (count + TILE - 1) / TILE; }
+    double getLogDensity(int s) const {
+        return state.getLogDensity(s % TILE / LANES, s / TILE).get(s % LANES);
+    }
+    void storeLogDensity(int count, const double* positions, double* logQ) const {
+        for (int s = 0; s < count; s++) {
+            logQ[s] = getLogDensity(s);
+            if (!std::isfinite(logQ[s]))
+                logQ[s] = layout.isFinite(positions + (size_t)s * numNumbers)
+                              ? -std::numeric_limits<double>::infinity()
+                              : std::numeric_limits<double>::quiet_NaN();
+        }
+    }
     /** In double precision, the centre is taken off before anything is rounded. Samples that are missing
      * repeat the last. */
     void load(int count, const double* positions) {
         std::vector<double> sample(numNumbers);
-        for (int s = 0; s < TILE; s++) {
+        state.setNumTiles(countTiles(count));
+        for (int s = 0; s < countTiles(count) * TILE; s++) {
             std::copy_n(positions + (size_t)std::min(s, count - 1) * numNumbers, numNumbers, sample.begin());
             layout.center(sample.data());
             for (int i = 0; i < numNumbers; i++)
-                wide::setLane(state.getPoints().at(layout.getRow(i), getVector(i, s)), s % LANES,
-                              layout.isUsed(i) ? sample[i] / layout.unit : 0);
+                wide::setLane(state.getPoints(s / TILE).at(layout.getRow(i), getVector(i, s % TILE)),
+                              s % LANES, layout.isUsed(i) ? sample[i] / layout.unit : 0);
         }
     }
     template <class Array>
@@ -171,28 +186,35 @@ private:
     }
     FlowState state;
     JointLayout layout;
-    int numNumbers, numNormals;
+    int numNumbers, numNormals, columns;
     std::vector<double> normals;
 };
 
 template <class Family>
 class CouplingFlowBlock : public CpuFlowBlock, public CpuGradientBlock {
 public:
-    explicit CouplingFlowBlock(const CouplingFlow<Family>& flow) : flow(flow), tile(flow) {}
-    int getBlockSize() const override { return TILE; }
+    explicit CouplingFlowBlock(const CouplingFlow<Family>& flow) : flow(flow), tiles(flow, MOST_TILES) {}
+    int getTileSize() const override { return TILE; }
+    int getBlockSize() const override { return tiles.getMostSamples(); }
     void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) override {
         if (!isFew(count))
-            return tile.sample(count, seed, first, positions, logQ);
+            return tiles.sample(count, seed, first, positions, logQ);
         for (int s = 0; s < count; s++)
-            getSingle().sample(1, seed, first + s, positions + (size_t)s * tile.getNumNumbers(), logQ + s);
+            getSingle().sample(1, seed, first + s, positions + (size_t)s * tiles.getNumNumbers(), logQ + s);
     }
     void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) override {
-        if (!isFew(count))
-            return tile.computeLogDensity(count, positions, logQ, gradient);
-        for (int s = 0; s < count; s++) {
-            const size_t start = (size_t)s * tile.getNumNumbers();
-            getSingle().computeLogDensity(1, positions + start, logQ + s,
-                                          gradient != nullptr ? gradient + start : nullptr);
+        if (gradient == nullptr && !isFew(count))
+            return tiles.computeLogDensity(count, positions, logQ);
+        const int step = isFew(count) ? 1 : TILE;
+        for (int s = 0; s < count; s += step) {
+            const size_t start = (size_t)s * tiles.getNumNumbers();
+            if (step == TILE)
+                tiles.computeLogDensityGradient(std::min(step, count - s), positions + start, logQ + s,
+                                                gradient + start);
+            else if (gradient != nullptr)
+                getSingle().computeLogDensityGradient(1, positions + start, logQ + s, gradient + start);
+            else
+                getSingle().computeLogDensity(1, positions + start, logQ + s);
         }
     }
     double computeLogDensityOfOne(const double* positions, double* gradient) override {
@@ -206,9 +228,9 @@ public:
         if (!gradient)
             gradient = std::make_unique<WeightGradient>(flow.model.getParameters().size());
         if (!isFew(count))
-            return tile.addGradient(count, positions, worth, penaltyWorth, logQ, penalty, gradient.get());
+            return tiles.addGradient(count, positions, worth, penaltyWorth, logQ, penalty, gradient.get());
         for (int s = 0; s < count; s++)
-            getSingle().addGradient(1, positions + (size_t)s * tile.getNumNumbers(), worth + s, penaltyWorth,
+            getSingle().addGradient(1, positions + (size_t)s * tiles.getNumNumbers(), worth + s, penaltyWorth,
                                     logQ + s, penalty + s, gradient.get());
     }
     void moveGradient(double* sum, size_t first, size_t last) override {
@@ -217,8 +239,10 @@ public:
     }
 
 private:
+    /** So that a coupling whose weights come from the third cache has enough to do with them. */
+    static constexpr int MOST_TILES = 128 / TILE;
     using SingleState = typename SingleStateOf<Family>::type;
-    using Single = CouplingTile<Family, CouplingFlowState<Family, SingleState>>;
+    using Single = CouplingTiles<Family, CouplingFlowState<Family, SingleState>>;
     static constexpr bool hasSingle = !std::is_same_v<SingleState, typename Family::State>;
     /** Whether samples one after the other take less time than a tile, part of which would be empty. */
     bool isFew(int count) const {
@@ -227,11 +251,11 @@ private:
     }
     Single& getSingle() {
         if (!single)
-            single = std::make_unique<Single>(flow);
+            single = std::make_unique<Single>(flow, 1);
         return *single;
     }
     const CouplingFlow<Family>& flow;
-    CouplingTile<Family, CouplingFlowState<Family>> tile;
+    CouplingTiles<Family, CouplingFlowState<Family>> tiles;
     std::unique_ptr<Single> single;
     std::unique_ptr<WeightGradient> gradient;
 };

@@ -87,6 +87,7 @@ public:
     explicit InternalFlowBlock(const InternalFlow& flow);
     ~InternalFlowBlock();
     int getBlockSize() const override { return COLUMNS; }
+    int getTileSize() const override { return TILE; }
     void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) override;
     void computeLogDensity(int count, const double* positions, double* logQ, double* gradient) override;
     double computeLogDensityOfOne(const double* positions, double* gradient) override;

@@ -134,13 +134,16 @@ inline Flow makeFlow(double spread = 0.04, double scale = 1) {
         {.couplings = 4, .hidden = 16, .blocks = 1, .bins = 6, .activation = "silu", .seed = 1});
     const auto& model = dynamic_cast<const InternalFlowModel&>(untrained.getModel());
     std::vector<SplineCoupling> couplings = model.getCouplings();
+    // On a longer interval the same parameters are further from the identity.
+    InternalFlowModel::Configuration options = model.getOptions();
+    options.tailBound = 5;
     std::mt19937_64 generator(32);
     std::normal_distribution<double> normal(0, spread);
     for (SplineCoupling& coupling : couplings)
         for (std::vector<double>* values : {&coupling.output.weight, &coupling.output.bias})
             for (double& value : *values)
                 value = normal(generator);
-    return Flow(std::make_shared<InternalFlowModel>(model.getCoordinates(), model.getOptions(), couplings),
+    return Flow(std::make_shared<InternalFlowModel>(model.getCoordinates(), options, couplings),
                 {{"temperature", "310 K"}});
 }
 

@@ -89,6 +89,8 @@ Flow FlowBuilder::createInternal(const Molecule& molecule, const vector<double>&
     configuration.blocks = options.blocks;
     configuration.bins = options.bins;
     configuration.linearBins = options.linearBins;
+    // Where a spline ends it has the tails of the base, which may be too thin: so far out hardly a sample is.
+    configuration.tailBound = 8;
     configuration.harmonics = options.harmonics;
     configuration.products = options.products;
     configuration.activation = getActivation(options.activation);

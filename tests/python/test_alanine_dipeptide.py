@@ -114,7 +114,12 @@ def test_platforms_agree_on_a_trained_flow(trained, platform, properties, median
     sampled, sampled_log_q = context.sample(200, seed=5)
     inside = np.isfinite(log_q)
     assert inside.mean() > 0.95
-    assert np.abs(sampled - positions).max() < (1e-9 if properties["Precision"] == "double" else 1e-4)
+    shifts = np.abs(sampled - positions).max(axis=(1, 2))
+    if properties["Precision"] == "double":
+        assert shifts.max() < 1e-9
+    else:
+        # One in hundreds is where a torsion passes a barrier, and the flow stretches it.
+        assert np.quantile(shifts, 0.99) < 1e-5 and shifts.max() < 1e-2
     for other in (sampled_log_q, context.logDensity(positions)):
         errors = np.abs(other - log_q)[inside]
         assert np.median(errors) < median

@@ -12,8 +12,9 @@ class BlockThreads {
 public:
     explicit BlockThreads(int numThreads) : threads(numThreads) {}
     /**
-     * Call task(thread, start, length) for all parts of `count` samples, none longer than `largest`.
+     * Call task(thread, start, length) for all parts of `count` samples.
      *
+     * @param largest    the most samples of a part, a multiple of `multiple`
      * @param multiple   of which the lengths shall be multiples, but for the last
      */
     void forEachBlock(long long count, long long largest, int multiple,

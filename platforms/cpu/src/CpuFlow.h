@@ -17,7 +17,7 @@ class CpuFlowBlock {
 public:
     virtual ~CpuFlowBlock() = default;
     virtual int getBlockSize() const = 0;
-    /** Get the number of samples that take as long as one of them, at most the size of a block. */
+    /** Get the number of samples that go through together; the size of a block is a multiple of it. */
     virtual int getTileSize() const = 0;
     virtual void sample(int count, uint64_t seed, uint64_t first, double* positions, double* logQ) = 0;
     /** `gradient` may be null. */

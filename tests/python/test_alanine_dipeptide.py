@@ -119,7 +119,7 @@ def test_platforms_agree_on_a_trained_flow(trained, platform, properties, median
         assert shifts.max() < 1e-9
     else:
         # One in hundreds is where a torsion passes a barrier, and the flow stretches it.
-        assert np.quantile(shifts, 0.99) < 1e-4 and shifts.max() < 1e-2
+        assert np.quantile(shifts, 0.99) < 1e-4 and shifts.max() < 1e-3
     for other in (sampled_log_q, context.logDensity(positions)):
         errors = np.abs(other - log_q)[inside]
         assert np.median(errors) < median

@@ -153,7 +153,7 @@ public:
 
 private:
     int getVector(int i, int s) const { return layout.getParticle(i) * STRIDE + s / LANES; }
-    static int countTiles(int count) { return (count + TILE - 1) / TILE; }
+    static int countTiles(int count) { return roundUpToTile(count) / TILE; }
     double getLogDensity(int s) const {
         return state.getLogDensity(s % TILE / LANES, s / TILE).get(s % LANES);
     }
@@ -171,7 +171,7 @@ private:
     void load(int count, const double* positions) {
         std::vector<double> sample(numNumbers);
         state.setNumTiles(countTiles(count));
-        for (int s = 0; s < countTiles(count) * TILE; s++) {
+        for (int s = 0; s < roundUpToTile(count); s++) {
             std::copy_n(positions + (size_t)std::min(s, count - 1) * numNumbers, numNumbers, sample.begin());
             layout.center(sample.data());
             for (int i = 0; i < numNumbers; i++)

@@ -31,6 +31,16 @@ def rotate(x, dimensions, random):
     return x @ rotation.T
 
 
+# A sum of multiples of this, in nm, has no rounding error if it is below 8 nm.
+GRID = 2.0**-50
+
+
+def translate(x, moves):
+    """All configurations by the same moves, without a rounding error if both are multiples of GRID."""
+    moves = np.round(np.array(moves) / GRID) * GRID
+    return x + moves
+
+
 def permute(x, types, random):
     """The particles of each type in another order, augmented ones with theirs."""
     order = np.arange(len(types))
@@ -48,16 +58,17 @@ def describe(name, path, count):
     dimensions = int(json.loads(flow.configuration)["dimensions"])
     n, types = flow.num_particles, np.array(CONFIGURATIONS[name]["types"])
     x, log_q = double.sampleJoint(count, seed=1)
-    moves = np.array([0.4, -1.1, 0.7])
-    changed = {
-        "rotation": rotate(x, dimensions, random),
-        "translation": x + moves,
-        "permutation": permute(x, types, random),
-    }
     again = double.jointLogDensity(x)
+    x_grid = np.round(x / GRID) * GRID
+    changes = {
+        "rotation": (x, rotate(x, dimensions, random)),
+        "translation": (x_grid, translate(x_grid, [0.4, -1.1, 0.7])),
+        "permutation": (x, permute(x, types, random)),
+    }
     print(f"\n{name}, {count} samples of {path.relative_to(EXAMPLES)}")
-    for label, positions in changed.items():
-        print(f"  {label:<34}largest error {np.abs(double.jointLogDensity(positions) - again).max():.1e}")
+    for label, positions in changes.items():
+        before, after = (double.jointLogDensity(p) for p in positions)
+        print(f"  {label:<34}largest error {np.abs(after - before).max():.1e}")
     print(f"  {'inverse, double':<34}largest error {np.abs(again - log_q).max():.1e}")
     x_single, log_q_single = single.sampleJoint(count, seed=1)
     for label, errors in (

@@ -34,6 +34,7 @@ from openmmflow.quantities import (
     integers,
     length,
     mask,
+    number,
     per_sample,
     random_seed,
     replica_temperatures,

@@ -75,6 +75,8 @@ CouplingModel::Configuration getCommonConfiguration(const Options& options) {
     configuration.layers = options.layers;
     configuration.bins = options.bins;
     configuration.range = options.range;
+    configuration.minBinFraction = options.minBinFraction;
+    configuration.minDerivative = options.minDerivative;
     configuration.lengthUnit = options.lengthUnit;
     return configuration;
 }

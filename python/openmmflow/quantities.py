@@ -98,10 +98,12 @@ def boolean(value, name):
 
 def length(value, name):
     """Return a length in nm as a float."""
-    array = _numbers(value, unit.nanometer, f"The {name}")
-    if array.shape != ():
-        raise OpenMMException(f"The {name} has shape {array.shape} where one number is needed.")
-    return float(array)
+    return _number(value, unit.nanometer, name)
+
+
+def number(value, name):
+    """Return a dimensionless number as a float."""
+    return _number(value, unit.dimensionless, name)
 
 
 def replicas_of(values, value_unit, num_replicas, num_particles, name):
@@ -138,6 +140,13 @@ def mask(region, count):
             f"A region is {array.dtype} of shape {array.shape}; booleans of shape ({count},) are needed."
         )
     return array
+
+
+def _number(value, value_unit, name):
+    array = _numbers(value, value_unit, f"The {name}")
+    if array.shape != ():
+        raise OpenMMException(f"The {name} has shape {array.shape} where one number is needed.")
+    return float(array)
 
 
 def _numbers(values, value_unit, name):

@@ -36,13 +36,14 @@ private:
                                                     const std::string& transform, int dimensions, int copies,
                                                     int layers, int repeats, bool reflections, bool scaling,
                                                     int blocks, int hidden, int features, int headHidden, int bins,
-                                                    double range, double augmentedScale, double baseScale,
-                                                    double lengthUnit, unsigned int seed) {
+                                                    double range, double minBinFraction, double minDerivative,
+                                                    double augmentedScale, double baseScale, double lengthUnit,
+                                                    unsigned int seed) {
         ReleaseInterpreter release;
         return FlowBuilder::createEquivariantCoupling(
             types,
             {transform, dimensions, copies, layers, repeats, reflections, scaling, blocks, hidden, features, headHidden,
-             bins, range, augmentedScale, baseScale, lengthUnit, seed},
+             bins, range, minBinFraction, minDerivative, augmentedScale, baseScale, lengthUnit, seed},
             bonds);
     }
 
@@ -52,13 +53,14 @@ private:
                                                   const std::string& transform, int dimensions, int copies,
                                                   int layers, bool scaling, int blocks, int attentionHeads,
                                                   int keySize, int hidden, int headHidden, int bins, double range,
+                                                  double minBinFraction, double minDerivative,
                                                   double augmentedScale, double baseScale, double lengthUnit,
                                                   unsigned int seed) {
         ReleaseInterpreter release;
         return FlowBuilder::createAugmentedCoupling(
             types,
             {transform, dimensions, copies, layers, scaling, blocks, attentionHeads, keySize, hidden, headHidden, bins,
-             range, augmentedScale, baseScale, lengthUnit, seed},
+             range, minBinFraction, minDerivative, augmentedScale, baseScale, lengthUnit, seed},
             bonds);
     }
 
@@ -80,6 +82,8 @@ private:
             head_hidden=64,
             bins=8,
             spline_range=10.0,
+            min_bin_fraction=1e-4,
+            min_derivative=1e-4,
             augmented_scale=0.1,
             base_scale=1.0,
             length_unit=1.0,
@@ -110,6 +114,10 @@ private:
             blocks, hidden, features, head_hidden, bins : int
                 the blocks of each network, their width, the features of a particle, the width of the heads, and
                 the bins of each spline
+            min_bin_fraction, min_derivative : float
+                the least size of a bin, as a fraction of the range of its spline, and the least slope (for an affine
+                function, scale) at its ends: steeper flows fit narrower distributions, in flatter ones rounding errors
+                grow less
             spline_range, augmented_scale, base_scale, length_unit : nm or Quantity
                 the range of the splines; the standard deviations of each coordinate of the augmented particles
                 around theirs and of the base; and the length that is 1 for the networks
@@ -135,6 +143,8 @@ private:
                 integer(head_hidden, 0, limit, "number of hidden units of the heads"),
                 integer(bins, 0, limit, "number of bins"),
                 length(spline_range, "range of the splines"),
+                number(min_bin_fraction, "least bin as a fraction"),
+                number(min_derivative, "least slope"),
                 length(augmented_scale, "scale of the augmented particles"),
                 length(base_scale, "scale of the base"),
                 length(length_unit, "unit of length"),
@@ -157,6 +167,8 @@ private:
             head_hidden=64,
             bins=8,
             spline_range=20.0,
+            min_bin_fraction=1e-4,
+            min_derivative=1e-4,
             augmented_scale=0.1,
             base_scale=1.0,
             length_unit=1.0,
@@ -191,6 +203,10 @@ private:
                 of the layers between
             head_hidden, bins : int
                 the width of the layers that make a particle's features parameters, and the bins of each spline
+            min_bin_fraction, min_derivative : float
+                the least size of a bin, as a fraction of the range of its spline, and the least slope (for an affine
+                function, scale) at its ends: steeper flows fit narrower distributions, in flatter ones rounding errors
+                grow less
             spline_range, augmented_scale, base_scale, length_unit : nm or Quantity
                 the range of the splines; the standard deviations of each coordinate of the augmented particles
                 around theirs and of the base; and the length that is 1 for the networks
@@ -215,6 +231,8 @@ private:
                 integer(head_hidden, 0, limit, "number of hidden units of the heads"),
                 integer(bins, 0, limit, "number of bins"),
                 length(spline_range, "range of the splines"),
+                number(min_bin_fraction, "least bin as a fraction"),
+                number(min_derivative, "least slope"),
                 length(augmented_scale, "scale of the augmented particles"),
                 length(base_scale, "scale of the base"),
                 length(length_unit, "unit of length"),

@@ -1,5 +1,7 @@
 """Coupling flows from Python: shapes, units, densities, sampler, Force, moves, XML."""
 
+import json
+
 import numpy as np
 import openmm
 import pytest
@@ -110,6 +112,17 @@ def test_force_moves_and_xml(flow):
     integrator.step(10)
 
 
+def test_minima_of_functions_are_those_asked_for():
+    for create in CREATE.values():
+        default, flatter = (
+            create(types=[0, 0, 0]),
+            create(types=[0, 0, 0], min_bin_fraction=1e-2, min_derivative=5e-2),
+        )
+        for flow, minima in ((default, (1e-4, 1e-4)), (flatter, (1e-2, 5e-2))):
+            entries = json.loads(flow.configuration)
+            assert (entries["min_bin_fraction"], entries["min_derivative"]) == minima
+
+
 def test_bad_arguments_are_explained(flow):
     with pytest.raises(openmm.OpenMMException, match="no transform"):
         openmmflow.createEquivariantCouplingFlow([0, 0, 0], transform="cubic")
@@ -119,6 +132,12 @@ def test_bad_arguments_are_explained(flow):
         openmmflow.createAugmentedCouplingFlow([0, 0, 0], attention_heads=0)
     with pytest.raises(openmm.OpenMMException, match="kelvin"):
         openmmflow.createEquivariantCouplingFlow([0, 0, 0], base_scale=1 * unit.kelvin)
+    with pytest.raises(openmm.OpenMMException, match="minimum bin fraction must be at least 1e-6"):
+        openmmflow.createEquivariantCouplingFlow([0, 0, 0], bins=8, min_bin_fraction=0.2)
+    with pytest.raises(openmm.OpenMMException, match="minimum derivative must lie in"):
+        openmmflow.createAugmentedCouplingFlow([0, 0, 0], min_derivative=0)
+    with pytest.raises(openmm.OpenMMException, match="least slope are in nanometer where dimensionless"):
+        openmmflow.createEquivariantCouplingFlow([0, 0, 0], min_derivative=1 * unit.nanometer)
     for bonds in ([0, 1, 2], [(0, 1, 2), (1, 2, 0)]):
         with pytest.raises(openmm.OpenMMException, match=r"bonds have shape .* \(count, 2\) is needed"):
             openmmflow.createEquivariantCouplingFlow([0, 0, 0], bonds=bonds)

@@ -65,6 +65,13 @@ struct EquivariantCouplingOptions {
     /** The bins of each spline, and the range of distances and coordinates that splines act on, in nm. */
     int bins = 8;
     double range = 10;
+    /**
+     * The least size of a bin, as a fraction of the range of its spline, and the least slope (for an affine
+     * function, scale) at its ends. Steeper flows fit narrower distributions; in flatter ones rounding
+     * errors grow less.
+     */
+    double minBinFraction = 1e-4;
+    double minDerivative = 1e-4;
     /** The standard deviation of each coordinate of the augmented particles around theirs, in nm. */
     double augmentedScale = 0.1;
     /**
@@ -107,6 +114,13 @@ struct AugmentedCouplingOptions {
     /** The bins of each spline, and the range of coordinates that splines act on, in nm. */
     int bins = 8;
     double range = 20;
+    /**
+     * The least size of a bin, as a fraction of the range of its spline, and the least slope (for an affine
+     * function, scale) at its ends. Steeper flows fit narrower distributions; in flatter ones rounding
+     * errors grow less.
+     */
+    double minBinFraction = 1e-4;
+    double minDerivative = 1e-4;
     /** The standard deviation of each coordinate of the augmented particles around theirs, in nm. */
     double augmentedScale = 0.1;
     /**

@@ -1,5 +1,6 @@
-// The CPU platform's kernel for the training of internal-coordinate flows, against the flow as Torch
-// operations, whose derivatives are those of autodiff, and against the Reference platform.
+// The kernels for the training of internal-coordinate flows, of the CPU platform and by Torch operations,
+// against the flow as Torch operations, whose derivatives are those of autodiff, and against the Reference
+// platform.
 
 #include <gtest/gtest.h>
 
@@ -24,16 +25,18 @@ using Activation = InternalFlowModel::Activation;
 
 namespace {
 
-class TrainingKernelTest : public testing::TestWithParam<pair<string, int>> {
+using Properties = map<string, string>;
+
+class TrainingKernelTest : public testing::TestWithParam<Properties> {
 protected:
     TrainingKernelTest() { at::set_num_threads(1); }
-    const bool isDouble = GetParam().first == "double";
+    const Properties& properties = GetParam();
+    const bool isDouble = properties.at("Precision") == "double";
     const Flow flow = makeRandomFlow(8, Activation::SiLU, 13);
     const shared_ptr<const InternalFlowModel> model =
         make_shared<InternalFlowModel>(dynamic_cast<const InternalFlowModel&>(flow.getModel()));
     const InternalFlowModule module{model, at::kDouble};
-    TrainingKernel<CoordinateTrainingKernel> kernel{
-        flow, {{"Precision", GetParam().first}, {"Threads", to_string(GetParam().second)}}};
+    TrainingKernel<CoordinateTrainingKernel> kernel{flow, properties};
     const vector<char>& circular = model->getCoordinates().circular;
     const int64_t D = (int64_t)circular.size(), P = (int64_t)model->getParameters().size();
     // Neither a whole number of blocks nor of vectors.
@@ -190,8 +193,7 @@ TEST_P(TrainingKernelTest, TakesOtherParameters) {
     const shared_ptr<const InternalFlowModel> changed = model->withParameters(otherModel.getParameters());
     const vector<double> coordinates = toVector(drawCoordinates().t());
     vector<double> logQ(count), expected(count);
-    TrainingKernel<CoordinateTrainingKernel> same(Flow(changed),
-                                                  {{"Precision", GetParam().first}, {"Threads", "1"}});
+    TrainingKernel<CoordinateTrainingKernel> same(Flow(changed), properties);
     same.get().computeLogDensity(count, coordinates.data(), expected.data());
     kernel.get().setParameters(otherModel.getParameters());
     kernel.get().computeLogDensity(count, coordinates.data(), logQ.data());
@@ -205,8 +207,15 @@ TEST_P(TrainingKernelTest, TakesOtherParameters) {
     EXPECT_THROW(model->withParameters(vector<double>(P + 1)), OpenMMException);
 }
 
+namespace {
+
+/** With kernels of the CPU platform. */
+class LargeTrainingKernelTest : public TrainingKernelTest {};
+
+}  // namespace
+
 /** What networks make of samples is kept for the way back, but not where that takes much memory. */
-TEST_P(TrainingKernelTest, LargeFlowsHaveTheSameGradient) {
+TEST_P(LargeTrainingKernelTest, HasTheSameGradient) {
     InternalFlowModel::Configuration configuration;
     configuration.couplings = 24;
     configuration.hidden = 600;
@@ -216,8 +225,8 @@ TEST_P(TrainingKernelTest, LargeFlowsHaveTheSameGradient) {
     vector<double> values = untrained.getParameters();
     asTensor(values) += 0.01 * at::randn({(int64_t)values.size()}, at::kDouble);
     const auto large = untrained.withParameters(values);
-    TrainingKernel<CoordinateTrainingKernel> largeKernel(
-        Flow(large), {{"Precision", GetParam().first}, {"Threads", to_string(GetParam().second)}});
+    const Flow largeFlow{large};
+    TrainingKernel<CoordinateTrainingKernel> largeKernel(largeFlow, properties);
     const int64_t few = 5;
     const Tensor c = drawCoordinates().narrow(1, 0, few).contiguous();
     const vector<double> worth(few, 1.0), coordinates = toVector(c.t());
@@ -243,6 +252,18 @@ TEST_P(TrainingKernelTest, LargeFlowsHaveTheSameGradient) {
     expectClose(asTensor(again), asTensor(byCoordinates), 1e-2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Platforms, TrainingKernelTest,
-                         testing::Values(pair("double", 1), pair("double", 3), pair("single", 2)),
-                         [](const auto& info) { return info.param.first + to_string(info.param.second); });
+/** Such as "double3" with three threads, and "doubleTorch". */
+static string nameOf(const testing::TestParamInfo<Properties>& info) {
+    const Properties& properties = info.param;
+    return properties.at("Precision") + (properties.contains("Device") ? "Torch" : properties.at("Threads"));
+}
+
+static const auto cpuPlatform = testing::Values(Properties{{"Precision", "double"}, {"Threads", "1"}},
+                                                Properties{{"Precision", "double"}, {"Threads", "3"}},
+                                                Properties{{"Precision", "single"}, {"Threads", "2"}});
+INSTANTIATE_TEST_SUITE_P(CpuPlatform, TrainingKernelTest, cpuPlatform, nameOf);
+INSTANTIATE_TEST_SUITE_P(CpuPlatform, LargeTrainingKernelTest, cpuPlatform, nameOf);
+INSTANTIATE_TEST_SUITE_P(Torch, TrainingKernelTest,
+                         testing::Values(Properties{{"Precision", "double"}, {"Device", "torch-cpu"}},
+                                         Properties{{"Precision", "single"}, {"Device", "torch-cpu"}}),
+                         nameOf);

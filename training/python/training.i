@@ -113,7 +113,7 @@ struct FlowTrainerOptions {
     int maxValidationFrames, validationInterval, patience;
     double checkpointInterval;
     int targetInterval, targetSamples;
-    std::string precision, optimizer, objective;
+    std::string precision, device, optimizer, objective;
     int threads;
     unsigned int seed;
 };

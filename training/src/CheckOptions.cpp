@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "TrainingDevice.h"
 #include "openmm/OpenMMException.h"
 
 using namespace OpenMMFlow;
@@ -87,4 +88,6 @@ void OpenMMFlow::checkOptions(const FlowTrainerOptions& options) {
     require(options.threads >= 0, "The number of threads must not be negative.");
     require(options.precision == "single" || options.precision == "double",
             "The precision of training must be \"single\" or \"double\".");
+    require(isTrainingDevice(options.device),
+            "The device of training must be \"cpu\", \"cuda\", one such as \"cuda:0\", or \"torch-cpu\".");
 }

@@ -5,8 +5,6 @@
 
 #include <ATen/ATen.h>
 
-#include "SplineComposition.h"
-
 using namespace OpenMMFlow;
 using at::Tensor;
 
@@ -80,8 +78,10 @@ static std::vector<Tensor> multiplyPairs(const Tensor& angles) {
             first.push_back(a);
             second.push_back(b);
         }
-    const Tensor a = angles.index_select(0, at::tensor(first, at::kLong)),
-                 b = angles.index_select(0, at::tensor(second, at::kLong));
+    auto select = [&](const std::vector<int64_t>& rows) {
+        return angles.index_select(0, at::tensor(rows, at::kLong).to(angles.device()));
+    };
+    const Tensor a = select(first), b = select(second);
     return {a.cos() * b.cos(), a.cos() * b.sin(), a.sin() * b.cos(), a.sin() * b.sin()};
 }
 
@@ -121,6 +121,7 @@ InternalFlowModule::InternalFlowModule(std::shared_ptr<const InternalFlowModel> 
         for (int j : rows)
             order.push_back(std::find(present.begin(), present.end(), j) - present.begin());
         coupling.order = at::tensor(order, at::kLong);
+        coupling.inverseOrder = at::argsort(coupling.order);
         present = rows;
         couplings.push_back(coupling);
     }
@@ -129,6 +130,7 @@ InternalFlowModule::InternalFlowModule(std::shared_ptr<const InternalFlowModel> 
         if (!circular[present[row]])
             linear.push_back((int64_t)row);
     linearRows = at::tensor(linear, at::kLong);
+    baseRows = at::tensor(std::vector<int64_t>(present.begin(), present.end()), at::kLong);
 }
 
 void InternalFlowModule::addLayer(const DenseLayer& layer, std::vector<int> rows, std::vector<int> columns) {
@@ -230,36 +232,58 @@ Tensor InternalFlowModule::conditioner(const Coupling& coupling, const std::vect
     return dense(layer, h);
 }
 
+std::pair<Tensor, Tensor> InternalFlowModule::mapCoupling(SplineDirection direction, const Coupling& coupling,
+                                                          const std::vector<Tensor>& parts,
+                                                          const Tensor& x) const {
+    const int64_t n = x.size(0) - coupling.circularCoordinates - coupling.linearCoordinates;
+    const Tensor conditioning = x.narrow(0, n, x.size(0) - n);
+    const Tensor outputs = conditioner(coupling, parts, conditioning);
+    std::vector<Tensor> rows;
+    Tensor logVolume = at::zeros({x.size(1)}, x.options());
+    int64_t coordinate = 0, output = 0;
+    for (const SplineLayout& layout : coupling.splines) {
+        const auto [mapped, logDerivative] =
+            mapSplines(direction, x.narrow(0, coordinate, layout.numCoordinates()),
+                       outputs.narrow(0, output, layout.numParameters()), layout);
+        logVolume = logVolume + logDerivative;
+        rows.push_back(mapped);
+        coordinate += layout.numCoordinates();
+        output += layout.numParameters();
+    }
+    rows.push_back(conditioning);
+    return {at::cat(rows), logVolume};
+}
+
 std::pair<Tensor, Tensor> InternalFlowModule::toBase(const Tensor& parameters,
                                                      const Tensor& coordinates) const {
-    std::vector<Tensor> parts = parameters.split_with_sizes(partSizes);
+    const std::vector<Tensor> parts = parameters.split_with_sizes(partSizes);
     Tensor x = coordinates;
     Tensor logVolume = at::zeros({x.size(1)}, x.options());
     for (const Coupling& coupling : couplings) {
-        x = x.index_select(0, coupling.order);
-        const int64_t n = x.size(0) - coupling.circularCoordinates - coupling.linearCoordinates;
-        const Tensor conditioning = x.narrow(0, n, x.size(0) - n);
-        const Tensor outputs = conditioner(coupling, parts, conditioning);
-        std::vector<Tensor> rows;
-        int64_t coordinate = 0, output = 0;
-        for (const SplineLayout& layout : coupling.splines) {
-            const auto [inverted, logDerivative] =
-                invertSplines(x.narrow(0, coordinate, layout.numCoordinates()),
-                              outputs.narrow(0, output, layout.numParameters()), layout);
-            logVolume = logVolume + logDerivative;
-            rows.push_back(inverted);
-            coordinate += layout.numCoordinates();
-            output += layout.numParameters();
-        }
-        rows.push_back(conditioning);
-        x = at::cat(rows);
+        const auto [mapped, change] = mapCoupling(SplineDirection::Inverse, coupling, parts,
+                                                  x.index_select(0, coupling.order.to(x.device())));
+        x = mapped;
+        logVolume = logVolume + change;
     }
     return {x, logVolume};
+}
+
+Tensor InternalFlowModule::fromBase(const Tensor& parameters, const Tensor& base) const {
+    const std::vector<Tensor> parts = parameters.split_with_sizes(partSizes);
+    Tensor x = base;
+    for (auto coupling = couplings.rbegin(); coupling != couplings.rend(); ++coupling)
+        x = mapCoupling(SplineDirection::Forward, *coupling, parts, x)
+                .first.index_select(0, coupling->inverseOrder.to(x.device()));
+    return x;
+}
+
+Tensor InternalFlowModule::orderBase(const Tensor& base) const {
+    return base.index_select(0, baseRows.to(base.device()));
 }
 
 Tensor InternalFlowModule::logDensity(const Tensor& parameters, const Tensor& coordinates) const {
     const auto [z, logVolume] = toBase(parameters, coordinates);
     const double numLinear = (double)linearRows.size(0), numCircular = (double)z.size(0) - numLinear;
     const double constant = -0.5 * numLinear * std::log(2 * M_PI) - numCircular * std::log(2 * M_PI);
-    return logVolume - 0.5 * z.index_select(0, linearRows).square().sum(0) + constant;
+    return logVolume - 0.5 * z.index_select(0, linearRows.to(z.device())).square().sum(0) + constant;
 }

@@ -7,17 +7,19 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "SplineComposition.h"
 #include "SplineLayout.h"
 #include "openmmflow/internal/InternalFlowModel.h"
 
 namespace OpenMMFlow {
 
 /**
- * The density direction of an InternalFlowModel as a differentiable function of its parameters, composed of
- * Torch operations: what the kernels are tested against.
+ * An InternalFlowModel as differentiable functions of its parameters, composed of Torch operations: what the
+ * kernels are tested against, and what training on other devices computes.
  *
  * The parameters of all couplings form one flat tensor, so that the optimiser, the moving average and a
- * checkpoint each deal with one array. Coordinates are arrays (coordinate, sample).
+ * checkpoint each deal with one array. Coordinates are arrays (coordinate, sample). A function computes in
+ * the precision and on the device of its parameters, which those of the coordinates must be.
  */
 class InternalFlowModule {
 public:
@@ -36,6 +38,16 @@ public:
      */
     std::pair<at::Tensor, at::Tensor> toBase(const at::Tensor& parameters,
                                              const at::Tensor& coordinates) const;
+    /**
+     * Take points of the base to coordinates.
+     *
+     * @param parameters   (P), as for logDensity()
+     * @param base         (D, B), as toBase() returns them
+     * @return the coordinates (D, B), in the model's order
+     */
+    at::Tensor fromBase(const at::Tensor& parameters, const at::Tensor& base) const;
+    /** Put points of the base (D, B) from the model's order into that of toBase(). */
+    at::Tensor orderBase(const at::Tensor& base) const;
     /**
      * Compute the log density with respect to the standardised coordinates.
      *
@@ -59,10 +71,14 @@ private:
         /** The numbers of conditioning coordinates. */
         int64_t circularCoordinates, linearCoordinates;
         /** For each row that enters the coupling (transformed first), the row that the coupling before it
-         * left. */
-        at::Tensor order;
+         * left; and the inverse of this permutation. */
+        at::Tensor order, inverseOrder;
         size_t firstLayer, numBlocks;
     };
+    /** The transformed rows of a coupling, mapped, and the logarithm of the volume (B). */
+    std::pair<at::Tensor, at::Tensor> mapCoupling(SplineDirection direction, const Coupling& coupling,
+                                                  const std::vector<at::Tensor>& parts,
+                                                  const at::Tensor& x) const;
     void addLayer(const DenseLayer& layer, std::vector<int> rows, std::vector<int> columns);
     at::Tensor conditioner(const Coupling& coupling, const std::vector<at::Tensor>& parts,
                            const at::Tensor& conditioning) const;
@@ -71,8 +87,8 @@ private:
     std::vector<Layer> layers;
     std::vector<int64_t> partSizes;
     std::vector<Coupling> couplings;
-    /** The rows that are linear and circular after the last coupling has been inverted. */
-    at::Tensor linearRows;
+    /** The coordinate of each row after the last coupling has been inverted, and the rows of linear ones. */
+    at::Tensor baseRows, linearRows;
 };
 
 }  // namespace OpenMMFlow

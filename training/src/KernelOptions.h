@@ -16,10 +16,18 @@ inline std::map<std::string, std::string> getThreadProperties(const FlowTrainerO
     return properties;
 }
 
-/** The same for the kernels that training differentiates. */
+/** The same with the precision of the kernels that training differentiates. */
 inline std::map<std::string, std::string> getKernelProperties(const FlowTrainerOptions& options) {
     std::map<std::string, std::string> properties = getThreadProperties(options);
     properties["Precision"] = options.precision;
+    return properties;
+}
+
+/** The properties of a TrainingKernel. */
+inline std::map<std::string, std::string> getTrainingProperties(const FlowTrainerOptions& options) {
+    std::map<std::string, std::string> properties = getKernelProperties(options);
+    if (options.device != "cpu")
+        properties["Device"] = options.device;
     return properties;
 }
 

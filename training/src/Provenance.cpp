@@ -163,6 +163,7 @@ std::string OpenMMFlow::describeTraining(const FlowTrainerOptions& options, cons
                      {"target_proposals", outcome.target.proposals},
                      {"energy_evaluations", outcome.energyEvaluations},
                      {"history", historyToJson(state)},
+                     {"device", options.device},
                      {"threads", outcome.threads},
                      {"processes", outcome.processes},
                      {"time_budget", options.timeBudget},

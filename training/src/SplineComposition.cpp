@@ -120,19 +120,23 @@ Tensor OpenMMFlow::wrapAngles(const Tensor& angles) {
     return angles - 2 * M_PI * at::round(angles.detach() / (2 * M_PI));
 }
 
-std::pair<Tensor, Tensor> OpenMMFlow::invertSplines(const Tensor& y, const Tensor& parameters,
-                                                    const SplineLayout& layout) {
+std::pair<Tensor, Tensor> OpenMMFlow::mapSplines(SplineDirection direction, const Tensor& values,
+                                                 const Tensor& parameters, const SplineLayout& layout) {
     const int64_t n = layout.numCoordinates(), rows = 3 * layout.bins;
     SplineShapes shapes{layout.bins, layout.minBinFraction, layout.minDerivative, {}};
     shapes.domains.assign(n, {-layout.tailBound, layout.tailBound, SplineEnds::Identity});
     std::fill_n(shapes.domains.begin(), layout.circular, SplineDomain{-M_PI, M_PI, SplineEnds::Circular});
-    Tensor unshifted = y;
-    if (layout.circular > 0)
-        unshifted = at::cat(
-            {wrapAngles(y.narrow(0, 0, layout.circular) - parameters.narrow(0, rows * n, layout.circular)),
-             y.narrow(0, layout.circular, layout.linear)});
-    const auto [x, logDerivative] =
-        evaluateSplines(SplineDirection::Inverse, unshifted,
-                        parameters.narrow(0, 0, rows * n).view({rows, n, y.size(1)}), shapes);
-    return {x, logDerivative.sum(0)};
+    // By their phases; what is not circular stays.
+    auto shift = [&](const Tensor& angles, double sign) {
+        if (layout.circular == 0)
+            return angles;
+        const Tensor phases = parameters.narrow(0, rows * n, layout.circular);
+        return at::cat({wrapAngles(angles.narrow(0, 0, layout.circular) + sign * phases),
+                        angles.narrow(0, layout.circular, layout.linear)});
+    };
+    const bool isForward = direction == SplineDirection::Forward;
+    const auto [result, logDerivative] =
+        evaluateSplines(direction, isForward ? values : shift(values, -1),
+                        parameters.narrow(0, 0, rows * n).view({rows, n, values.size(1)}), shapes);
+    return {isForward ? shift(result, 1) : result, logDerivative.sum(0)};
 }

@@ -46,14 +46,16 @@ std::pair<at::Tensor, at::Tensor> evaluateSplines(SplineDirection direction, con
 at::Tensor wrapAngles(const at::Tensor& angles);
 
 /**
- * The inverses of a coupling's splines, with the circular variant of Rezende et al. 2020 (arXiv 2002.02428).
+ * A coupling's splines or their inverses, with the circular variant of Rezende et al. 2020 (arXiv
+ * 2002.02428).
  *
- * @param y            (n, B): the values to invert
+ * @param values       (n, B)
  * @param parameters   (SplineLayout::numParameters(), B): unconstrained
- * @return x (n, B) with spline(x) = y, and the sum over coordinates of log dx/dy (B)
+ * @return the results (n, B), and the sum over coordinates of the logarithms of their derivatives by the
+ * values (B)
  */
-std::pair<at::Tensor, at::Tensor> invertSplines(const at::Tensor& y, const at::Tensor& parameters,
-                                                const SplineLayout& layout);
+std::pair<at::Tensor, at::Tensor> mapSplines(SplineDirection direction, const at::Tensor& values,
+                                             const at::Tensor& parameters, const SplineLayout& layout);
 
 }  // namespace OpenMMFlow
 

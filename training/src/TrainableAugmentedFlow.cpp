@@ -27,7 +27,7 @@ TrainableAugmentedFlow::TrainableAugmentedFlow(const Flow& flow, const FlowTrain
     : flow(flow),
       model(dynamic_cast<const CouplingModel&>(this->flow.getModel())),
       options(options),
-      kernel(flow, getKernelProperties(options)),
+      kernel(flow, getTrainingProperties(options)),
       parameterValues(model.getParameters().size()),
       gradient(model.getParameters().size()) {}
 

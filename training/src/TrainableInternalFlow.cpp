@@ -1,10 +1,10 @@
 #include "TrainableInternalFlow.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include <ATen/ATen.h>
 
+#include "CoordinateSamples.h"
 #include "KernelOptions.h"
 #include "TensorArrays.h"
 
@@ -15,7 +15,7 @@ TrainableInternalFlow::TrainableInternalFlow(const Flow& flow, const FlowTrainer
     : flow(flow),
       model(dynamic_cast<const InternalFlowModel&>(this->flow.getModel())),
       type(options.precision == "double" ? at::kDouble : at::kFloat),
-      kernel(flow, getKernelProperties(options)),
+      kernel(flow, getTrainingProperties(options)),
       parameterValues(model.getParameters().size()),
       gradient(parameterValues.size()) {}
 
@@ -143,17 +143,7 @@ std::vector<double> TrainableInternalFlow::toCoordinateGradient(const double* po
 }
 
 double TrainableInternalFlow::computeLogVolume(const double* coordinates, double* gradient) const {
-    const InternalCoordinates& internal = model.getCoordinates();
-    const int N = internal.getNumParticles(), D = internal.getNumCoordinates();
-    double logVolume = -model.getLogDensityConstant();
-    for (int j = 0; j < 2 * N - 3; j++) {
-        const double value = internal.center[j] + internal.scale[j] * coordinates[j];
-        const bool bond = j < N - 1;
-        logVolume += bond ? 2 * std::log(value) : std::log(std::sin(value));
-        gradient[j] = internal.scale[j] * (bond ? 2 / value : 1 / std::tan(value));
-    }
-    std::fill(gradient + 2 * N - 3, gradient + D, 0.0);
-    return logVolume;
+    return computeCoordinateVolume(model, coordinates, gradient);
 }
 
 void TrainableInternalFlow::computePathGradient(Tensor& parameters, const std::vector<double>& coordinates,

@@ -4,8 +4,9 @@
 #include <map>
 #include <string>
 
+#include "AugmentedModuleKernel.h"
+#include "CoordinateModuleKernel.h"
 #include "openmm/Kernel.h"
-#include "openmmflow/FlowKernels.h"
 #include "openmmflow/internal/HiddenContext.h"
 
 namespace OpenMMFlow {
@@ -13,20 +14,38 @@ namespace OpenMMFlow {
 /** Get OpenMM's CPU platform. @throws OpenMM::OpenMMException if it has no kernel of that name */
 OpenMM::Platform& getTrainingPlatform(const std::string& kernel);
 
-/** A kernel of OpenMM's CPU platform that training needs, and the Context that it lives in. */
+/** The kernel that computes the same by Torch operations. */
+template <class KernelImpl>
+struct ModuleKernelOf;
+template <>
+struct ModuleKernelOf<CoordinateTrainingKernel> {
+    using type = CoordinateModuleKernel;
+};
+template <>
+struct ModuleKernelOf<FlowGradientKernel> {
+    using type = AugmentedModuleKernel;
+};
+
+/** A kernel that training needs: of OpenMM's CPU platform, with the Context that it lives in, or by Torch
+ * operations where the properties have a "Device". */
 template <class KernelImpl>
 class TrainingKernel {
 public:
     /** @throws OpenMM::OpenMMException if there is none, or not for such flows or properties */
     TrainingKernel(const Flow& flow, const std::map<std::string, std::string>& properties)
-        : context(getTrainingPlatform(KernelImpl::Name())),
-          kernel(
-              getTrainingPlatform(KernelImpl::Name()).createKernel(KernelImpl::Name(), context.getImpl())) {
+        : context(getTrainingPlatform(KernelImpl::Name())), kernel(create(properties.contains("Device"))) {
         get().initialize(flow, properties);
     }
     KernelImpl& get() { return kernel.template getAs<KernelImpl>(); }
 
 private:
+    OpenMM::Kernel create(bool isModule) {
+        const std::string name = KernelImpl::Name();
+        OpenMM::Platform& platform = getTrainingPlatform(name);
+        if (isModule)
+            return OpenMM::Kernel(new typename ModuleKernelOf<KernelImpl>::type(name, platform));
+        return platform.createKernel(name, context.getImpl());
+    }
     // The kernel goes before the Context that it lives in.
     HiddenContext context;
     OpenMM::Kernel kernel;

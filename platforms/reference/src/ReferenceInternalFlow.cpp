@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "shared/ConditionerFeatures.h"
+#include "shared/InternalSample.h"
 #include "shared/SplineOffset.h"
-#include "shared/noise.h"
 
 using namespace OpenMMFlow::shared;
 using namespace std;
@@ -53,18 +53,8 @@ void add(vector<double>& x, const vector<double>& y) {
         x[i] += y[i];
 }
 
-real3 load(const double* positions, int atom) {
-    return make_real3(positions[3 * atom], positions[3 * atom + 1], positions[3 * atom + 2]);
-}
-
-void store(double* positions, int atom, real3 r) {
-    positions[3 * atom] = r.x;
-    positions[3 * atom + 1] = r.y;
-    positions[3 * atom + 2] = r.z;
-}
-
 void accumulate(double* positions, int atom, real3 r) {
-    store(positions, atom, load(positions, atom) + r);
+    storeAtom(positions, atom, loadAtom(positions, atom) + r);
 }
 
 }  // namespace
@@ -73,8 +63,7 @@ ReferenceInternalFlow::ReferenceInternalFlow(const Flow& flow)
     : flow(flow),
       model(dynamic_cast<const InternalFlowModel&>(this->flow.getModel())),
       coordinates(model.getCoordinates()),
-      numParticles(model.getNumParticles()),
-      numLinear(coordinates.getNumLinear()) {}
+      numParticles(model.getNumParticles()) {}
 
 SplineShape ReferenceInternalFlow::getShape(int coordinate) const {
     const auto& options = model.getOptions();
@@ -89,24 +78,6 @@ SplineShape ReferenceInternalFlow::getShape(int coordinate) const {
 
 int ReferenceInternalFlow::getNumParameters(int coordinate) const {
     return model.getOptions().getNumSplineParameters(coordinates.circular[coordinate]);
-}
-
-vector<double> ReferenceInternalFlow::drawBase(uint64_t seed, uint64_t index) const {
-    vector<double> z(coordinates.getNumCoordinates());
-    int normals = 0, uniforms = 0;
-    for (size_t j = 0; j < z.size(); j++) {
-        if (coordinates.circular[j]) {
-            UniformPair u = uniformPair(seed, index, NoiseStream::Uniform, uniforms / 2);
-            z[j] = M_PI * (2 * (uniforms % 2 == 0 ? u.first : u.second) - 1);
-            uniforms++;
-        } else {
-            UniformPair u = uniformPair(seed, index, NoiseStream::Normal, normals / 2);
-            NormalPair n = boxMuller(u.first, u.second);
-            z[j] = normals % 2 == 0 ? n.first : n.second;
-            normals++;
-        }
-    }
-    return z;
 }
 
 double ReferenceInternalFlow::computeBaseLogDensity(const vector<double>& z) const {
@@ -167,17 +138,16 @@ double ReferenceInternalFlow::computeLogVolume(const vector<double>& values) con
     return result;
 }
 
-double ReferenceInternalFlow::sample(uint64_t seed, uint64_t index, double* positions) const {
-    double orientation[4];
-    for (int k = 0; k < 4; k++) {
-        UniformPair u = uniformPair(seed, index, NoiseStream::Normal, (numLinear + 1) / 2 + k / 2);
-        NormalPair n = boxMuller(u.first, u.second);
-        orientation[k] = k % 2 == 0 ? n.first : n.second;
-    }
-    return transform(drawBase(seed, index), orientation, positions);
+vector<double> ReferenceInternalFlow::drawBase(uint64_t seed, uint64_t index) const {
+    return drawInternalBase(coordinates, seed, index);
 }
 
-double ReferenceInternalFlow::transform(vector<double> z, const double* q, double* positions) const {
+double ReferenceInternalFlow::sample(uint64_t seed, uint64_t index, double* positions) const {
+    return transform(drawBase(seed, index), drawOrientation(coordinates, seed, index), positions);
+}
+
+double ReferenceInternalFlow::transform(vector<double> z, const array<double, 4>& orientation,
+                                        double* positions) const {
     double logQ = computeBaseLogDensity(z) + model.getLogDensityConstant();
     for (const SplineCoupling& coupling : model.getCouplings()) {
         const vector<double> parameters = computeParameters(coupling, z);
@@ -189,29 +159,8 @@ double ReferenceInternalFlow::transform(vector<double> z, const double* q, doubl
             p += getNumParameters(j);
         }
     }
-    vector<double> values(z.size());
-    for (size_t j = 0; j < z.size(); j++)
-        values[j] = coordinates.circular[j] ? z[j] : coordinates.center[j] + coordinates.scale[j] * z[j];
-
-    const auto& placements = coordinates.placements;
-    const double* bonds = values.data();
-    const double* angles = bonds + numParticles - 1;
-    const double* torsions = angles + numParticles - 2;
-    store(positions, placements[0].atom, make_real3(0, 0, 0));
-    store(positions, placements[1].atom, make_real3(bonds[0], 0, 0));
-    for (int i = 2; i < numParticles; i++) {
-        const auto& place = placements[i];
-        const real3 p = load(positions, place.bond), g = load(positions, place.angle);
-        // The third atom has no torsion: any point off the line does, as the orientation is drawn below.
-        const real3 t = i == 2 ? make_real3(0, 1, 0) : load(positions, place.torsion);
-        store(positions, place.atom,
-              placeAtom(p, g, t, bonds[i - 1], angles[i - 2], i == 2 ? 0.0 : torsions[i - 3]));
-    }
-    real3 centre = make_real3(0, 0, 0);
-    for (int i = 0; i < numParticles; i++)
-        centre = centre + (1.0 / numParticles) * load(positions, i);
-    for (int i = 0; i < numParticles; i++)
-        store(positions, i, rotateVector(q[0], q[1], q[2], q[3], load(positions, i) - centre));
+    const vector<double> values = getValues(coordinates, z);
+    placeAtoms(coordinates, values, orientation, positions);
     if (!coordinates.isInSupport(values))
         return numeric_limits<double>::infinity();
     return logQ - computeLogVolume(values);
@@ -287,13 +236,13 @@ void ReferenceInternalFlow::backpropagateCoordinates(const double* positions,
     const double* torsionAdjoint = angleAdjoint + numParticles - 2;
     for (int i = 1; i < numParticles; i++) {
         const auto& place = coordinates.placements[i];
-        const real3 r = load(positions, place.atom), p = load(positions, place.bond);
+        const real3 r = loadAtom(positions, place.atom), p = loadAtom(positions, place.bond);
         const real3 bondForce = (bondAdjoint[i - 1] / measureBond(r, p)) * (r - p);
         accumulate(gradient, place.atom, bondForce);
         accumulate(gradient, place.bond, -1.0 * bondForce);
         if (i < 2)
             continue;
-        const real3 g = load(positions, place.angle);
+        const real3 g = loadAtom(positions, place.angle);
         const AngleGradient angle = angleGradient(r, p, g);
         const real3 outer = angleAdjoint[i - 2] * angle.a, inner = angleAdjoint[i - 2] * angle.c;
         accumulate(gradient, place.atom, outer);
@@ -301,7 +250,7 @@ void ReferenceInternalFlow::backpropagateCoordinates(const double* positions,
         accumulate(gradient, place.bond, -1.0 * (outer + inner));
         if (i < 3)
             continue;
-        const TorsionGradient torsion = torsionGradient(r, p, g, load(positions, place.torsion));
+        const TorsionGradient torsion = torsionGradient(r, p, g, loadAtom(positions, place.torsion));
         accumulate(gradient, place.atom, torsionAdjoint[i - 3] * torsion.a);
         accumulate(gradient, place.bond, torsionAdjoint[i - 3] * torsion.b);
         accumulate(gradient, place.angle, torsionAdjoint[i - 3] * torsion.c);

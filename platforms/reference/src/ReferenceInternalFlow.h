@@ -1,6 +1,7 @@
 #ifndef OPENMMFLOW_REFERENCEINTERNALFLOW_H_
 #define OPENMMFLOW_REFERENCEINTERNALFLOW_H_
 
+#include <array>
 #include <vector>
 
 #include "ReferenceFlowKernel.h"
@@ -22,7 +23,8 @@ public:
      *
      * @return log q of the positions, or +infinity outside the support
      */
-    double transform(std::vector<double> z, const double* orientation, double* positions) const;
+    double transform(std::vector<double> z, const std::array<double, 4>& orientation,
+                     double* positions) const;
     /** The base distribution: noise for a sample, and the log density of a point. */
     std::vector<double> drawBase(uint64_t seed, uint64_t index) const;
     double computeBaseLogDensity(const std::vector<double>& z) const;
@@ -48,7 +50,7 @@ private:
     Flow flow;
     const InternalFlowModel& model;
     const InternalCoordinates& coordinates;
-    int numParticles, numLinear;
+    int numParticles;
 };
 
 }  // namespace OpenMMFlow

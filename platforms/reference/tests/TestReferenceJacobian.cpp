@@ -22,7 +22,7 @@ namespace {
 void expectDensityOfTheMap(const Flow& flow, int count, double tolerance) {
     const int numParticles = flow.getNumParticles();
     const ReferenceInternalFlow map(flow);
-    const double orientation[4] = {0.4, -0.3, 0.8, 0.1};
+    const array<double, 4> orientation = {0.4, -0.3, 0.8, 0.1};
     double length = 0;
     for (double q : orientation)
         length += q * q;

@@ -60,6 +60,10 @@ from openmmflow.commands.training_settings import ENERGY_DEFAULTS, TABLES, check
 )
 @threads_option()
 @click.option(
+    "--device",
+    help="What differentiates the flow: cpu, or a CUDA device of Torch (cuda, cuda:1). [default: cpu]",
+)
+@click.option(
     "--report/--no-report",
     default=True,
     help="Write a page with figures on the result and how training went into a folder named after the output. "
@@ -78,6 +82,7 @@ def train(
     refine,
     seed,
     threads,
+    device,
     report,
 ):
     """Train a flow to propose configurations of the molecule in SYSTEM and TOPOLOGY.
@@ -125,6 +130,7 @@ def train(
         ("training", "seed", seed),
         ("flow", "seed", seed),
         ("training", "threads", threads),
+        ("training", "device", device),
         ("training", "time_budget", None if time_budget is None else 60 * time_budget),
         ("training", "target_effective_sample_fraction", target_ess),
     ):

@@ -22,6 +22,7 @@ from openmmflow.training import FlowTrainer
 # Options that a run may go on with other values of.
 INCIDENTAL = {
     "checkpointInterval",
+    "device",
     "targetEffectiveSampleFraction",
     "targetInterval",
     "targetSamples",

@@ -42,6 +42,23 @@ def test_arrays_of_any_kind_give_the_same_flow(positions):
     assert FlowTrainer(flow, short()).train(np.asfortranarray(positions)).hash == expected.hash
 
 
+def test_devices(positions):
+    flow = make_flow(positions)
+    kernels, operations = (
+        FlowTrainer(flow, short(device=device)).train(positions) for device in ("cpu", "torch-cpu")
+    )
+    assert [json.loads(f.metadata["training"])["device"] for f in (kernels, operations)] == [
+        "cpu",
+        "torch-cpu",
+    ]
+    np.testing.assert_allclose(
+        *(openmmflow.FlowContext(f, "Reference").logDensity(positions[:50]) for f in (kernels, operations)),
+        atol=1e-2,
+    )
+    with pytest.raises(OpenMMException, match="CUDA"):
+        FlowTrainer(flow, short(device="cuda:99"))
+
+
 def test_progress_and_target(positions):
     trainer = FlowTrainer(make_flow(positions), short(targetInterval=20, targetSamples=500))
     trainer.setTarget(peroxide.make_system(), 300 * unit.kelvin)

@@ -36,9 +36,9 @@ GRID = 2.0**-50
 
 
 def translate(x, moves):
-    """All configurations by the same moves, without a rounding error if both are multiples of GRID."""
-    moves = np.round(np.array(moves) / GRID) * GRID
-    return x + moves
+    """Configurations that are nearly x, and the same moved, without a rounding error between these."""
+    x, moves = (np.round(np.array(a) / GRID) * GRID for a in (x, moves))
+    return x, x + moves
 
 
 def permute(x, types, random):
@@ -59,16 +59,15 @@ def describe(name, path, count):
     n, types = flow.num_particles, np.array(CONFIGURATIONS[name]["types"])
     x, log_q = double.sampleJoint(count, seed=1)
     again = double.jointLogDensity(x)
-    x_grid = np.round(x / GRID) * GRID
+    on_grid, translated = translate(x, [0.4, -1.1, 0.7])
     changes = {
-        "rotation": (x, rotate(x, dimensions, random)),
-        "translation": (x_grid, translate(x_grid, [0.4, -1.1, 0.7])),
-        "permutation": (x, permute(x, types, random)),
+        "rotation": (again, rotate(x, dimensions, random)),
+        "translation": (double.jointLogDensity(on_grid), translated),
+        "permutation": (again, permute(x, types, random)),
     }
     print(f"\n{name}, {count} samples of {path.relative_to(EXAMPLES)}")
-    for label, positions in changes.items():
-        before, after = (double.jointLogDensity(p) for p in positions)
-        print(f"  {label:<34}largest error {np.abs(after - before).max():.1e}")
+    for label, (before, changed) in changes.items():
+        print(f"  {label:<34}largest error {np.abs(double.jointLogDensity(changed) - before).max():.1e}")
     print(f"  {'inverse, double':<34}largest error {np.abs(again - log_q).max():.1e}")
     x_single, log_q_single = single.sampleJoint(count, seed=1)
     for label, errors in (

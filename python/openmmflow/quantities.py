@@ -155,7 +155,7 @@ def _numbers(values, value_unit, name):
         return np.stack([_numbers(value, value_unit, name) for value in values])
     if unit.is_quantity(values):
         if not values.unit.is_compatible(value_unit):
-            raise OpenMMException(f"{name} are in {values.unit} where {value_unit} or a multiple is needed.")
+            raise OpenMMException(f"{name} must be in {value_unit} or a multiple, not in {values.unit}.")
         values = values.value_in_unit(value_unit)
     try:
         values = np.asanyarray(values)

@@ -115,9 +115,9 @@ private:
                 the blocks of each network, their width, the features of a particle, the width of the heads, and
                 the bins of each spline
             min_bin_fraction, min_derivative : float
-                the least size of a bin, as a fraction of the range of its spline, and the least slope (for an affine
-                function, scale) at its ends: steeper flows fit narrower distributions, in flatter ones rounding errors
-                grow less
+                the least size of a bin, as a fraction of the range of its spline (1e-6 to 0.9/bins), and the least slope at
+                its ends, or factor of an affine function or of scaling (1e-6 to 0.9): steeper flows fit narrower
+                distributions, in flatter ones rounding errors grow less
             spline_range, augmented_scale, base_scale, length_unit : nm or Quantity
                 the range of the splines; the standard deviations of each coordinate of the augmented particles
                 around theirs and of the base; and the length that is 1 for the networks
@@ -204,9 +204,9 @@ private:
             head_hidden, bins : int
                 the width of the layers that make a particle's features parameters, and the bins of each spline
             min_bin_fraction, min_derivative : float
-                the least size of a bin, as a fraction of the range of its spline, and the least slope (for an affine
-                function, scale) at its ends: steeper flows fit narrower distributions, in flatter ones rounding errors
-                grow less
+                the least size of a bin, as a fraction of the range of its spline (1e-6 to 0.9/bins), and the least slope at
+                its ends, or factor of an affine function or of scaling (1e-6 to 0.9): steeper flows fit narrower
+                distributions, in flatter ones rounding errors grow less
             spline_range, augmented_scale, base_scale, length_unit : nm or Quantity
                 the range of the splines; the standard deviations of each coordinate of the augmented particles
                 around theirs and of the base; and the length that is 1 for the networks

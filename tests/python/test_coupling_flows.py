@@ -136,7 +136,9 @@ def test_bad_arguments_are_explained(flow):
         openmmflow.createEquivariantCouplingFlow([0, 0, 0], bins=8, min_bin_fraction=0.2)
     with pytest.raises(openmm.OpenMMException, match="minimum derivative must lie in"):
         openmmflow.createAugmentedCouplingFlow([0, 0, 0], min_derivative=0)
-    with pytest.raises(openmm.OpenMMException, match="least slope are in nanometer where dimensionless"):
+    with pytest.raises(
+        openmm.OpenMMException, match="least slope must be in dimensionless or a multiple, not in nanometer"
+    ):
         openmmflow.createEquivariantCouplingFlow([0, 0, 0], min_derivative=1 * unit.nanometer)
     for bonds in ([0, 1, 2], [(0, 1, 2), (1, 2, 0)]):
         with pytest.raises(openmm.OpenMMException, match=r"bonds have shape .* \(count, 2\) is needed"):

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
-#include <cstdlib>
 
 #include <ATen/ATen.h>
 #include <torch/library.h>
@@ -76,7 +76,9 @@ TEST_P(AugmentedModuleKernelTest, EqualsTheCpuPlatform) {
     // More than a block.
     const int count = 40;
     const Flow flow = makeRandomCouplingFlow(GetParam(), 7, 0.3);
-    TrainingKernel<FlowGradientKernel> kernel(flow, byTorch), expected(flow, onCpu);
+    Properties inSingle = byTorch;
+    inSingle["Precision"] = "single";
+    TrainingKernel<FlowGradientKernel> kernel(flow, byTorch), expected(flow, onCpu), single(flow, inSingle);
     const vector<double> positions = drawJoint(flow, count);
     for (double penaltyWorth : {0.0, 0.3}) {
         const auto found = compute(kernel, flow, positions, count, penaltyWorth),
@@ -84,11 +86,28 @@ TEST_P(AugmentedModuleKernelTest, EqualsTheCpuPlatform) {
         for (int i = 0; i < 3; i++)
             EXPECT_LE((found[i] - truth[i]).norm().item<double>(), 1e-7 * truth[i].norm().item<double>())
                 << i;
+        const auto rounded = compute(single, flow, positions, count, penaltyWorth);
+        EXPECT_LT((rounded[0] - truth[0]).abs().median().item<double>(), 1e-3);
+        EXPECT_LT((rounded[2] - truth[2]).norm().item<double>(), 0.05 * truth[2].norm().item<double>());
+        EXPECT_GT((rounded[0] - truth[0]).norm().item<double>(), 0);
     }
     const Flow other = makeRandomCouplingFlow(GetParam(), 8, 0.3);
     const auto changed = compute(kernel, other, positions, count, 0),
                truth = compute(expected, other, positions, count, 0);
     EXPECT_LT((changed[0] - truth[0]).abs().median().item<double>(), 1e-9);
+}
+
+TEST_P(AugmentedModuleKernelTest, SamplesThatAreNoNumbersHaveNoDensity) {
+    const Flow flow = makeRandomCouplingFlow(GetParam(), 7, 0.3);
+    vector<double> positions = drawJoint(flow, 3);
+    positions[positions.size() / 2] = NAN;
+    for (const Properties& properties : {onCpu, byTorch}) {
+        TrainingKernel<FlowGradientKernel> kernel(flow, properties);
+        const auto found = compute(kernel, flow, positions, 3, 0);
+        EXPECT_TRUE(isfinite(found[0][0].item<double>()));
+        EXPECT_FALSE(isfinite(found[0][1].item<double>()));
+        EXPECT_FALSE(isfinite(found[2].norm().item<double>()));
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, AugmentedModuleKernelTest, testing::ValuesIn(getSomeVariants()),
@@ -116,6 +135,24 @@ TEST(CoordinateModuleKernel, ManySamplesAreWhatTheirPartsAre) {
         EXPECT_NEAR(rest.coordinates[k], all.coordinates[part * D + k], 1e-9);
     for (size_t k = 0; k < (count - part) * 18; k++)
         EXPECT_NEAR(rest.positions[k], all.positions[part * 18 + k], 1e-9);
+    int inside = 0;
+    vector<double> evaluated(count), again(D * count), positions(18 * count), density(count);
+    kernel.get().evaluate(count, all.coordinates.data(), positions.data(), evaluated.data(), again.data());
+    kernel.get().computeLogDensity(count, all.coordinates.data(), density.data());
+    for (size_t k = 0; k < count; k++) {
+        if (k >= part && isfinite(all.logQ[k])) {
+            EXPECT_NEAR(rest.logQ[k - part], all.logQ[k], 1e-8);
+            for (size_t j = 0; j < D; j++)
+                EXPECT_NEAR(rest.gradient[D * (k - part) + j], all.gradient[D * k + j],
+                            1e-8 * (1 + abs(all.gradient[D * k + j])));
+            inside++;
+        }
+        if (isfinite(all.logQ[k])) {
+            EXPECT_NEAR(evaluated[k], all.logQ[k], 1e-8);
+        }
+        EXPECT_TRUE(isfinite(density[k]));
+    }
+    EXPECT_GT(inside, 400);
     EXPECT_EQ(asTensor(const_cast<vector<double>&>(all.adjoints)).abs().max().item<double>(), 0);
 
     vector<double> worth, whole(P), first(P), second(P), logQ(count);
@@ -128,6 +165,7 @@ TEST(CoordinateModuleKernel, ManySamplesAreWhatTheirPartsAre) {
     differentiate(0, part, first);
     differentiate(part, count - part, second);
     differentiate(0, count, whole);
+    EXPECT_LT((asTensor(logQ) - asTensor(density)).abs().max().item<double>(), 1e-9);
     EXPECT_LT((asTensor(first) + asTensor(second) - asTensor(whole)).norm().item<double>(),
               1e-10 * asTensor(whole).norm().item<double>());
 }
@@ -146,6 +184,7 @@ Tensor selectIndices(const Tensor& x, int64_t axis, const Tensor& index) {
 }
 Tensor selectWhere(const Tensor& condition, const Tensor& a, const Tensor& b) {
     expectSameDevice(condition, a);
+    expectSameDevice(condition, b);
     return condition.to(a.scalar_type()) + a + b;
 }
 tuple<Tensor, Tensor, Tensor> normalizeLayer(const Tensor& x, at::IntArrayRef, const optional<Tensor>&,
@@ -164,8 +203,8 @@ TORCH_LIBRARY_IMPL(aten, Meta, library) {
 
 }  // namespace
 
-/** On this device tensors have shapes, and operations on tensors of two devices fail, but there are no
- * numbers. */
+/** On this device tensors have shapes but no numbers. Elementwise operations on tensors of two devices fail
+ * there, and those above. */
 TEST(ModulesOnAnotherDevice, KeepAllTheyNeedThere) {
     const at::TensorOptions meta = at::TensorOptions(at::kMeta).dtype(at::kFloat);
     const Flow internal = makeRandomFlow(8, InternalFlowModel::Activation::SiLU, 13);
@@ -204,6 +243,7 @@ namespace {
 Tensor train(const string& device, bool hasData) {
     FlowTrainerOptions options = makeEnergyOptions();
     options.maxSamples = 64 * 20;
+    options.validationInterval = 5;
     options.averagingDecay = 0;
     options.precision = "double";
     options.device = device;
@@ -222,12 +262,57 @@ TEST(TrainingByTorch, GivesTheSameFlow) {
     for (bool hasData : {true, false}) {
         const Tensor expected = train("cpu", hasData), found = train("torch-cpu", hasData);
         EXPECT_LT((found - expected).norm().item<double>(), 1e-4 * expected.norm().item<double>());
+        EXPECT_GT((found - expected).norm().item<double>(), 0) << "the same operations would round alike";
     }
+}
+
+TEST(TrainingByTorch, GoesOnFromTheCheckpointOfAnotherDevice) {
+    const vector<double> data = draw(getTruth(), 500, 3).positions;
+    auto train = [&](const string& device, const string& checkpoint, int steps) {
+        FlowTrainerOptions options = makeShortOptions();
+        options.maxSamples = 64 * 20;
+        options.precision = "double";
+        options.device = device;
+        const auto progress = [&](const FlowTrainerProgress& report) { return report.step < steps; };
+        options.validationInterval = 5;
+        return FlowTrainer(makeUntrained(), options).train(data, {}, {}, checkpoint, progress);
+    };
+    const TemporaryFile checkpoint;
+    train("cpu", checkpoint, 10);
+    const Flow resumed = train("torch-cpu", checkpoint, 1000), expected = train("cpu", "", 1000);
+    auto parametersOf = [](const Flow& flow) {
+        return dynamic_cast<const InternalFlowModel&>(flow.getModel()).getParameters();
+    };
+    vector<double> found = parametersOf(resumed), truth = parametersOf(expected);
+    EXPECT_LT((asTensor(found) - asTensor(truth)).norm().item<double>(),
+              1e-4 * asTensor(truth).norm().item<double>());
+}
+
+TEST(TrainingByTorch, TrainsCouplingFlows) {
+    const Flow flow = makeRandomCouplingFlow(getSomeVariants().front(), 7, 0.1);
+    FlowContext context(flow, Platform::getPlatformByName("Reference"));
+    vector<double> data, logQ;
+    context.sample(200, data, logQ, 3);
+    auto train = [&](const string& device) {
+        FlowTrainerOptions options = makeShortOptions();
+        options.batchSize = 20;
+        options.maxSamples = 20 * 3;
+        options.averagingDecay = 0;
+        options.frameLossWeight = 0.1;
+        options.precision = "double";
+        options.device = device;
+        const Flow trained = FlowTrainer(flow, options).train(data);
+        return dynamic_cast<const CouplingModel&>(trained.getModel()).getParameters();
+    };
+    vector<double> found = train("torch-cpu"), expected = train("cpu");
+    EXPECT_LT((asTensor(found) - asTensor(expected)).norm().item<double>(),
+              1e-4 * asTensor(expected).norm().item<double>());
+    EXPECT_NE(found, expected) << "the same operations would round alike";
 }
 
 TEST(TrainingDevice, IsExplained) {
     FlowTrainerOptions options;
-    for (const char* name : {"gpu", "cuda:", "cuda:x", "cuda:123", "", "CUDA"}) {
+    for (const char* name : {"gpu", "cuda:", "cuda:x", "cuda:123", "cuda:01", "", "CUDA"}) {
         options.device = name;
         expectError([&] { FlowTrainer(makeUntrained(), options); }, "The device of training must be");
     }

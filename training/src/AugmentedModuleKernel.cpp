@@ -46,21 +46,22 @@ void AugmentedModuleKernel::compute(long long count, const double* positions, co
     const int64_t most = 32;
     const bool penalises = penaltyWorth != 0;
     std::fill_n(penalty, count, 0.0);
-    const Tensor variable = parameters->get().detach().requires_grad_();
-    Tensor sum = at::zeros_like(variable);
+    Tensor sum = at::zeros_like(parameters->get());
     for (int64_t first = 0; first < count; first += most) {
         const int64_t size = std::min<int64_t>(most, count - first);
         const Tensor joint = parameters->load(positions + 3 * numPositions * first, size, 3 * numPositions)
                                  .view({size, numPositions, 3});
-        Tensor penalties;
-        const Tensor density = logDensity(variable, joint, penalises ? &penalties : nullptr);
-        storeTensor(density, logQ + first);
-        Tensor total = (density * parameters->load(worth + first, 1, size).squeeze(0)).sum();
-        if (penalises) {
-            storeTensor(penalties, penalty + first);
-            total = total + penaltyWorth * penalties.sum();
-        }
-        sum += differentiate(total, variable);
+        sum += differentiate(parameters->get(), [&](const Tensor& variable) {
+            Tensor penalties;
+            const Tensor density = logDensity(variable, joint, penalises ? &penalties : nullptr);
+            storeTensor(density, logQ + first);
+            Tensor total = (density * parameters->load(worth + first, 1, size).squeeze(0)).sum();
+            if (penalises) {
+                storeTensor(penalties, penalty + first);
+                total = total + penaltyWorth * penalties.sum();
+            }
+            return total;
+        });
     }
     storeTensor(sum, gradient);
 }

@@ -9,7 +9,11 @@
 
 namespace OpenMMFlow {
 
-/** FlowGradientKernel by Torch operations, on any of its devices. */
+/**
+ * FlowGradientKernel by Torch operations, on any of its devices. In single precision all of them are, which
+ * makes more round-off than the CPU platform has. On CUDA devices gradients are the same on each run but for
+ * round-off.
+ */
 class AugmentedModuleKernel : public FlowGradientKernel {
 public:
     using FlowGradientKernel::FlowGradientKernel;

@@ -12,9 +12,10 @@
 using namespace OpenMMFlow;
 using at::Tensor;
 
-/** Call work(first, count) for all samples, as many at once as memory allows. */
+/** Call work(first, count) for all samples, in blocks. */
 template <class Work>
 static void forBlocks(long long count, const Work& work) {
+    // What Torch keeps of a sample takes a megabyte.
     const int64_t most = 1024;
     for (int64_t first = 0; first < count; first += most)
         work(first, std::min<int64_t>(most, count - first));
@@ -101,10 +102,12 @@ void CoordinateModuleKernel::evaluate(long long count, const double* coordinates
 void CoordinateModuleKernel::evaluate(const Tensor& moduleCoordinates, const double* coordinates,
                                       const std::vector<std::array<double, 4>>& orientations,
                                       double* positions, double* logQ, double* gradient) const {
-    const Tensor point = moduleCoordinates.detach().clone().requires_grad_();
-    const Tensor density = module->logDensity(parameters->get(), point);
-    storeTensor(density, logQ);
-    store(differentiate(density.sum(), point), gradient);
+    const Tensor slope = differentiate(moduleCoordinates, [&](const Tensor& point) {
+        const Tensor density = module->logDensity(parameters->get(), point);
+        storeTensor(density, logQ);
+        return density.sum();
+    });
+    store(slope, gradient);
     std::vector<double> byVolume(numCoordinates);
     for (size_t k = 0; k < orientations.size(); k++) {
         const double* c = coordinates + k * numCoordinates;
@@ -126,11 +129,12 @@ void CoordinateModuleKernel::computeLogDensity(long long count, const double* co
 
 Tensor CoordinateModuleKernel::getLikelihoodGradient(const Tensor& coordinates, const Tensor& worth,
                                                      double* logQ) const {
-    const Tensor variable = parameters->get().detach().requires_grad_();
-    const Tensor density = module->logDensity(variable, coordinates);
-    if (logQ != nullptr)
-        storeTensor(density, logQ);
-    return differentiate((density * worth).sum(), variable);
+    return differentiate(parameters->get(), [&](const Tensor& variable) {
+        const Tensor density = module->logDensity(variable, coordinates);
+        if (logQ != nullptr)
+            storeTensor(density, logQ);
+        return (density * worth).sum();
+    });
 }
 
 void CoordinateModuleKernel::computeLikelihoodGradient(long long count, const double* coordinates,
@@ -149,8 +153,9 @@ Tensor CoordinateModuleKernel::getPathGradient(const Tensor& coordinates, const 
     }
     // With g the inverse of f, w . df/dtheta is -(w^T dg/dz^-1) . dg/dtheta, where the bracket is what is
     // given.
-    const Tensor variable = parameters->get().detach().requires_grad_();
-    return differentiate((module->fromBase(variable, base) * difference).sum(), variable);
+    return differentiate(parameters->get(), [&](const Tensor& variable) {
+        return (module->fromBase(variable, base) * difference).sum();
+    });
 }
 
 void CoordinateModuleKernel::computePathGradient(long long count, const double* coordinates,

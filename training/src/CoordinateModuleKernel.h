@@ -1,6 +1,7 @@
 #ifndef OPENMMFLOW_COORDINATEMODULEKERNEL_H_
 #define OPENMMFLOW_COORDINATEMODULEKERNEL_H_
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -10,7 +11,9 @@
 
 namespace OpenMMFlow {
 
-/** CoordinateTrainingKernel by Torch operations, on any of its devices. Adjoints are not needed, and stay 0.
+/**
+ * CoordinateTrainingKernel by Torch operations, on any of its devices. Adjoints are not needed, and stay 0.
+ * On CUDA devices gradients are the same on each run but for round-off.
  */
 class CoordinateModuleKernel : public CoordinateTrainingKernel {
 public:

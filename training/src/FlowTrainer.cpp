@@ -55,11 +55,7 @@ struct FlowTrainer::Implementation {
     std::unique_ptr<TrainableFlow> trainable;
     std::unique_ptr<Target> target;
 
-    Implementation(const Flow& flow, const FlowTrainerOptions& options) : flow(flow), options(options) {
-        checkOptions(options);
-        this->options.threads = ProcessGroup::getNumThreads(options.threads);
-        trainable = TrainableFlow::create(flow, this->options);
-    }
+    Implementation(const Flow& flow, const FlowTrainerOptions& options);
     FlowTrainerProgress describeProgress(const TrainingState& state, const Objective& objective) const;
     Flow train(Objective& objective, const ProcessGroup& group, const std::string& checkpoint,
                const Progress& progress) const;
@@ -67,6 +63,24 @@ struct FlowTrainer::Implementation {
                  const ProcessGroup& group) const;
     TargetEstimate estimateTarget(const Tensor& parameters, int64_t step, const ProcessGroup& group) const;
 };
+
+/** Run what may take much memory, and say what an error of Torch is about. */
+template <class Run>
+static auto explainTorch(const Run& run) {
+    try {
+        return run();
+    } catch (const c10::Error& error) {
+        throw OpenMMException("Torch could not go on (" + toClause(error.what_without_backtrace())
+                              + "); if memory is short, choose a smaller batch size or fewer frames.");
+    }
+}
+
+FlowTrainer::Implementation::Implementation(const Flow& flow, const FlowTrainerOptions& options)
+    : flow(flow), options(options) {
+    checkOptions(options);
+    this->options.threads = ProcessGroup::getNumThreads(options.threads);
+    trainable = explainTorch([&] { return TrainableFlow::create(flow, this->options); });
+}
 
 /** What the state of a run tells of its progress. */
 FlowTrainerProgress FlowTrainer::Implementation::describeProgress(const TrainingState& state,
@@ -126,17 +140,6 @@ int FlowTrainer::getNumParticles() const {
 
 void FlowTrainer::setTarget(const OpenMM::System& system, double temperature) {
     impl->target = std::make_unique<Target>(system, temperature, impl->flow, impl->options);
-}
-
-/** Run training, and say what an error of Torch is about. */
-template <class Run>
-static Flow explainTorch(const Run& run) {
-    try {
-        return run();
-    } catch (const c10::Error& error) {
-        throw OpenMMException("Torch could not go on (" + toClause(error.what_without_backtrace())
-                              + "); if memory is short, choose a smaller batch size or fewer frames.");
-    }
 }
 
 Flow FlowTrainer::train(const std::vector<double>& positions, const std::vector<double>& weights,

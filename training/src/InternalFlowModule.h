@@ -75,7 +75,8 @@ private:
         at::Tensor order, inverseOrder;
         size_t firstLayer, numBlocks;
     };
-    /** The transformed rows of a coupling, mapped, and the logarithm of the volume (B). */
+    /** All rows, of which those that a coupling transforms are mapped, and the logarithm of the volume (B).
+     */
     std::pair<at::Tensor, at::Tensor> mapCoupling(SplineDirection direction, const Coupling& coupling,
                                                   const std::vector<at::Tensor>& parts,
                                                   const at::Tensor& x) const;

@@ -1,8 +1,10 @@
 #include "ModuleParameters.h"
 
 #include <cmath>
+#include <limits>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "TrainingDevice.h"
@@ -21,7 +23,7 @@ ModuleParameters::ModuleParameters(const std::map<std::string, std::string>& pro
 
 void ModuleParameters::set(const std::vector<double>& values) {
     for (double value : values)
-        if (!std::isfinite((float)value))
+        if (!(std::abs(value) <= std::numeric_limits<float>::max()))
             throw OpenMM::OpenMMException(
                 "A parameter of the flow is not a finite number in single precision.");
     parameters = load(values.data(), 1, (int64_t)values.size()).squeeze(0);
@@ -36,6 +38,10 @@ void OpenMMFlow::storeTensor(const Tensor& tensor, double* values) {
     toTensor(values, 1, tensor.numel()).copy_(tensor.detach().reshape({1, -1}));
 }
 
-Tensor OpenMMFlow::differentiate(const Tensor& sum, const Tensor& variable) {
-    return torch::autograd::grad({sum}, {variable})[0];
+Tensor OpenMMFlow::differentiate(const Tensor& variable,
+                                 const std::function<Tensor(const Tensor&)>& compute) {
+    // Whoever calls may have switched this off.
+    const c10::AutoGradMode differentiates(true);
+    const Tensor own = variable.detach().requires_grad_();
+    return torch::autograd::grad({compute(own)}, {own})[0];
 }

@@ -1,6 +1,7 @@
 #ifndef OPENMMFLOW_MODULEPARAMETERS_H_
 #define OPENMMFLOW_MODULEPARAMETERS_H_
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -28,8 +29,9 @@ private:
 
 /** Take a tensor of any device to an array of as many numbers. */
 void storeTensor(const at::Tensor& tensor, double* values);
-/** Get the gradient of a sum. */
-at::Tensor differentiate(const at::Tensor& sum, const at::Tensor& variable);
+/** Get the gradient of a number by a tensor. */
+at::Tensor differentiate(const at::Tensor& variable,
+                         const std::function<at::Tensor(const at::Tensor&)>& compute);
 
 }  // namespace OpenMMFlow
 

@@ -59,7 +59,8 @@ Bins findBins(const Tensor& inside, int axis, const Tensor& parameters, const Sp
     const Tensor edges = (at::matmul(range * before, fractions) + floor).view({2, K, n, batch});
 
     Bins bins;
-    bins.index = (inside.detach().unsqueeze(0) >= edges[axis].detach()).sum(0, true) - 1;
+    // What is not a number is in no bin, and must not be looked for outside them.
+    bins.index = ((inside.detach().unsqueeze(0) >= edges[axis].detach()).sum(0, true) - 1).clamp_min(0);
     const Tensor both = bins.index.unsqueeze(0).expand({2, 1, n, batch});
     bins.size = sizes.gather(1, both).squeeze(1);
     bins.edge = edges.gather(1, both).squeeze(1);

@@ -13,25 +13,27 @@ using namespace OpenMMFlow;
 using OpenMM::OpenMMException;
 
 bool OpenMMFlow::isTrainingDevice(const std::string& name) {
-    static const std::regex names("cpu|torch-cpu|cuda(:[0-9]{1,2})?");
+    static const std::regex names("cpu|torch-cpu|cuda(:(0|[1-9][0-9]?))?");
     return std::regex_match(name, names);
 }
 
-/** The number of devices, of which Torch knows once its library for them is loaded. */
-static int countDevices() {
-    // Linked to it, the training library could not be loaded where Torch is without CUDA. The first question
-    // about devices settles whether there are any, so that it comes after this.
-    if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr)
-        throw OpenMMException(std::string("Torch cannot use CUDA (") + dlerror()
-                              + "): install the build of Torch for CUDA with all it depends on, or train on the "
-                                "device \"cpu\".");
-    return at::hasCUDA() ? (int)at::getNumGPUs() : 0;
+/** Load what Torch needs for CUDA. @return what went wrong, or an empty string */
+static std::string loadCuda() {
+    // Linked to it, the training library could not be loaded where Torch is without CUDA.
+    return dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_LOCAL) == nullptr ? dlerror() : "";
 }
 
 at::Device OpenMMFlow::openTrainingDevice(const std::string& name) {
+    // Torch settles once for all whether there is CUDA, the first time it differentiates: even on the CPU
+    // that comes after this.
+    const std::string problem = loadCuda();
     if (name == "torch-cpu")
         return at::Device(at::kCPU);
-    const int count = countDevices();
+    if (!problem.empty())
+        throw OpenMMException("Torch cannot use CUDA (" + problem
+                              + "): install the build of Torch for CUDA with all it depends on, or train on the "
+                                "device \"cpu\".");
+    const int count = at::hasCUDA() ? (int)at::getNumGPUs() : 0;
     if (count == 0)
         throw OpenMMException("Torch finds no CUDA device: train on the device \"cpu\".");
     at::Device device(name);

@@ -2,6 +2,7 @@
 #define OPENMMFLOW_TRAININGKERNEL_H_
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "AugmentedModuleKernel.h"
@@ -33,7 +34,7 @@ class TrainingKernel {
 public:
     /** @throws OpenMM::OpenMMException if there is none, or not for such flows or properties */
     TrainingKernel(const Flow& flow, const std::map<std::string, std::string>& properties)
-        : context(getTrainingPlatform(KernelImpl::Name())), kernel(create(properties.contains("Device"))) {
+        : kernel(create(properties.contains("Device"))) {
         get().initialize(flow, properties);
     }
     KernelImpl& get() { return kernel.template getAs<KernelImpl>(); }
@@ -44,10 +45,11 @@ private:
         OpenMM::Platform& platform = getTrainingPlatform(name);
         if (isModule)
             return OpenMM::Kernel(new typename ModuleKernelOf<KernelImpl>::type(name, platform));
-        return platform.createKernel(name, context.getImpl());
+        context = std::make_unique<HiddenContext>(platform);
+        return platform.createKernel(name, context->getImpl());
     }
     // The kernel goes before the Context that it lives in.
-    HiddenContext context;
+    std::unique_ptr<HiddenContext> context;
     OpenMM::Kernel kernel;
 };
 

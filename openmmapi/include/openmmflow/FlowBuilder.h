@@ -66,9 +66,9 @@ struct EquivariantCouplingOptions {
     int bins = 8;
     double range = 10;
     /**
-     * The least size of a bin, as a fraction of the range of its spline, and the least slope (for an affine
-     * function, scale) at its ends. Steeper flows fit narrower distributions; in flatter ones rounding
-     * errors grow less.
+     * The least size of a bin, as a fraction of the range of its spline (1e-6 to 0.9 divided by the number of
+     * bins), and the least slope at its ends, or factor of an affine function or of scaling (1e-6 to 0.9).
+     * Steeper flows fit narrower distributions; in flatter ones rounding errors grow less.
      */
     double minBinFraction = 1e-4;
     double minDerivative = 1e-4;
@@ -115,9 +115,9 @@ struct AugmentedCouplingOptions {
     int bins = 8;
     double range = 20;
     /**
-     * The least size of a bin, as a fraction of the range of its spline, and the least slope (for an affine
-     * function, scale) at its ends. Steeper flows fit narrower distributions; in flatter ones rounding
-     * errors grow less.
+     * The least size of a bin, as a fraction of the range of its spline (1e-6 to 0.9 divided by the number of
+     * bins), and the least slope at its ends, or factor of an affine function or of scaling (1e-6 to 0.9).
+     * Steeper flows fit narrower distributions; in flatter ones rounding errors grow less.
      */
     double minBinFraction = 1e-4;
     double minDerivative = 1e-4;

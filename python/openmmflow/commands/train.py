@@ -139,6 +139,10 @@ def train(
             if table == "training":
                 for stage in settings["stages"]:
                     stage.pop(name, None)
+                # How long the rounds take is their own matter, but not where.
+                refined = settings["refinement"].get("training")
+                if name in ("threads", "device") and isinstance(refined, dict):
+                    refined.pop(name, None)
     for name in ("system", "topology", "temperature"):
         if name not in settings:
             raise click.UsageError(

@@ -159,8 +159,11 @@ def test_files_of_another_run_are_refused(run, config, folder, monkeypatch):
     assert result.exit_code == 130 and "run the same command again" in result.output
     result = run(*arguments, "--seed", 5)
     assert result.exit_code == 1 and "other data or settings" in result.output
-    # More threads are no other settings.
-    assert run(*arguments, "--threads", 2).exit_code == 0
+    # More threads, or another device, are no other settings, and the command line overrules the configuration.
+    text = config.read_text()
+    config.write_text(text.replace("{proposals: 3000}", "{proposals: 3000, training: {device: cuda:99}}"))
+    assert "cuda:99" in config.read_text() and "CUDA" in run(*arguments).output
+    assert run(*arguments, "--threads", 2, "--device", "torch-cpu").exit_code == 0
 
 
 def test_without_the_training_package(run, folder, monkeypatch):

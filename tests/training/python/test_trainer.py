@@ -55,6 +55,7 @@ def test_devices(positions):
         *(openmmflow.FlowContext(f, "Reference").logDensity(positions[:50]) for f in (kernels, operations)),
         atol=1e-2,
     )
+    assert kernels.hash != operations.hash
     with pytest.raises(OpenMMException, match="CUDA"):
         FlowTrainer(flow, short(device="cuda:99"))
 

@@ -146,10 +146,10 @@ struct FlowTrainerOptions {
     std::string precision = "single";
     /**
      * What differentiates the flow: "cpu" (kernels of OpenMM's CPU platform), or Torch operations on "cuda",
-     * "cuda:0", "cuda:1" ... or, to compare, "torch-cpu". Those need a Torch for CUDA with all it depends on.
-     * Another device changes the result by round-off; on CUDA devices each run may. The optimiser, energies
-     * and estimates stay on the CPU. Of several processes on a machine that torchrun starts, each has a
-     * device of its own with "cuda".
+     * "cuda:0", "cuda:1" ... (which need a Torch for CUDA with all it depends on) or, to compare,
+     * "torch-cpu". Another device changes each step by round-off, which training makes grow; on CUDA devices
+     * each run may. The optimiser, energies, estimates and the validation of coupling flows stay on the CPU.
+     * Of several processes on a machine that torchrun starts, each has a device of its own with "cuda".
      */
     std::string device = "cpu";
     /** The number of threads, also of the proposals; 0 for one per core, which processes that torchrun starts

@@ -162,6 +162,43 @@ TEST_F(EnergyObjectiveTest, ImportanceWeightsCoverMass) {
     }
 }
 
+TEST_F(EnergyObjectiveTest, WeightsAreTemperedWhereFewAreEffective) {
+    const double kT = BOLTZ * temperature;
+    flow.logQ[3] = -20;
+    options.massCovering = 1;
+    const auto effective = [](const vector<double>& weights) {
+        double sum = 0, squares = 0;
+        for (double weight : weights) {
+            sum += weight;
+            squares += weight * weight;
+        }
+        return sum * sum / squares / (double)weights.size();
+    };
+    const auto getWeights = [&] {
+        computeLoss(60);
+        vector<double> weights;
+        for (size_t k = 0; k < 5; k++)
+            weights.push_back(5 * flow.difference[k] / getDifference(k, kT));
+        return weights;
+    };
+    const vector<double> plain = getWeights();
+    EXPECT_LT(effective(plain), 0.4);
+    options.minEffectiveFraction = 0.8;
+    const vector<double> tempered = getWeights();
+    EXPECT_NEAR(effective(tempered), 0.8, 1e-4);
+    // Powers of the weights: their logarithms are proportional.
+    vector<double> logWeights;
+    for (size_t k = 0; k < 5; k++)
+        logWeights.push_back(-getEnergy(k) / kT - flow.logQ[k]);
+    const double power = log(tempered[3] / tempered[0]) / (logWeights[3] - logWeights[0]);
+    EXPECT_GT(power, 0.01);
+    EXPECT_LT(power, 0.99);
+    for (size_t k : {1, 2, 4})
+        EXPECT_NEAR(log(tempered[k] / tempered[0]), power * (logWeights[k] - logWeights[0]), 1e-3);
+    options.minEffectiveFraction = effective(plain) / 4;
+    EXPECT_EQ(getWeights(), plain) << "where more are effective nothing changes";
+}
+
 /** The flow above takes the sum of weight times coordinate for the gradient of a likelihood. */
 TEST_F(EnergyObjectiveTest, LikelihoodBalancesMass) {
     const double kT = BOLTZ * temperature;

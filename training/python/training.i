@@ -105,8 +105,8 @@ struct FlowTrainerOptions {
     int warmupSteps;
     long long maxSamples;
     double maxEpochs, timeBudget, maxGradientNorm, gradientClipFactor, gradientSkipFactor, frameLossWeight,
-        averagingDecay, validationFraction, initialTemperature, annealingFraction, massCovering, massBalancing, forceClipFactor,
-        targetEffectiveSampleFraction, pathGradientShare, pretrainingFraction, trustRegion, entropyDecay, initialStepSize,
+        averagingDecay, validationFraction, initialTemperature, annealingFraction, massCovering, massBalancing, minEffectiveFraction,
+        forceClipFactor, targetEffectiveSampleFraction, pathGradientShare, pretrainingFraction, trustRegion, entropyDecay, initialStepSize,
         targetAcceptance;
     int bufferSize, stageSteps, bootstrapInterval, annealingDensities, leapfrogSteps;
     bool pathGradients;
@@ -127,9 +127,9 @@ struct FlowTrainerOptions {
             "annealed-importance" (arXiv 2501.19077), "mass-transport" (arXiv 2510.18460) or "bootstrap" (arXiv 2208.01893)
         initialTemperature, annealingFraction : float
             the temperature in K of the target at the beginning, and the fraction of the steps over which it falls
-        massCovering, massBalancing, forceClipFactor : float
-            of path gradients: the share of the forward divergence, the weight of its likelihood, and how much longer than
-            the median a gradient may be
+        massCovering, massBalancing, minEffectiveFraction, forceClipFactor : float
+            of path gradients: the share of the forward divergence, the weight of its likelihood, the fraction of a batch for
+            whose sake importance weights are raised to a power below 1, and how much longer than the median a gradient may be
         pathGradientShare : float
             the share of path gradients on fresh samples in the steps of the other objectives
         pretrainingFraction : float

@@ -71,6 +71,8 @@ void OpenMMFlow::checkOptions(const FlowTrainerOptions& options) {
         require(fraction >= 0 && fraction <= 1,
                 "The fraction of annealing, the share of the forward divergence and the effective sample "
                 "fraction to reach must lie in [0, 1].");
+    require(options.minEffectiveFraction >= 0 && options.minEffectiveFraction < 1,
+            "The effective fraction of a batch must be in [0, 1).");
     require(options.massBalancing >= 0 && std::isfinite(options.massBalancing),
             "The weight of mass balancing must not be negative.");
     require(options.forceClipFactor == 0

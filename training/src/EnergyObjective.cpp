@@ -13,6 +13,7 @@
 #include "PathGradientObjective.h"
 #include "Provenance.h"
 #include "StagedObjective.h"
+#include "TemperedWeights.h"
 #include "TrainingState.h"
 #include "TruncatedWeights.h"
 #include "openmm/OpenMMException.h"
@@ -92,7 +93,8 @@ double EnergyObjective::computePathGradient(TrainingState& state,
     }
     if (all.values.empty())
         failWithoutEnergies(options.batchSize);
-    std::vector<double> weights = computeTruncatedWeights(all.values);
+    std::vector<double> weights =
+        computeTruncatedWeights(temperWeights(all.values, options.minEffectiveFraction));
     const std::vector<double> balance = computeBalance(weights);
     for (double& weight : weights)
         weight = std::lerp(1.0, weight, options.massCovering) / (double)weights.size();

@@ -61,7 +61,8 @@ struct FlowTrainer::Implementation {
                const Progress& progress) const;
     void advance(TrainingState& state, const Objective& objective, double seconds,
                  const ProcessGroup& group) const;
-    TargetEstimate estimateTarget(const Tensor& parameters, int64_t step, const ProcessGroup& group) const;
+    TargetEstimate estimateTarget(const Tensor& parameters, TrainingState& state,
+                                  const ProcessGroup& group) const;
 };
 
 /** Run what may take much memory, and say what an error of Torch is about. */
@@ -119,10 +120,12 @@ void FlowTrainer::Implementation::advance(TrainingState& state, const Objective&
 }
 
 /** Of these weights; nothing without a target. */
-TargetEstimate FlowTrainer::Implementation::estimateTarget(const Tensor& parameters, int64_t step,
+TargetEstimate FlowTrainer::Implementation::estimateTarget(const Tensor& parameters, TrainingState& state,
                                                            const ProcessGroup& group) const {
-    return target ? target->estimate(Flow(trainable->createModel(parameters)), step, group)
-                  : TargetEstimate();
+    if (!target)
+        return {};
+    state.energyEvaluations += options.targetSamples;
+    return target->estimate(Flow(trainable->createModel(parameters)), state.step, group);
 }
 
 FlowTrainer::FlowTrainer(const Flow& flow, const FlowTrainerOptions& options)
@@ -235,7 +238,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
             !state.finished && objective.hasBest() && state.step % options.targetInterval == 0;
         if (estimated) {
             group.copyFirst(state.average);
-            state.target = estimateTarget(state.average, state.step, group);
+            state.target = estimateTarget(state.average, state, group);
         }
         if (validated || (estimated && target))
             state.recordHistory(estimated || !objective.hasBest());
@@ -278,7 +281,7 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
                     : objective.isReached(state) ? "effective sample size reached"
                     : state.getPosition() >= (double)totalSteps ? "time budget"
                                                                 : "patience";
-    outcome.target = objective.hasBest() ? estimateTarget(state.best, state.step, group) : state.target;
+    outcome.target = objective.hasBest() ? estimateTarget(state.best, state, group) : state.target;
     outcome.energyEvaluations = state.energyEvaluations;
     // Times differ, and the flow is to be the same in all processes.
     const std::string training =

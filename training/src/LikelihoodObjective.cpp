@@ -74,22 +74,24 @@ double LikelihoodObjective::getTemperature(int64_t) const {
 
 double LikelihoodObjective::computeGradient(TrainingState& state) {
     const std::vector<int64_t> batch = order.getBatch(state.step);
-    return options.pathGradients ? computePathGradient(state.parameters, batch)
+    return options.pathGradients ? computePathGradient(state, batch)
                                  : computeBatchLikelihood(trainable, state.parameters, training, batch,
                                                           state.step * options.batchSize, group)
                                        - training.logJacobian;
 }
 
-double LikelihoodObjective::computePathGradient(Tensor& parameters, const std::vector<int64_t>& batch) const {
+double LikelihoodObjective::computePathGradient(TrainingState& state,
+                                                const std::vector<int64_t>& batch) const {
+    state.energyEvaluations += (int64_t)batch.size();
     const Tensor indices = at::tensor(group.selectShare(batch), at::kLong);
     const std::vector<double> weights = toVector(training.weights.index_select(0, indices));
     const PathSamples samples =
-        trainable.evaluatePaths(parameters, toVector(training.coordinates.index_select(0, indices)));
+        trainable.evaluatePaths(state.parameters, toVector(training.coordinates.index_select(0, indices)));
     const EnergyPaths energies = EnergyPaths::compute(trainable, samples.positions, *potential);
     PathDifferences differences(samples, {{}, BOLTZ * target->getTemperature(), energies, samples},
                                 options.forceClipFactor, group);
-    return differences.computeForwardGradient(trainable, parameters, samples, weights, options.batchSize,
-                                              group);
+    return differences.computeForwardGradient(trainable, state.parameters, samples, weights,
+                                              options.batchSize, group);
 }
 
 double LikelihoodObjective::validate(TrainingState& state) const {

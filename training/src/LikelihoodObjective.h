@@ -30,8 +30,8 @@ public:
     double validate(TrainingState& state) const override;
 
 private:
-    /** The same on a part of a batch, with the forces there. */
-    double computePathGradient(at::Tensor& parameters, const std::vector<int64_t>& part) const;
+    /** The same with the forces there. */
+    double computePathGradient(TrainingState& state, const std::vector<int64_t>& batch) const;
     const TrainableFlow& trainable;
     const FlowTrainerOptions& options;
     const TrainingData& data;

@@ -133,6 +133,7 @@ Objective::Facts OpenMMFlow::describeEnergyTraining(const FlowTrainerOptions& op
                  {"initial_temperature", options.initialTemperature},
                  {"mass_covering", options.massCovering},
                  {"mass_balancing", options.massBalancing},
+                 {"min_effective_fraction", options.minEffectiveFraction},
                  {"force_clip_factor", options.forceClipFactor},
                  {"target_effective_sample_fraction", options.targetEffectiveSampleFraction}});
     return toFacts(json);

@@ -40,8 +40,9 @@ from openmmflow.commands.training_settings import ENERGY_DEFAULTS, TABLES, check
 @click.option(
     "--time-budget",
     type=click.FloatRange(min=0),
-    help="Fit each stage of training into about so many minutes, those before an interruption included: the learning rate "
-    "and the temperature fall accordingly. 0 for no limit.",
+    help="Train for about so many minutes, those before an interruption included: the learning rate and the temperature fall "
+    "accordingly. Of several stages, or rounds of --refine, each takes so long; without data, --samples then have no "
+    "limit unless given. 0 for no limit of time.",
 )
 @click.option(
     "--target-ess",
@@ -90,10 +91,15 @@ def train(
     SYSTEM is an OpenMM System in XML without constraints, TOPOLOGY a PDB or mmCIF file of the same molecule,
     whose positions fix the hand of stereocentres.
 
-    Without data, the flow learns from the energy alone: proposals of its own are weighted and pushed along the
-    forces, while the temperature falls from 1200 K to the one you want. Coordinates take their centres and
-    scales from a few picoseconds of dynamics. The progress bar shows the effective sample size (ESS) of the
-    proposals at that temperature, Pareto k, and how many energies were evaluated.
+    Without data, the flow learns from the energy alone. A short replica exchange from the positions in TOPOLOGY
+    explores conformations; the flow learns from its frames and the forces there, and then from proposals of
+    its own, which are weighted and pushed along the forces. The table `exploration` of the configuration has
+    the number of `energies` of the replica exchange, its `max_temperature` (three times that of -T), and the
+    `samples`, frames to learn from, each counted as often as it is used. Where barriers are too high for
+    dynamics at that temperature, `exploration: {energies: 0}` leaves it out: all torsions then begin at random,
+    while the temperature of the target falls from 1200 K to the one you want, which takes more proposals. The
+    progress bar shows the effective sample size (ESS) of the proposals at that temperature, Pareto k, and how
+    many energies were evaluated.
 
     The configuration may have a list `stages` of tables like `training`, whose settings hold unless a stage has its
     own. Stages follow each other, each from the flow that the one before gave: path gradients at a high temperature,
@@ -108,11 +114,11 @@ def train(
     flow's own samples, reweighted with the energy.
 
     Ctrl-C, like the signals that a queue or a closed terminal sends, stops and keeps all progress beside the
-    output, in files named after it; a run that is killed by other means loses a minute. Run the same command
-    again to go on from there. A time budget that is too short for all samples makes the schedule shorter, and
-    ends a stage for good; the next stage follows. The files are deleted when the flow is written. At the end,
-    some thousand proposals are drawn for a page with figures; `openmm-flow report --compare` makes one from
-    more, or with reference data.
+    output, in files named after it; a run that is killed by other means loses a minute, or a replica exchange
+    that is not complete. Run the same command again to go on from there. A time budget that is too short for
+    all samples makes the schedule shorter, and ends a stage for good; the next stage follows. The files are
+    deleted when the flow is written. At the end, some thousand proposals are drawn for a page with figures;
+    `openmm-flow report --compare` makes one from more, or with reference data.
 
     Started by torchrun, processes share the work: torchrun --no-python --nproc-per-node 2 openmm-flow train ...
     They all read the input, and the first one writes.

@@ -17,8 +17,8 @@ class TrainingFiles:
     """The files of one run, named after its output, so that an interrupted run goes on where it was.
 
     A stage of training has a checkpoint while it goes on and its flow when it is completed. Own samples are kept as
-    well, and, as stage 0, the untrained flow whose coordinates come from dynamics: made again on another machine they
-    would differ by round-off, and so would all that follows.
+    well, and, as stage 0, the frames of an exploration and the untrained flow whose coordinates come from dynamics: made
+    again on another machine they would differ by round-off, and so would all that follows.
 
     Parameters
     ----------
@@ -59,29 +59,30 @@ class TrainingFiles:
         return flow, stages
 
     def load_samples(self, stage):
-        """Return the positions of the own samples of a stage and what is known of them; None if not yet drawn."""
+        """Return the arrays of the samples of a stage and what is known of them; None if not yet drawn."""
         if not os.path.exists(self._samples(stage)):
             return None
         try:
             with np.load(self._samples(stage), allow_pickle=False) as file:
-                positions, record = file["positions"], json.loads(str(file["record"]))
+                record = json.loads(str(file["record"]))
+                arrays = {name: file[name] for name in file.files if name != "record"}
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise OpenMMException(
                 f"{self._samples(stage)} is damaged; delete it to draw samples anew."
             ) from error
         self._check(record, self._samples(stage))
-        return positions, record
+        return arrays, record
 
-    def save_samples(self, stage, positions, record):
-        """Keep own samples; `record` says how they were drawn. Return what load_samples() will."""
+    def save_samples(self, stage, arrays, record):
+        """Keep samples; `record` says how they were drawn. Return what load_samples() will."""
         record = {**record, "run": self.run}
         temporary = self._samples(stage) + ".tmp"
         with open(temporary, "wb") as file:
-            np.savez(file, positions=positions, record=json.dumps(record))
+            np.savez(file, **arrays, record=json.dumps(record))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self._samples(stage))
-        return positions, record
+        return arrays, record
 
     def delete(self):
         """Delete the files of all stages, and what a run that was killed had begun to write."""

@@ -12,19 +12,47 @@ from openmmflow.commands.flow_families import DEFAULT, FAMILIES
 from openmmflow.commands.options import check_output
 
 INPUTS = ("system", "topology", "temperature", "data", "output")
-TABLES = ("flow", "training", "refinement")
+TABLES = ("flow", "exploration", "training", "refinement")
 # What training from the energy alone does unless told otherwise, where that differs from training on data.
 ENERGY_DEFAULTS = {
     "optimizer": "soap",
     "batch_size": 1024,
     "learning_rate": 1e-3,
-    "max_samples": 10000000,
-    "annealing_fraction": 0.4,
+    "max_samples": 6000000,
     "target_samples": 10000,
     "validation_interval": 250,
 }
 ENERGY_FLOW_DEFAULTS = {"couplings": 16}
+# Where the flow does not explore, the temperature falls over this fraction of the steps.
+ANNEALING_FRACTION = 0.4
+EXPLORATION = ("energies", "max_temperature", "samples")
+# As fractions of the proposals that follow, the energies of an exploration and the frames to learn from, each counted as often
+# as it is used; and, of a time budget, the times that these may take.
+EXPLORATION_ENERGIES, EXPLORATION_SAMPLES = 0.5, 0.2
+MOST_EXPLORATION_ENERGIES = 2 * 10**7
+EXPLORATION_TIME, EXPLORATION_TRAINING_TIME = 0.05, 0.5
+# What training does with an exploration: with a higher learning rate, path gradients of frames break down. Afterwards the flow
+# is near the target already.
+EXPLORATION_LEARNING = {"learning_rate": 3e-4, "path_gradients": True}
+AFTER_EXPLORATION = {
+    "learning_rate": 3e-4,
+    "annealing_fraction": 0,
+    "mass_covering": 1,
+    "min_effective_fraction": 0.1,
+}
+# Proposals of a run that nothing but its time budget ends.
+UNLIMITED = 10**9
 REFINEMENT = ("rounds", "proposals", "training")
+
+
+@dataclass
+class ExplorationSettings:
+    """The replica exchange that a flow learns from before it learns from the energy alone; training is FlowTrainerOptions."""
+
+    energies: int
+    max_temperature: float
+    seconds: float
+    training: object
 
 
 @dataclass
@@ -37,11 +65,18 @@ class TrainingSettings:
     data: list
     output: str
     flow: dict
+    exploration: ExplorationSettings | None
     training: object
     stages: list
     rounds: int
     proposals: int
     refined_training: object
+
+    @property
+    def all_options(self):
+        """Those of each stage, of the rounds of refinement, and of learning from an exploration."""
+        explored = [self.exploration.training] if self.exploration else []
+        return [*explored, *self.stages, self.refined_training]
 
 
 def read_settings(path):
@@ -90,14 +125,20 @@ def check_settings(settings):
             f"Flows of the family {flow['family']} learn from data only: name a trajectory with --data, or leave "
             "flow.family out."
         )
-    training = settings["training"]
+    training, exploration = settings["training"], None
+    if settings["data"] and settings["exploration"]:
+        raise OpenMMException(
+            "A flow explores where there are no data: leave out the data, or the table exploration."
+        )
     if not settings["data"]:
-        flow, training = ENERGY_FLOW_DEFAULTS | flow, ENERGY_DEFAULTS | training
+        flow = ENERGY_FLOW_DEFAULTS | flow
+        training, exploration = _complete_energy_training(settings, temperature)
     refined_training = {**training, **_table(refinement.get("training"), None, "refinement.training")}
     return TrainingSettings(
         **{name: settings[name] for name in ("system", "topology", "data", "output")},
         temperature=temperature,
         flow=flow,
+        exploration=exploration,
         training=_make_options(training, "training"),
         stages=[
             _make_options(training | stage, f"stages[{number}]")
@@ -107,6 +148,52 @@ def check_settings(settings):
         rounds=_whole(refinement.get("rounds", 0), "refinement.rounds", 0, 1000),
         proposals=_whole(refinement.get("proposals", 1000000), "refinement.proposals", 1, 10**9),
         refined_training=_make_options(refined_training, "refinement.training"),
+    )
+
+
+def _complete_energy_training(settings, temperature):
+    """Return the table of training with the defaults of training from the energy alone, and ExplorationSettings or None."""
+    table, given = _table(settings["exploration"], EXPLORATION, "exploration"), settings["training"]
+    # Other objectives, and a schedule of temperatures that is asked for, have a beginning of their own.
+    usual = not settings["stages"] and given.get("objective", "path-gradient") == "path-gradient"
+    usual = usual and not {"annealing_fraction", "initial_temperature"} & given.keys()
+    budget = _convert(given.get("time_budget", 0), float, "training.time_budget")
+    unlimited = {"max_samples": UNLIMITED} if usual and budget > 0 else {}
+    training = ENERGY_DEFAULTS | unlimited | given
+    samples = _convert(training["max_samples"], int, "training.max_samples")
+    energies = min(int(EXPLORATION_ENERGIES * samples), MOST_EXPLORATION_ENERGIES) if usual else 0
+    energies = _whole(table.get("energies", energies), "exploration.energies", 0, 10**12)
+    if energies == 0:
+        return {"annealing_fraction": ANNEALING_FRACTION} | training, None
+    max_temperature = _convert(
+        table.get("max_temperature", 3 * temperature), float, "exploration.max_temperature"
+    )
+    if max_temperature < temperature:
+        raise OpenMMException(
+            f"The setting exploration.max_temperature must not be below the temperature of {temperature:g} K, and "
+            f"{max_temperature:g} is."
+        )
+    learning = (
+        ENERGY_DEFAULTS
+        | EXPLORATION_LEARNING
+        | given
+        | {
+            "objective": "path-gradient",
+            "max_samples": _whole(
+                table.get("samples", max(1, int(EXPLORATION_SAMPLES * samples))),
+                "exploration.samples",
+                1,
+                10**12,
+            ),
+            "time_budget": EXPLORATION_TRAINING_TIME * budget,
+            "target_effective_sample_fraction": 0,
+        }
+    )
+    return ENERGY_DEFAULTS | AFTER_EXPLORATION | unlimited | given, ExplorationSettings(
+        energies=energies,
+        max_temperature=max_temperature,
+        seconds=EXPLORATION_TIME * budget or math.inf,
+        training=_make_options(learning, "exploration"),
     )
 
 

@@ -4,12 +4,15 @@ data, the energy alone. The first part of these may have stages of its own, as t
 import hashlib
 import json
 import math
+import time
 from contextlib import contextmanager
 
 import click
 import numpy as np
+from openmm import OpenMMException
 
 import openmmflow
+from openmmflow.commands.exploration import explore
 from openmmflow.commands.flow_families import create_flow
 from openmmflow.commands.inputs import check_elements, load_system, load_topology
 from openmmflow.commands.lengths import find_bonds, refuse_angstrom
@@ -42,7 +45,7 @@ def run_training(settings, processes):
     check_elements(system, topology)
     # The library refuses what makes no sense before the data are read, which may take long.
     untrained = create_flow(settings.flow, topology, reference)
-    for options in (*settings.stages, settings.refined_training):
+    for options in settings.all_options:
         FlowTrainer(untrained, options).setTarget(system, settings.temperature)
     if settings.data:
         bonds = find_bonds(system, topology)
@@ -62,7 +65,7 @@ def run_training(settings, processes):
     stages = TrainingStages(settings, system, files, processes)
     try:
         if not settings.data:
-            flow = _standardise(stages, topology, reference)
+            flow = _begin(stages, untrained, topology, reference)
         flow = stages.run(flow, data)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Stopped: run the same command again to go on from here.") from None
@@ -76,18 +79,23 @@ def _describe(flow, settings, system):
     return flow.withMetadata("system", openmmflow.FlowBuilder.hashSystem(system))
 
 
-def _standardise(stages, topology, reference):
+def _begin(stages, untrained, topology, reference):
     """Return the untrained flow with centres and scales of its coordinates from dynamics, made once in a run."""
     settings, system, files = stages.settings, stages.system, stages.files
 
     def make():
-        click.echo("Dynamics     a few picoseconds, for the scales of coordinates")
-        positions, evaluations = run_local_dynamics(
-            system, reference, settings.temperature, settings.training.threads
-        )
+        if settings.exploration:
+            positions, evaluations = stages.explored["positions"], stages.dynamics
+        else:
+            click.echo("Dynamics     a few picoseconds, for the scales of coordinates")
+            positions, evaluations = run_local_dynamics(
+                system, reference, settings.temperature, settings.training.threads
+            )
         flow = _describe(create_flow(settings.flow, topology, reference, positions), settings, system)
         return files.save_flow(0, flow, [{"dynamics_energy_evaluations": evaluations}])
 
+    if settings.exploration:
+        stages.explore(untrained, reference)
     flow, [record] = stages.processes.share(lambda: files.load_flow(0) or make())
     stages.dynamics = record["dynamics_energy_evaluations"]
     return flow
@@ -100,9 +108,11 @@ def _identify(settings, flow, data):
         "proposals": settings.proposals,
         "options": [
             {name: getattr(options, name) for name in options.names() if name not in INCIDENTAL}
-            for options in (*settings.stages, settings.refined_training)
+            for options in settings.all_options
         ],
     }
+    if settings.exploration:
+        described["exploration"] = [settings.exploration.energies, settings.exploration.max_temperature]
     digest = hashlib.blake2b(json.dumps(described).encode(), digest_size=8)
     for array in data:
         if array is not None:
@@ -120,13 +130,60 @@ class TrainingStages:
 
     def __init__(self, settings, system, files, processes):
         self.settings, self.system, self.files, self.processes = settings, system, files, processes
-        # How many energies the dynamics before the first stage took.
-        self.dynamics = 0
+        # How many energies the dynamics before the first stage took, and the frames of an exploration.
+        self.dynamics, self.explored, self.exploration = 0, None, None
+
+    def explore(self, untrained, reference):
+        """Make the frames of the exploration, once in a run."""
+        settings, wanted = self.settings, self.settings.exploration
+
+        def make():
+            started = time.monotonic()
+            positions, blocks, energies = explore(
+                self.system,
+                reference,
+                settings.temperature,
+                wanted.max_temperature,
+                wanted.energies,
+                wanted.seconds,
+                settings.training.threads or None,
+            )
+            # High temperatures turn stereocentres and peptide bonds over, which the flow keeps as they are.
+            inside = np.isfinite(openmmflow.FlowContext(untrained).logDensity(positions))
+            if len(set(blocks[inside].tolist())) < 2:
+                raise OpenMMException(
+                    f"Of {len(inside)} frames of replica exchange up to {wanted.max_temperature:g} K, {inside.sum()} have the "
+                    "hand and the cis or trans bonds of the topology file: lower exploration.max_temperature in the "
+                    "configuration, or set exploration.energies to 0."
+                )
+            record = {
+                "energies": energies,
+                "max_temperature": wanted.max_temperature,
+                "frames": len(inside),
+                "kept": int(inside.sum()),
+                "seconds": time.monotonic() - started,
+            }
+            return self.files.save_samples(
+                0, {"positions": positions[inside], "blocks": blocks[inside]}, record
+            )
+
+        self.explored, record = self.processes.share(lambda: self.files.load_samples(0) or make())
+        self.dynamics = record["energies"]
+        self.exploration = record
+        click.echo(
+            f"Exploration  {record['kept']} of {record['frames']} frames of replica exchange up to "
+            f"{record['max_temperature']:g} K, {record['energies']} energies"
+        )
 
     def run(self, flow, data):
         """Return the flow of the last stage; its metadata tell of all."""
         held_out, stages = None, []
-        for stage, options in enumerate(self.settings.stages, 1):
+        if self.explored:
+            options = self.settings.exploration.training
+            frames = (self.explored["positions"], None, self.explored["blocks"])
+            flow, stages = self._stage(1, flow, options, frames, None, stages, exploration=self.exploration)
+            self._shorten_budget(self.exploration["seconds"] + stages[0]["seconds"])
+        for stage, options in enumerate(self.settings.stages, len(stages) + 1):
             flow, stages = self._stage(stage, flow, options, data, held_out, stages)
             # What a stage validates on must be new to the flow that it starts from.
             held_out = stages[0].get("held_out_blocks")
@@ -144,6 +201,12 @@ class TrainingStages:
             )
         return flow
 
+    def _shorten_budget(self, spent):
+        """Leave to the stage after an exploration what is left of its time budget."""
+        options = self.settings.stages[0]
+        if options.timeBudget > 0:
+            options.timeBudget = max(1.0, options.timeBudget - spent)
+
     def _stage(self, stage, flow, options, data, held_out, earlier, **provenance):
         completed = self.processes.share(lambda: self.files.load_flow(stage))
         if completed is None:
@@ -153,7 +216,7 @@ class TrainingStages:
                 # In another process, or it would have been raised here.
                 raise KeyboardInterrupt
             summary |= {"flow_seed": self.settings.flow.get("seed", 0), **provenance}
-            if data:
+            if self.settings.data:
                 summary["data_files"] = self.settings.data
             elif stage == 1:
                 summary["dynamics_energy_evaluations"] = self.dynamics
@@ -197,15 +260,15 @@ class TrainingStages:
                 "effective_sample_fraction": ensemble.effective_sample_fraction,
                 "pareto_k": ensemble.pareto_k,
             }
-            return self.files.save_samples(stage, ensemble.resample(kept, seed=stage - 1).positions, record)
+            positions = ensemble.resample(kept, seed=stage - 1).positions
+            return self.files.save_samples(stage, {"positions": positions}, record)
 
-        drawn = self.processes.share(lambda: self.files.load_samples(stage) or draw())
-        record = drawn[1]
+        drawn, record = self.processes.share(lambda: self.files.load_samples(stage) or draw())
         click.echo(
             f"Own samples  {record['kept']} of {record['proposals']} proposals, "
             f"ESS {100 * record['effective_sample_fraction']:.1f} %, Pareto k {record['pareto_k']:.2f}"
         )
-        return drawn
+        return drawn["positions"], record
 
 
 def _join(data, own, held_out):
@@ -227,9 +290,10 @@ def _join(data, own, held_out):
 def _report(stage, summary):
     nll, ess = summary["validation_nll"], summary["effective_sample_fraction"]
     text = f"Stage {stage}      {summary['steps']} steps"
-    if "data_hash" not in summary:
-        text += f", {summary['energy_evaluations'] + summary.get('dynamics_energy_evaluations', 0)} energies"
-    elif nll is not None:
+    energies = summary["energy_evaluations"] + summary.get("dynamics_energy_evaluations", 0)
+    if energies > 0:
+        text += f", {energies} energies"
+    if "data_hash" in summary and nll is not None:
         text += f", validation NLL {nll:.3f}"
     if ess is not None:
         text += f", ESS {100 * ess:.1f} %"

@@ -44,12 +44,18 @@ def test_learns_from_the_energy_alone(run, energy_config, folder):
     assert ensemble.effective_sample_fraction > 0.8
     log_z, error = ensemble.log_partition_function
     assert abs(log_z - peroxide.log_partition_function()) < 4 * error
-    [stage] = json.loads(flow.metadata["training"])
-    assert "energy alone" in stage["objective"] and stage["initial_temperature"] == 1200
+    explored, stage = json.loads(flow.metadata["training"])
+    # In 12 exchanges of 3 temperatures, 16 ladders and 50 steps.
+    assert explored["exploration"]["energies"] == explored["dynamics_energy_evaluations"] == 12 * 3 * 16 * 50
+    assert explored["exploration"]["frames"] == 16 * 11 and explored["exploration"]["max_temperature"] == 900
+    assert explored["objective"] == "maximum likelihood" and explored["path_gradients"] is True
+    assert explored["steps"] == 12000 // 128
+    # At each frame as often as it is used, and those of the estimate at the end.
+    assert explored["energy_evaluations"] == explored["steps"] * 128 + 2000
+    assert "energy alone" in stage["objective"] and stage["annealing_fraction"] == 0
     steps = 60000 // 128
     # Validations at the beginning, every 100 steps, and at the end.
     assert stage["energy_evaluations"] == steps * 128 + (2 + steps // 100) * 2000
-    assert stage["dynamics_energy_evaluations"] == 64 * 2000
     history = stage["history"]
     assert history["step"] == [0, 100, 200, 300, 400, steps]
     assert history["energy_evaluations"][0] == 2000
@@ -57,6 +63,21 @@ def test_learns_from_the_energy_alone(run, energy_config, folder):
     assert history["effective_sample_fraction"][-1] == stage["effective_sample_fraction"]
     assert flow.metadata["temperature"] == "300 K"
     assert list(folder.glob("*.stage-*")) == [notes]
+
+
+def test_learns_while_the_temperature_falls(run, energy_config, folder):
+    settings = yaml.safe_load(energy_config.read_text()) | {"exploration": {"energies": 0}}
+    energy_config.write_text(yaml.safe_dump(settings))
+    result = run("--config", energy_config)
+    assert result.exit_code == 0, result.output
+    flow = openmmflow.Flow.load(folder / "trained.safetensors")
+    ensemble = openmmflow.FlowSampler(peroxide.make_system(), flow, 300, "Reference").sample(4000, seed=5)
+    assert ensemble.effective_sample_fraction > 0.8
+    log_z, error = ensemble.log_partition_function
+    assert abs(log_z - peroxide.log_partition_function()) < 4 * error
+    [stage] = json.loads(flow.metadata["training"])
+    assert stage["initial_temperature"] == 1200 and stage["annealing_fraction"] == 0.4
+    assert stage["dynamics_energy_evaluations"] == 64 * 2000
 
 
 def test_an_interrupted_run_continues(run, energy_config, folder, monkeypatch):
@@ -82,8 +103,9 @@ def test_an_interrupted_run_continues(run, energy_config, folder, monkeypatch):
     assert list(folder.glob("*.checkpoint"))
 
     def no_dynamics(*arguments):
-        raise AssertionError("the scales of coordinates are found once")
+        raise AssertionError("frames and the scales of coordinates are found once")
 
+    monkeypatch.setattr("openmmflow.commands.training_stages.explore", no_dynamics)
     monkeypatch.setattr("openmmflow.commands.training_stages.run_local_dynamics", no_dynamics)
     assert run(*arguments).exit_code == 0
     assert openmmflow.Flow.load(folder / "trained.safetensors").hash == expected
@@ -217,10 +239,46 @@ def test_script_of_the_readme(tmp_path):
     assert (tmp_path / "flow.checkpoint").exists() and len(result.stdout.strip()) > 10
 
 
+def test_a_time_budget_covers_the_exploration(run, energy_config, folder):
+    settings = yaml.safe_load(energy_config.read_text())
+    del settings["training"]["max_samples"]
+    energy_config.write_text(yaml.safe_dump(settings))
+    result = run("--config", energy_config, "--time-budget", 0.1)
+    assert result.exit_code == 0, result.output
+    explored, stage = json.loads(openmmflow.Flow.load(folder / "trained.safetensors").metadata["training"])
+    assert explored["exploration"]["energies"] < 10**7, "ended by its share of the time"
+    assert explored["ended"] == stage["ended"] == "time budget"
+    spent = explored["exploration"]["seconds"] + explored["seconds"]
+    assert stage["time_budget"] == pytest.approx(6 - spent, abs=0.01)
+
+
+def test_an_exploration_that_leaves_the_support_is_explained(run, energy_config, monkeypatch):
+    from openmmflow.commands import exploration, training_stages
+
+    def stretched(*arguments):
+        positions, blocks, energies = exploration.explore(*arguments)
+        return np.full_like(positions, np.inf), blocks, energies
+
+    monkeypatch.setattr(training_stages, "explore", stretched)
+    result = run("--config", energy_config, "--samples", 1280)
+    assert result.exit_code == 1 and "exploration.max_temperature" in result.output
+
+
 def test_what_makes_no_sense_is_explained(run, energy_config, folder):
     result = run("--config", energy_config, "--target-ess", 0.5, "--data", folder / "data.npz")
     assert result.exit_code == 2 and "--target-ess" in result.output
     text = energy_config.read_text()
+    for exploration, words in (
+        ({"temperature": 900}, "max_temperature"),
+        ({"max_temperature": 200}, "must not be below"),
+        ({"energies": -1}, "exploration.energies"),
+        ({"samples": 0}, "exploration.samples"),
+    ):
+        energy_config.write_text(yaml.safe_dump(yaml.safe_load(text) | {"exploration": exploration}))
+        result = run("--config", energy_config)
+        assert result.exit_code == 1 and words in result.output
+    result = run("--config", energy_config, "--data", folder / "data.npz")
+    assert result.exit_code == 1 and "exploration" in result.output
     settings = yaml.safe_load(text)
     settings["flow"] = {"family": "equivariant-coupling"}
     energy_config.write_text(yaml.safe_dump(settings))

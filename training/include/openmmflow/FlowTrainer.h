@@ -134,6 +134,10 @@ struct FlowTrainerOptions {
      * importance weight minus the average one, truncated as above: path gradients hardly see how much of a
      * conformation there is; 0 for none. */
     double massBalancing = 0.5;
+    /** Importance weights of fresh samples are raised to a power, less than 1, at which this fraction of a
+     * batch is effective, where fewer are; 0 for never. It keeps a few samples from deciding where a flow
+     * goes that is still far from the target; this acts in training only. */
+    double minEffectiveFraction = 0;
     /** The gradient of log q + U/kT by the coordinates of a sample is scaled down where it is longer than
      * the median of the batch by more than this factor; 0 for never. This goes for path gradients of data
      * too. */

@@ -40,6 +40,8 @@ def compare(files, topology):
         "objective": "test",
         "steps": 1200,
         "energy_evaluations": 5000,
+        "dynamics_energy_evaluations": 1000,
+        "exploration": {"seconds": 130},
         "seconds": 90,
         "history": history,
     }
@@ -70,7 +72,7 @@ def test_rows_are_those_of_the_ensembles(compare, files, sampler):
     assert abs(values["log Z"][0] - exact) < 4 * values["log Z"][1]
     assert values["ELBO"][0] < exact
     assert "Training 1" not in first
-    assert "test: 1,200 steps, 5,000 energies, 2 minutes" in second
+    assert "test: 1,200 steps, 6,000 energies, 4 minutes" in second
     page = (files / "page" / "comparison.html").read_text()
     assert page.count("data:image/png") == 2 and "wide.safetensors" in page and "Effective of 12,000" in page
     assert (files / "page" / "weights.png").stat().st_size > 1000
@@ -195,7 +197,8 @@ def test_a_reference_of_another_molecule_is_not_compared(compare):
 
 
 @pytest.mark.parametrize(
-    "training", ["{", "3", '[{"history": {}}]', '[{"seconds": "x", "history": []}]', '{"steps": 4}']
+    "training",
+    ["{", "3", '[{"history": {}}]', '[{"seconds": "x", "exploration": 3, "history": []}]', '{"steps": 4}'],
 )
 def test_metadata_of_others_are_no_obstacle(tmp_path, system, topology, flow, training):
     foreign = flow.withMetadata("training", training)

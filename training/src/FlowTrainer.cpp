@@ -205,7 +205,8 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         state.recordHistory(!objective.hasBest());
     }
     const double budget = options.timeBudget;
-    if (budget > 0 && state.step > 0 && !state.finished && state.seconds >= budget)
+    // Where the schedule can hurry, one more step is its end.
+    if (budget > 0 && state.step > 0 && !state.finished && state.seconds >= budget && !objective.canHurry())
         throw OpenMMException("The run to go on with has taken " + std::to_string((int64_t)state.seconds)
                               + " s, which is all of the time budget: give a larger one, or 0 for no limit.");
     const int64_t firstStep = state.step;

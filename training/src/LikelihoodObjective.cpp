@@ -90,8 +90,15 @@ double LikelihoodObjective::computePathGradient(TrainingState& state,
     const EnergyPaths energies = EnergyPaths::compute(trainable, samples.positions, *potential);
     PathDifferences differences(samples, {{}, BOLTZ * target->getTemperature(), energies, samples},
                                 options.forceClipFactor, group);
-    return differences.computeForwardGradient(trainable, state.parameters, samples, weights,
-                                              options.batchSize, group);
+    const double value = differences.computeForwardGradient(trainable, state.parameters, samples, weights,
+                                                            options.batchSize, group);
+    if (options.massBalancing > 0) {
+        const Tensor paths = state.parameters.grad().clone();
+        computeBatchLikelihood(trainable, state.parameters, training, batch, state.step * options.batchSize,
+                               group);
+        state.parameters.mutable_grad().mul_(options.massBalancing).add_(paths);
+    }
+    return value;
 }
 
 double LikelihoodObjective::validate(TrainingState& state) const {

@@ -94,6 +94,7 @@ Objective::Facts OpenMMFlow::describePathGradients(const FlowTrainerOptions& opt
     return toFacts({{"path_gradients", true},
                     {"system", FlowBuilder::hashSystem(target.getSystem())},
                     {"temperature", target.getTemperature()},
+                    {"mass_balancing", options.massBalancing},
                     {"force_clip_factor", options.forceClipFactor}});
 }
 

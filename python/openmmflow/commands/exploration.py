@@ -19,14 +19,13 @@ SETTINGS = {
     "hydrogen_mass": 4.0,
     "interval": 50,
     "equilibration": 0,
-    "seed": 1,
 }
 # Of the exchanges, before the first frame; and into how many blocks each ladder is cut, which are held out as a whole.
 EQUILIBRATION, BLOCKS = 0.1, 4
 
 
-def explore(system, reference, temperature, max_temperature, energies, seconds, threads):
-    """Simulate, with so many energies at most and for about so many seconds.
+def explore(system, reference, temperature, max_temperature, energies, seconds, seed, threads):
+    """Simulate, with so many energies at most and for about so many seconds, but for two exchanges at least.
 
     The frames are no sample of the Boltzmann distribution, but near one for what the dynamics crosses often.
 
@@ -43,27 +42,29 @@ def explore(system, reference, temperature, max_temperature, energies, seconds, 
     openmm.OpenMMException
         if the dynamics breaks down
     """
-    asked = SETTINGS | {"max_temperature": max_temperature}
+    asked = SETTINGS | {"max_temperature": max_temperature, "seed": seed}
     settings = complete_settings(system, reference, temperature, asked)
     simulation = Simulation(system, settings, None, None, threads)
     per_exchange = len(settings["temperatures"]) * settings["ladders"] * settings["interval"]
     exchanges = max(2, energies // per_exchange)
-    simulation.start(reference)
     frames, started = [], time.monotonic()
-    with StopSignals() as signals, progress_bar("energies", "Exploration") as progress:
-        while len(frames) < exchanges and time.monotonic() - started < seconds:
-            if signals.received:
-                raise KeyboardInterrupt
-            simulation.exchange.run(1)
-            frames.append(np.asarray(simulation.exchange.getPositions(), dtype=np.float32))
-            progress(len(frames) * per_exchange, exchanges * per_exchange)
-    energies = len(frames) * per_exchange
-    kept = np.stack(frames[int(EQUILIBRATION * len(frames)) :], axis=1)
-    if not np.isfinite(kept).all():
+    try:
+        simulation.start(reference)
+        with StopSignals() as signals, progress_bar("energies", "Exploration") as progress:
+            while len(frames) < exchanges and (len(frames) < 2 or time.monotonic() - started < seconds):
+                simulation.exchange.run(1)
+                if signals.received:
+                    raise KeyboardInterrupt
+                frames.append(np.asarray(simulation.exchange.getPositions(), dtype=np.float32))
+                progress(len(frames) * per_exchange, exchanges * per_exchange)
+    except OpenMMException as error:
         raise OpenMMException(
             f"Replica exchange up to {settings['temperatures'][-1]:g} K breaks down: check that the positions of the topology "
-            "file fit the System, lower exploration.max_temperature, or set exploration.energies to 0 in the configuration."
-        )
+            "file fit the System, lower exploration.max_temperature, or set exploration.energies to 0 in the configuration "
+            f"({error})."
+        ) from error
+    energies = len(frames) * per_exchange
+    kept = np.stack(frames[int(EQUILIBRATION * len(frames)) :], axis=1)
     ladders, length = kept.shape[:2]
     blocks = np.arange(ladders)[:, None] * BLOCKS + np.arange(length) * BLOCKS // length
     return kept.reshape(ladders * length, *kept.shape[2:]), blocks.ravel(), energies

@@ -40,9 +40,9 @@ from openmmflow.commands.training_settings import ENERGY_DEFAULTS, TABLES, check
 @click.option(
     "--time-budget",
     type=click.FloatRange(min=0),
-    help="Train for about so many minutes, those before an interruption included: the learning rate and the temperature fall "
-    "accordingly. Of several stages, or rounds of --refine, each takes so long; without data, --samples then have no "
-    "limit unless given. 0 for no limit of time.",
+    help="Fit training into about so many minutes, those before an interruption included, where it would take longer: the "
+    "learning rate and the temperature fall accordingly. Of several stages, or rounds of --refine, each may take so long; what "
+    "an exploration takes is of the same minutes. 0 for no limit.",
 )
 @click.option(
     "--target-ess",
@@ -94,12 +94,14 @@ def train(
     Without data, the flow learns from the energy alone. A short replica exchange from the positions in TOPOLOGY
     explores conformations; the flow learns from its frames and the forces there, and then from proposals of
     its own, which are weighted and pushed along the forces. The table `exploration` of the configuration has
-    the number of `energies` of the replica exchange, its `max_temperature` (three times that of -T), and the
-    `samples`, frames to learn from, each counted as often as it is used. Where barriers are too high for
-    dynamics at that temperature, `exploration: {energies: 0}` leaves it out: all torsions then begin at random,
-    while the temperature of the target falls from 1200 K to the one you want, which takes more proposals. The
-    progress bar shows the effective sample size (ESS) of the proposals at that temperature, Pareto k, and how
-    many energies were evaluated.
+    the number of `energies` of the replica exchange (three times --samples unless given), its `max_temperature`
+    (three times that of -T), and the `samples`, frames to learn from, each counted as often as it is used (a
+    fifth of --samples). Of a time budget, these take a twentieth and two fifths at most. Where barriers are
+    too high for dynamics at that temperature, `exploration: {energies: 0}` leaves it out: all torsions then
+    begin at random, while the temperature of the target falls from 1200 K to the one you want, which takes
+    more proposals. That is so as well with `stages`, with other objectives, or where the table `training` has
+    a temperature to begin with. The progress bar shows the effective sample size (ESS) of the proposals at the
+    temperature, Pareto k, and how many energies were evaluated.
 
     The configuration may have a list `stages` of tables like `training`, whose settings hold unless a stage has its
     own. Stages follow each other, each from the flow that the one before gave: path gradients at a high temperature,
@@ -114,8 +116,8 @@ def train(
     flow's own samples, reweighted with the energy.
 
     Ctrl-C, like the signals that a queue or a closed terminal sends, stops and keeps all progress beside the
-    output, in files named after it; a run that is killed by other means loses a minute, or a replica exchange
-    that is not complete. Run the same command again to go on from there. A time budget that is too short for
+    output, in files named after it; a run that is killed by other means loses a minute. A replica exchange that is
+    not complete is done again. Run the same command again to go on from there. A time budget that is too short for
     all samples makes the schedule shorter, and ends a stage for good; the next stage follows. The files are
     deleted when the flow is written. At the end, some thousand proposals are drawn for a page with figures;
     `openmm-flow report --compare` makes one from more, or with reference data.

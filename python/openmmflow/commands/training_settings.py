@@ -27,10 +27,10 @@ ENERGY_FLOW_DEFAULTS = {"couplings": 16}
 ANNEALING_FRACTION = 0.4
 EXPLORATION = ("energies", "max_temperature", "samples")
 # As fractions of the proposals that follow, the energies of an exploration and the frames to learn from, each counted as often
-# as it is used; and, of a time budget, the times that these may take.
-EXPLORATION_ENERGIES, EXPLORATION_SAMPLES = 0.5, 0.2
-MOST_EXPLORATION_ENERGIES = 2 * 10**7
-EXPLORATION_TIME, EXPLORATION_TRAINING_TIME = 0.05, 0.5
+# as it is used; and, of a time budget, the times that these may take. Other processes have to wait for the first.
+EXPLORATION_ENERGIES, EXPLORATION_SAMPLES = 3, 0.2
+EXPLORATION_TIME, EXPLORATION_TRAINING_TIME = 0.05, 0.4
+MOST_EXPLORATION_SECONDS = 900
 # What training does with an exploration: with a higher learning rate, path gradients of frames break down. Afterwards the flow
 # is near the target already.
 EXPLORATION_LEARNING = {"learning_rate": 3e-4, "path_gradients": True}
@@ -40,8 +40,8 @@ AFTER_EXPLORATION = {
     "mass_covering": 1,
     "min_effective_fraction": 0.1,
 }
-# Proposals of a run that nothing but its time budget ends.
-UNLIMITED = 10**9
+# Settings of training that have a beginning of their own.
+OWN_BEGINNING = ("annealing_fraction", "initial_temperature", "pretraining_fraction")
 REFINEMENT = ("rounds", "proposals", "training")
 
 
@@ -154,17 +154,14 @@ def check_settings(settings):
 def _complete_energy_training(settings, temperature):
     """Return the table of training with the defaults of training from the energy alone, and ExplorationSettings or None."""
     table, given = _table(settings["exploration"], EXPLORATION, "exploration"), settings["training"]
-    # Other objectives, and a schedule of temperatures that is asked for, have a beginning of their own.
-    usual = not settings["stages"] and given.get("objective", "path-gradient") == "path-gradient"
-    usual = usual and not {"annealing_fraction", "initial_temperature"} & given.keys()
-    budget = _convert(given.get("time_budget", 0), float, "training.time_budget")
-    unlimited = {"max_samples": UNLIMITED} if usual and budget > 0 else {}
-    training = ENERGY_DEFAULTS | unlimited | given
-    samples = _convert(training["max_samples"], int, "training.max_samples")
-    energies = min(int(EXPLORATION_ENERGIES * samples), MOST_EXPLORATION_ENERGIES) if usual else 0
-    energies = _whole(table.get("energies", energies), "exploration.energies", 0, 10**12)
-    if energies == 0:
-        return {"annealing_fraction": ANNEALING_FRACTION} | training, None
+    training = ENERGY_DEFAULTS | given
+    samples = _whole(training["max_samples"], "training.max_samples", 1, 10**12)
+    energies = _whole(
+        table.get("energies", max(1, int(EXPLORATION_ENERGIES * samples))), "exploration.energies", 0, 10**12
+    )
+    explored = _whole(
+        table.get("samples", max(1, int(EXPLORATION_SAMPLES * samples))), "exploration.samples", 1, 10**12
+    )
     max_temperature = _convert(
         table.get("max_temperature", 3 * temperature), float, "exploration.max_temperature"
     )
@@ -173,27 +170,31 @@ def _complete_energy_training(settings, temperature):
             f"The setting exploration.max_temperature must not be below the temperature of {temperature:g} K, and "
             f"{max_temperature:g} is."
         )
-    learning = (
-        ENERGY_DEFAULTS
-        | EXPLORATION_LEARNING
-        | given
-        | {
-            "objective": "path-gradient",
-            "max_samples": _whole(
-                table.get("samples", max(1, int(EXPLORATION_SAMPLES * samples))),
-                "exploration.samples",
-                1,
-                10**12,
-            ),
-            "time_budget": EXPLORATION_TRAINING_TIME * budget,
-            "target_effective_sample_fraction": 0,
-        }
-    )
-    return ENERGY_DEFAULTS | AFTER_EXPLORATION | unlimited | given, ExplorationSettings(
+    others = [name for name in OWN_BEGINNING if name in given]
+    if given.get("objective", "path-gradient") != "path-gradient":
+        others.append("objective")
+    if settings["stages"]:
+        others.append("stages")
+    if energies == 0 or (others and not table):
+        return {"annealing_fraction": ANNEALING_FRACTION} | training, None
+    if others:
+        raise OpenMMException(
+            f"An exploration is followed by path gradients at the temperature itself: leave out {' and '.join(others)}, "
+            "or the table exploration."
+        )
+    budget = _convert(given.get("time_budget", 0), float, "training.time_budget")
+    learning = ENERGY_DEFAULTS | EXPLORATION_LEARNING | given
+    learning |= {
+        "max_samples": explored,
+        "max_epochs": 0,
+        "time_budget": EXPLORATION_TRAINING_TIME * budget,
+        "target_effective_sample_fraction": 0,
+    }
+    return ENERGY_DEFAULTS | AFTER_EXPLORATION | given, ExplorationSettings(
         energies=energies,
         max_temperature=max_temperature,
-        seconds=EXPLORATION_TIME * budget or math.inf,
-        training=_make_options(learning, "exploration"),
+        seconds=min(EXPLORATION_TIME * budget or math.inf, MOST_EXPLORATION_SECONDS),
+        training=_make_options(learning, "training"),
     )
 
 

@@ -146,10 +146,12 @@ class TrainingStages:
                 wanted.max_temperature,
                 wanted.energies,
                 wanted.seconds,
+                settings.training.seed + 1,
                 settings.training.threads or None,
             )
             # High temperatures turn stereocentres and peptide bonds over, which the flow keeps as they are.
-            inside = np.isfinite(openmmflow.FlowContext(untrained).logDensity(positions))
+            context = openmmflow.FlowContext(untrained, properties=self._properties())
+            inside = np.isfinite(context.logDensity(positions))
             if len(set(blocks[inside].tolist())) < 2:
                 raise OpenMMException(
                     f"Of {len(inside)} frames of replica exchange up to {wanted.max_temperature:g} K, {inside.sum()} have the "
@@ -201,11 +203,15 @@ class TrainingStages:
             )
         return flow
 
+    def _properties(self):
+        threads = self.settings.training.threads
+        return {"Threads": threads} if threads > 0 else {}
+
     def _shorten_budget(self, spent):
-        """Leave to the stage after an exploration what is left of its time budget."""
-        options = self.settings.stages[0]
+        """Leave to the stage after an exploration what is left of the time budget."""
+        [options] = self.settings.stages
         if options.timeBudget > 0:
-            options.timeBudget = max(1.0, options.timeBudget - spent)
+            options.timeBudget = max(0.01 * options.timeBudget, options.timeBudget - spent)
 
     def _stage(self, stage, flow, options, data, held_out, earlier, **provenance):
         completed = self.processes.share(lambda: self.files.load_flow(stage))
@@ -243,12 +249,8 @@ class TrainingStages:
             count = self.settings.proposals
             # A seed that no one is likely to use for the evaluation of the result.
             seed = 2**32 + stage - 1
-            threads = self.settings.training.threads
             sampler = openmmflow.FlowSampler(
-                self.system,
-                flow,
-                self.settings.temperature,
-                properties={"Threads": threads} if threads > 0 else {},
+                self.system, flow, self.settings.temperature, properties=self._properties()
             )
             with progress_bar("proposals") as progress:
                 ensemble = sampler.sample(count, seed=seed, progress=progress)

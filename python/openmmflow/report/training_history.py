@@ -27,12 +27,17 @@ def _energies(stage):
     return _number(stage, "energy_evaluations") + _number(stage, "dynamics_energy_evaluations")
 
 
+def _exploration_seconds(stage):
+    exploration = stage.get("exploration", {})
+    return _number(exploration, "seconds") if isinstance(exploration, dict) else 0
+
+
 def describe_stages(flow):
     """Return {row: (text, note)} on the stages of a flow's training."""
     return {
         f"Training {number}": (
             f"{stage.get('objective', 'unknown objective')}: {_number(stage, 'steps'):,} steps, "
-            f"{_energies(stage):,} energies, {_number(stage, 'seconds') / 60:.0f} minutes on "
+            f"{_energies(stage):,} energies, {(_exploration_seconds(stage) + _number(stage, 'seconds')) / 60:.0f} minutes on "
             f"{stage.get('machine', 'an unknown machine')}, threads: {stage.get('threads', 'unknown')}",
             "as the flow's file has it",
         )
@@ -50,6 +55,7 @@ def read_history(flow):
     for stage in read_stages(flow):
         history = stage.get("history", {})
         spent += _number(stage, "dynamics_energy_evaluations")
+        time += _exploration_seconds(stage)
         try:
             found = np.array(history["effective_sample_fraction"], dtype=float)
             known = np.isfinite(found)

@@ -45,9 +45,9 @@ def test_learns_from_the_energy_alone(run, energy_config, folder):
     log_z, error = ensemble.log_partition_function
     assert abs(log_z - peroxide.log_partition_function()) < 4 * error
     explored, stage = json.loads(flow.metadata["training"])
-    # In 12 exchanges of 3 temperatures, 16 ladders and 50 steps.
-    assert explored["exploration"]["energies"] == explored["dynamics_energy_evaluations"] == 12 * 3 * 16 * 50
-    assert explored["exploration"]["frames"] == 16 * 11 and explored["exploration"]["max_temperature"] == 900
+    # In 75 exchanges of 3 temperatures, 16 ladders and 50 steps.
+    assert explored["exploration"]["energies"] == explored["dynamics_energy_evaluations"] == 75 * 3 * 16 * 50
+    assert explored["exploration"]["frames"] == 16 * 68 and explored["exploration"]["max_temperature"] == 900
     assert explored["objective"] == "maximum likelihood" and explored["path_gradients"] is True
     assert explored["steps"] == 12000 // 128
     # At each frame as often as it is used, and those of the estimate at the end.
@@ -239,27 +239,69 @@ def test_script_of_the_readme(tmp_path):
     assert (tmp_path / "flow.checkpoint").exists() and len(result.stdout.strip()) > 10
 
 
-def test_a_time_budget_covers_the_exploration(run, energy_config, folder):
-    settings = yaml.safe_load(energy_config.read_text())
-    del settings["training"]["max_samples"]
-    energy_config.write_text(yaml.safe_dump(settings))
-    result = run("--config", energy_config, "--time-budget", 0.1)
+@pytest.mark.parametrize("minutes", [0.05, 1e-6])
+def test_a_time_budget_covers_the_exploration(run, energy_config, folder, minutes):
+    result = run("--config", energy_config, "--time-budget", minutes, "--samples", 10**7)
     assert result.exit_code == 0, result.output
     explored, stage = json.loads(openmmflow.Flow.load(folder / "trained.safetensors").metadata["training"])
-    assert explored["exploration"]["energies"] < 10**7, "ended by its share of the time"
+    assert explored["exploration"]["energies"] < 10**6, "ended by its share of the time"
     assert explored["ended"] == stage["ended"] == "time budget"
     spent = explored["exploration"]["seconds"] + explored["seconds"]
-    assert stage["time_budget"] == pytest.approx(6 - spent, abs=0.01)
+    assert stage["time_budget"] == pytest.approx(max(60 * minutes - spent, 0.6 * minutes), abs=0.01)
 
 
-def test_an_exploration_that_leaves_the_support_is_explained(run, energy_config, monkeypatch):
+def test_a_run_goes_on_with_another_time_budget(run, energy_config, folder, monkeypatch):
+    settings = yaml.safe_load(energy_config.read_text())
+    settings["training"]["validation_interval"] = 10
+    energy_config.write_text(yaml.safe_dump(settings))
+    original = FlowTrainer.train
+
+    def interrupted(self, positions, weights, blocks, progress, checkpoint, held_out):
+        def stop(report):
+            raise KeyboardInterrupt
+
+        return original(self, positions, weights, blocks, stop, checkpoint, held_out)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FlowTrainer, "train", interrupted)
+        assert run("--config", energy_config).exit_code == 130
+    assert [path.name for path in folder.glob("*.stage-1.checkpoint")]
+
+    def again(*arguments):
+        raise AssertionError("the exploration is complete")
+
+    monkeypatch.setattr("openmmflow.commands.training_stages.explore", again)
+    # What the stage has taken is more than this already: it ends.
+    result = run("--config", energy_config, "--time-budget", 1e-6)
+    assert result.exit_code == 0, result.output
+    explored, stage = json.loads(openmmflow.Flow.load(folder / "trained.safetensors").metadata["training"])
+    assert explored["ended"] == stage["ended"] == "time budget"
+
+
+def test_seeds_explore_on_their_own(run, energy_config, folder):
+    hashes = set()
+    for seed in (1, 2):
+        assert run("--config", energy_config, "--samples", 1280, "--seed", seed).exit_code == 0
+        explored, _ = json.loads(openmmflow.Flow.load(folder / "trained.safetensors").metadata["training"])
+        hashes.add(explored["data_hash"])
+    assert len(hashes) == 2
+
+
+def test_explorations_that_go_wrong_are_explained(run, energy_config, monkeypatch):
     from openmmflow.commands import exploration, training_stages
 
-    def stretched(*arguments):
+    settings = yaml.safe_load(energy_config.read_text())
+    energy_config.write_text(yaml.safe_dump(settings | {"exploration": {"max_temperature": 1e30}}))
+    result = run("--config", energy_config)
+    assert result.exit_code == 1 and "breaks down" in result.output
+    assert "exploration.max_temperature" in result.output
+    energy_config.write_text(yaml.safe_dump(settings))
+
+    def lost(*arguments):
         positions, blocks, energies = exploration.explore(*arguments)
         return np.full_like(positions, np.inf), blocks, energies
 
-    monkeypatch.setattr(training_stages, "explore", stretched)
+    monkeypatch.setattr(training_stages, "explore", lost)
     result = run("--config", energy_config, "--samples", 1280)
     assert result.exit_code == 1 and "exploration.max_temperature" in result.output
 
@@ -272,13 +314,22 @@ def test_what_makes_no_sense_is_explained(run, energy_config, folder):
         ({"temperature": 900}, "max_temperature"),
         ({"max_temperature": 200}, "must not be below"),
         ({"energies": -1}, "exploration.energies"),
-        ({"samples": 0}, "exploration.samples"),
+        ({"energies": 0, "samples": 0}, "exploration.samples"),
     ):
         energy_config.write_text(yaml.safe_dump(yaml.safe_load(text) | {"exploration": exploration}))
         result = run("--config", energy_config)
         assert result.exit_code == 1 and words in result.output
     result = run("--config", energy_config, "--data", folder / "data.npz")
     assert result.exit_code == 1 and "exploration" in result.output
+    asked = yaml.safe_load(text) | {"exploration": {"samples": 1000}}
+    for name, value in (("annealing_fraction", 0.3), ("objective", "bootstrap")):
+        changed = asked | {"training": asked["training"] | {name: value}}
+        energy_config.write_text(yaml.safe_dump(changed))
+        result = run("--config", energy_config)
+        assert result.exit_code == 1 and name in result.output
+    energy_config.write_text(yaml.safe_dump(asked | {"stages": [{"max_samples": 1000}]}))
+    result = run("--config", energy_config)
+    assert result.exit_code == 1 and "stages" in result.output
     settings = yaml.safe_load(text)
     settings["flow"] = {"family": "equivariant-coupling"}
     energy_config.write_text(yaml.safe_dump(settings))

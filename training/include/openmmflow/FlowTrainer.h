@@ -132,7 +132,8 @@ struct FlowTrainerOptions {
     double massCovering = 0.5;
     /** How much is added of the forward divergence by the likelihood of the samples, each times its
      * importance weight minus the average one, truncated as above: path gradients hardly see how much of a
-     * conformation there is; 0 for none. */
+     * conformation there is; 0 for none. Path gradients of data have so much of the likelihood's gradient
+     * added: without it they drift away after some hundred thousand frames. */
     double massBalancing = 0.5;
     /** Importance weights of fresh samples are raised to a power, less than 1, at which this fraction of a
      * batch is effective, where fewer are; 0 for never. It keeps a few samples from deciding where a flow

@@ -29,9 +29,13 @@ public:
                 return false;
         return true;
     }
-    /** Move the centre of x to the origin. */
+    /** Move the centre of x to the origin. The first particle goes there before, so that rounding does not
+     * depend on where a configuration stands. */
     void center(double* positions) const {
+        const double first[3] = {positions[0], positions[1], positions[2]};
         double sum[3] = {0, 0, 0};
+        for (int i = 0; i < numNumbers; i++)
+            positions[i] -= first[i % 3];
         for (int i = 0; i < 3 * numParticles; i++)
             sum[i % 3] += positions[i];
         for (int i = 0; i < numNumbers; i++)

@@ -50,9 +50,9 @@ struct FlowTrainerOptions {
      * frames. */
     double frameLossWeight = 0;
     /** Whether training on data uses the forces of the target at them (path gradients; Vaitl et al. 2024,
-     * arXiv 2403.15881): for data that are samples of the target, of internal-coordinate flows. The gradient
-     * has less noise then, and none where the flow is the target. In training from the energy alone, the same
-     * for the samples of "annealed-importance" and "mass-transport". */
+     * arXiv 2403.15881): for data that are samples of the target, or nearly, of internal-coordinate flows.
+     * The gradient has less noise then, and none where the flow is the target. In training from the energy
+     * alone, the same for the samples of "annealed-importance" and "mass-transport". */
     bool pathGradients = false;
     /** The decay, per step, of the exponential moving average of the weights. The average is what is
      * validated and returned. */
@@ -135,9 +135,10 @@ struct FlowTrainerOptions {
      * conformation there is; 0 for none. Path gradients of data have so much of the likelihood's gradient
      * added: without it they drift away after some hundred thousand frames. */
     double massBalancing = 0.5;
-    /** Importance weights of fresh samples are raised to a power, less than 1, at which this fraction of a
-     * batch is effective, where fewer are; 0 for never. It keeps a few samples from deciding where a flow
-     * goes that is still far from the target; this acts in training only. */
+    /** Importance weights of fresh samples are raised to a power, less than 1, at which this fraction of
+     * those in a batch is effective (before they are truncated), where fewer are; 0 for never. It keeps a few
+     * samples from deciding where a flow goes that is still far from the target. Of effect on what has
+     * importance weights, mass covering and balancing; this acts in training only. */
     double minEffectiveFraction = 0;
     /** The gradient of log q + U/kT by the coordinates of a sample is scaled down where it is longer than
      * the median of the batch by more than this factor; 0 for never. This goes for path gradients of data

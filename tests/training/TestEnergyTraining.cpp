@@ -163,6 +163,7 @@ TEST(PathGradients, OfDataAreThoseOfTheLikelihoodWithLessNoise) {
     options.batchSize = 10000;
     options.precision = "double";
     options.forceClipFactor = 0;
+    options.massBalancing = 0;
     const vector<double> frames = draw(getTruth(), 14000, 8).positions;
     auto compute = [&](const Flow& flow, bool pathGradients) {
         options.pathGradients = pathGradients;
@@ -183,6 +184,9 @@ TEST(PathGradients, OfDataAreThoseOfTheLikelihoodWithLessNoise) {
     EXPECT_LT(norm(likelihood - path), 0.1 * norm(likelihood));
     // Where the flow is the target there is nothing but noise, of which path gradients have none.
     EXPECT_LT(norm(compute(getTruth(), true).second), 1e-2 * norm(compute(getTruth(), false).second));
+    options.massBalancing = 0.25;
+    const at::Tensor both = compute(makeUntrained(), true).second;
+    EXPECT_LT(norm(both - path - 0.25 * likelihood), 1e-6 * norm(likelihood));
 }
 
 TEST(PathGradients, TrainOnData) {

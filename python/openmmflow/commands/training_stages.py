@@ -146,7 +146,7 @@ class TrainingStages:
                 wanted.max_temperature,
                 wanted.energies,
                 wanted.seconds,
-                settings.training.seed + 1,
+                settings.training.seed,
                 settings.training.threads or None,
             )
             # High temperatures turn stereocentres and peptide bonds over, which the flow keeps as they are.

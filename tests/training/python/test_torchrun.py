@@ -208,6 +208,7 @@ def test_command(run, config, command, tmp_path):
 def test_command_is_interrupted_by_a_signal_to_one(config, command, tmp_path):
     settings = yaml.safe_load(config.read_text())
     del settings["data"]
+    settings["exploration"] = {"energies": 4800}
     settings["training"] |= {"checkpoint_interval": 0, "max_samples": 10**8}
     config.write_text(yaml.safe_dump(settings))
     processes = start(command)

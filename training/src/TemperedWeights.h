@@ -15,7 +15,7 @@ namespace OpenMMFlow {
  * @param fraction     less than 1; 0 for no change
  * @return the logarithms of the powers
  */
-std::vector<double> temperWeights(std::vector<double> logWeights, double fraction);
+std::vector<double> temperWeights(const std::vector<double>& logWeights, double fraction);
 
 }  // namespace OpenMMFlow
 

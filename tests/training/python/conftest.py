@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from openmm import app
 
+import openmmflow
 from openmmflow.commands import main
 
 CONFIGURATION = """
@@ -35,6 +36,21 @@ def folder(tmp_path):
 def run():
     """`openmm-flow train`, without its page, as a function of its arguments."""
     return lambda *arguments: CliRunner().invoke(main, ["train", "--no-report", *map(str, arguments)])
+
+
+@pytest.fixture
+def expect_target(folder):
+    """A function that returns the flow in the folder, once its samples are seen to be effective and their log Z right."""
+
+    def expect(effective):
+        flow = openmmflow.Flow.load(folder / "trained.safetensors")
+        ensemble = openmmflow.FlowSampler(peroxide.make_system(), flow, 300, "Reference").sample(4000, seed=5)
+        assert ensemble.effective_sample_fraction > effective
+        log_z, error = ensemble.log_partition_function
+        assert abs(log_z - peroxide.log_partition_function()) < 4 * error
+        return flow
+
+    return expect
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@
 #include "openmm/CustomCompoundBondForce.h"
 #include "openmm/CustomGBForce.h"
 #include "openmm/CustomNonbondedForce.h"
+#include "openmm/GayBerneForce.h"
 #include "openmm/LangevinMiddleIntegrator.h"
 #include "openmm/NonbondedForce.h"
 #include "openmm/VerletIntegrator.h"
@@ -266,6 +267,9 @@ TEST(AugmentedParticles, BadArgumentsAreExplained) {
     expectError(add(flow, {0, 1, 2, 3}), "CustomGBForce");
     EXPECT_EQ(system.getNumParticles(), 4);
     EXPECT_EQ(nonbonded->getNumParticles(), 4) << "an error leaves every Force as it was";
+    system.removeForce(1);
+    system.addForce(new GayBerneForce());
+    expectError(add(flow, {0, 1, 2, 3}), "GayBerneForce");
     System bare;
     for (int i = 0; i < 4; i++)
         bare.addParticle(1);

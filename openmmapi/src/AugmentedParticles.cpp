@@ -12,6 +12,7 @@
 #include "openmm/CustomManyParticleForce.h"
 #include "openmm/CustomNonbondedForce.h"
 #include "openmm/GBSAOBCForce.h"
+#include "openmm/GayBerneForce.h"
 #include "openmm/NonbondedForce.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
@@ -34,6 +35,7 @@ const AugmentedFlowModel& getAugmentedModel(const Flow& flow) {
 void checkAllowsIdleParticles(const Force& force) {
     if (dynamic_cast<const GBSAOBCForce*>(&force) != nullptr
         || dynamic_cast<const CustomGBForce*>(&force) != nullptr
+        || dynamic_cast<const GayBerneForce*>(&force) != nullptr
         || dynamic_cast<const CustomManyParticleForce*>(&force) != nullptr)
         throw OpenMMException("Augmented particles cannot be left out of a " + force.getName()
                               + ": use a MonteCarloFlowMove, which needs none in the System, or another force "

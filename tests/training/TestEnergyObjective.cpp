@@ -64,7 +64,7 @@ public:
             samples.positions.insert(samples.positions.end(), {0, 0, 0, bond, 0, 0, 0, 1, 0, 0, 2, 0});
         return samples;
     }
-    PathSamples evaluatePaths(const Tensor&, const vector<double>&) const override { return {}; }
+    PathSamples evaluatePaths(const Tensor&, const vector<double>&, bool) const override { return {}; }
     vector<double> toCoordinateGradient(const double*, const double* gradient) const override {
         return {gradient[3]};
     }

@@ -202,6 +202,19 @@ TEST(PathGradients, TrainOnData) {
     EXPECT_NE(trained.getMetadata().at("training").find("\"path_gradients\":true"), string::npos);
 }
 
+TEST(PathGradients, OfDataGoBackWithALowerLearningRate) {
+    FlowTrainerOptions options = makeEnergyOptions();
+    options.pathGradients = true;
+    options.maxSamples = 64 * 300;
+    options.validationInterval = 20;
+    options.learningRate = 1;
+    FlowTrainer trainer(makeUntrained(), options);
+    trainer.setTarget(*makeTarget(), temperature);
+    const Flow trained = trainer.train(draw(getTruth(), 1000, 8).positions);
+    EXPECT_EQ(trained.getMetadata().at("training").find("\"relapses\":0"), string::npos);
+    EXPECT_GT(sample(trained).getEffectiveSampleFraction(), 0.3);
+}
+
 TEST_P(EnergyTraining, ErrorsAreExplained) {
     FlowTrainerOptions options = makeEnergyOptions();
     FlowTrainer trainer(makeUntrained(), options);

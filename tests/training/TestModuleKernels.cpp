@@ -137,7 +137,8 @@ TEST(CoordinateModuleKernel, ManySamplesAreWhatTheirPartsAre) {
         EXPECT_NEAR(rest.positions[k], all.positions[part * 18 + k], 1e-9);
     int inside = 0;
     vector<double> evaluated(count), again(D * count), positions(18 * count), density(count);
-    kernel.get().evaluate(count, all.coordinates.data(), positions.data(), evaluated.data(), again.data());
+    kernel.get().evaluate(count, all.coordinates.data(), positions.data(), evaluated.data(), again.data(),
+                          nullptr);
     kernel.get().computeLogDensity(count, all.coordinates.data(), density.data());
     for (size_t k = 0; k < count; k++) {
         if (k >= part && isfinite(all.logQ[k])) {

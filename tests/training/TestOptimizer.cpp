@@ -193,6 +193,32 @@ TEST(Optimizer, TheScheduleIsAheadWhereTimeIsShort) {
     EXPECT_NEAR(optimizer.getLearningRate(state), 0.001, 1e-15);
 }
 
+TEST(Optimizer, GoesBackWherePathGradientsDriftAway) {
+    const Optimizer optimizer(makeOptions(), {}, 100);
+    TrainingState state = optimizer.begin(at::zeros({3}, at::kDouble));
+    auto validate = [&](double value, double objective) {
+        state.parameters.fill_(value);
+        state.average.fill_(value);
+        state.recordValidation(objective, true);
+        optimizer.limitDrift(state);
+        return state.parameters[0].item<double>();
+    };
+    EXPECT_EQ(validate(1, -10), 1);
+    EXPECT_EQ(validate(2, -9.5), 2) << "noise";
+    EXPECT_EQ(validate(3, -10.5), 3);
+    EXPECT_EQ(validate(4, NAN), 4);
+    EXPECT_EQ(state.relapses, 0);
+    state.optimizerSteps = state.step = 10;
+    const double rate = optimizer.getLearningRate(state);
+    EXPECT_EQ(validate(5, -9.4), 3);
+    EXPECT_EQ(state.average[2].item<double>(), 3);
+    EXPECT_EQ(validate(6, INFINITY), 3);
+    EXPECT_EQ(state.relapses, 2);
+    EXPECT_EQ(state.optimizerSteps, 0);
+    state.optimizerSteps = 10;
+    EXPECT_NEAR(optimizer.getLearningRate(state), rate / 4, 1e-15);
+}
+
 TEST(Optimizer, ReportsTheLikelihoodOfTheHeldOutFrames) {
     const Data data = drawWeighted(400);
     const size_t frames = data.weights.size();

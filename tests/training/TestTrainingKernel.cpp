@@ -58,6 +58,19 @@ protected:
             dynamic_cast<const InternalFlowModel&>(*module.createModel(gradient)).getParameters();
         return asTensor(parameters).clone();
     }
+    void expectSumOfParts(const vector<double>& coordinates, const vector<double>& adjoints) {
+        vector<double> logQ(count), path(P), likelihood(P), both(P);
+        at::manual_seed(6);
+        const vector<double> differences = toVector(at::randn({count * D}, at::kDouble)),
+                             worths = toVector(at::randn({count}, at::kDouble));
+        kernel.get().computePathGradient(count, coordinates.data(), differences.data(), path.data());
+        kernel.get().computeLikelihoodGradient(count, coordinates.data(), worths.data(), logQ.data(),
+                                               likelihood.data());
+        kernel.get().computeBalancedPathGradient(count, coordinates.data(), differences.data(),
+                                                 adjoints.data(), worths.data(), both.data());
+        expectClose(asTensor(both), asTensor(path) + asTensor(likelihood), 1e-2);
+        EXPECT_GT(asTensor(likelihood).norm().item<double>(), 0.1 * asTensor(path).norm().item<double>());
+    }
     void expectClose(const Tensor& found, const Tensor& expected, double single) const {
         EXPECT_LT((found - expected).norm().item<double>(),
                   (isDouble ? 1e-10 : single) * expected.norm().item<double>());
@@ -109,19 +122,15 @@ TEST_P(TrainingKernelTest, PathGradientIsThatOfTheModule) {
 
 TEST_P(TrainingKernelTest, BalancedPathGradientIsTheSumOfItsParts) {
     vector<double> positions(3 * 8 * count), coordinates(D * count), logQ(count), byCoordinates(D * count),
-        adjoints(numAdjoints), path(P), likelihood(P), both(P);
+        adjoints(numAdjoints);
     kernel.get().sample(count, 3, 50, positions.data(), coordinates.data(), logQ.data(), byCoordinates.data(),
                         adjoints.data());
-    at::manual_seed(6);
-    const vector<double> differences = toVector(at::randn({count * D}, at::kDouble)),
-                         worths = toVector(at::randn({count}, at::kDouble));
-    kernel.get().computePathGradient(count, coordinates.data(), differences.data(), path.data());
-    kernel.get().computeLikelihoodGradient(count, coordinates.data(), worths.data(), logQ.data(),
-                                           likelihood.data());
-    kernel.get().computeBalancedPathGradient(count, coordinates.data(), differences.data(), adjoints.data(),
-                                             worths.data(), both.data());
-    expectClose(asTensor(both), asTensor(path) + asTensor(likelihood), 1e-2);
-    EXPECT_GT(asTensor(likelihood).norm().item<double>(), 0.1 * asTensor(path).norm().item<double>());
+    expectSumOfParts(coordinates, adjoints);
+    // Of samples that are given.
+    coordinates = toVector(drawCoordinates().t());
+    kernel.get().evaluate(count, coordinates.data(), positions.data(), logQ.data(), byCoordinates.data(),
+                          adjoints.data());
+    expectSumOfParts(coordinates, adjoints);
 }
 
 TEST_P(TrainingKernelTest, SamplesAreThoseOfReferenceWithTheGradientOfTheirLogDensity) {
@@ -167,7 +176,8 @@ TEST_P(TrainingKernelTest, EvaluatesSamplesThatAreGivenByTheirCoordinates) {
         adjoints(numAdjoints), found(positions), foundLogQ(count), foundGradient(gradient);
     kernel.get().sample(count, 7, 0, positions.data(), coordinates.data(), logQ.data(), gradient.data(),
                         adjoints.data());
-    kernel.get().evaluate(count, coordinates.data(), found.data(), foundLogQ.data(), foundGradient.data());
+    kernel.get().evaluate(count, coordinates.data(), found.data(), foundLogQ.data(), foundGradient.data(),
+                          nullptr);
     const InternalCoordinates& internal = model->getCoordinates();
     for (int64_t k = 0; k < count; k++) {
         if (!isfinite(logQ[k])) {
@@ -248,7 +258,7 @@ TEST_P(LargeTrainingKernelTest, HasTheSameGradient) {
         adjoints(few * configuration.couplings * D);
     largeKernel.get().sample(few, 3, 0, positions.data(), drawn.data(), logQ.data(), byCoordinates.data(),
                              adjoints.data());
-    largeKernel.get().evaluate(few, drawn.data(), positions.data(), logQ.data(), again.data());
+    largeKernel.get().evaluate(few, drawn.data(), positions.data(), logQ.data(), again.data(), nullptr);
     expectClose(asTensor(again), asTensor(byCoordinates), 1e-2);
 }
 

@@ -90,7 +90,9 @@ void CoordinateModuleKernel::sample(long long count, uint64_t seed, uint64_t fir
 }
 
 void CoordinateModuleKernel::evaluate(long long count, const double* coordinates, double* positions,
-                                      double* logQ, double* gradient) {
+                                      double* logQ, double* gradient, double* adjoints) {
+    if (adjoints != nullptr)
+        std::fill_n(adjoints, count * (long long)model->getCouplings().size() * numCoordinates, 0.0);
     forBlocks(count, [&](int64_t start, int64_t size) {
         const double* own = coordinates + start * numCoordinates;
         const std::vector<std::array<double, 4>> orientations(size, {1, 0, 0, 0});

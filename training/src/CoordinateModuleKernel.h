@@ -24,7 +24,7 @@ public:
     void sample(long long count, uint64_t seed, uint64_t first, double* positions, double* coordinates,
                 double* logQ, double* gradient, double* adjoints) override;
     void evaluate(long long count, const double* coordinates, double* positions, double* logQ,
-                  double* gradient) override;
+                  double* gradient, double* adjoints) override;
     void computeLogDensity(long long count, const double* coordinates, double* logQ) override;
     void computeLikelihoodGradient(long long count, const double* coordinates, const double* worth,
                                    double* logQ, double* gradient) override;

@@ -85,20 +85,13 @@ double LikelihoodObjective::computePathGradient(TrainingState& state,
     state.energyEvaluations += (int64_t)batch.size();
     const Tensor indices = at::tensor(group.selectShare(batch), at::kLong);
     const std::vector<double> weights = toVector(training.weights.index_select(0, indices));
-    const PathSamples samples =
-        trainable.evaluatePaths(state.parameters, toVector(training.coordinates.index_select(0, indices)));
+    const PathSamples samples = trainable.evaluatePaths(
+        state.parameters, toVector(training.coordinates.index_select(0, indices)), options.massBalancing > 0);
     const EnergyPaths energies = EnergyPaths::compute(trainable, samples.positions, *potential);
     PathDifferences differences(samples, {{}, BOLTZ * target->getTemperature(), energies, samples},
                                 options.forceClipFactor, group);
-    const double value = differences.computeForwardGradient(trainable, state.parameters, samples, weights,
-                                                            options.batchSize, group);
-    if (options.massBalancing > 0) {
-        const Tensor paths = state.parameters.grad().clone();
-        computeBatchLikelihood(trainable, state.parameters, training, batch, state.step * options.batchSize,
-                               group);
-        state.parameters.mutable_grad().mul_(options.massBalancing).add_(paths);
-    }
-    return value;
+    return differences.computeForwardGradient(trainable, state.parameters, samples, weights,
+                                              options.batchSize, options.massBalancing, group);
 }
 
 double LikelihoodObjective::validate(TrainingState& state) const {

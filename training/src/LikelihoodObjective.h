@@ -27,6 +27,7 @@ public:
     double getTemperature(int64_t) const override;
     double computeGradient(TrainingState& state) override;
     bool hasBest() const override { return true; }
+    bool canDrift() const override { return options.pathGradients; }
     double validate(TrainingState& state) const override;
 
 private:

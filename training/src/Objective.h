@@ -39,6 +39,9 @@ public:
     virtual bool canHurry() const { return true; }
     /** Get whether validate() tells better weights from worse; the last ones are the result otherwise. */
     virtual bool hasBest() const = 0;
+    /** Get whether validate() may get worse in the long run without overfitting, for path gradients of data.
+     */
+    virtual bool canDrift() const { return false; }
     /** Get whether the averaged weights of a state, which have just been validated, are as good as was asked
      * for. */
     virtual bool isReached(const TrainingState&) const { return false; }

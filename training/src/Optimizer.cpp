@@ -21,6 +21,8 @@ const int maxSkippedInARow = 100;
  * breaks down proposes clashes, with energies of thousands of kT. */
 const double farAbove = 20;
 const int64_t maxHighInARow = 10, maxRelapses = 10;
+/** In nats per frame held out, by which path gradients of data may be above their best: noise is less. */
+const double mostDrift = 1;
 /** How fast what is usual follows the objective, per step. */
 const double usualRate = 0.02;
 const double epsilon = 1e-8;
@@ -121,6 +123,17 @@ void Optimizer::guard(TrainingState& state, double objective) const {
         throw OpenMMException("Training went wrong " + std::to_string(state.relapses)
                               + " times, with half of the learning rate each time; check that the System and the "
                                 "flow belong together, or start with a lower learning rate.");
+    goBack(state);
+}
+
+void Optimizer::limitDrift(TrainingState& state) const {
+    if (!(state.validationNLL > state.bestValidationNLL + mostDrift))
+        return;
+    state.relapses++;
+    goBack(state);
+}
+
+void Optimizer::goBack(TrainingState& state) const {
     c10::NoGradGuard noGradient;
     state.parameters.copy_(state.best);
     state.average.copy_(state.best);

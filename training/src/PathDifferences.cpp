@@ -55,12 +55,18 @@ void PathDifferences::weight(const std::vector<double>& weights) {
 
 double PathDifferences::computeForwardGradient(const TrainableFlow& trainable, at::Tensor& parameters,
                                                const PathSamples& samples, const std::vector<double>& weights,
-                                               int64_t batchSize, const ProcessGroup& group) {
+                                               int64_t batchSize, double likelihood,
+                                               const ProcessGroup& group) {
     std::vector<double> worth;
     for (size_t k : indices)
         worth.push_back(weights[k] / (double)batchSize);
     weight(worth);
-    trainable.computePathGradient(parameters, coordinates, gradient);
+    for (double& each : worth)
+        each *= -likelihood;
+    if (likelihood > 0)
+        trainable.computeBalancedPathGradient(parameters, coordinates, gradient, adjoints, worth);
+    else
+        trainable.computePathGradient(parameters, coordinates, gradient);
     double sum = 0;
     for (size_t k = 0; k < weights.size(); k++)
         sum -= weights[k] * samples.logQ[k] / (double)batchSize;

@@ -29,7 +29,7 @@ struct PathDifferences {
     std::vector<size_t> indices;
     /** (samples, D), the latter of log q minus the other log density. */
     std::vector<double> coordinates, gradient;
-    /** Of samples of the flow; as PathSamples has them. */
+    /** As PathSamples has them. */
     std::vector<double> adjoints;
     /** (samples): the other log density, up to a constant, minus log q. */
     std::vector<double> logWeights;
@@ -48,13 +48,15 @@ struct PathDifferences {
      * Set the gradient of the parameters to this process's part of that of the forward divergence from
      * samples of the other density, which are weighted.
      *
-     * @param weights     (samples): of all samples of this process, 1 on average over those of all
-     * @param batchSize   how many samples all processes have
+     * @param weights      (samples): of all samples of this process, 1 on average over those of all
+     * @param batchSize    how many samples all processes have
+     * @param likelihood   add the gradient of the average of -log q by weight, times this; above 0 the
+     * samples must have what that needs
      * @return the average of -log q by weight over those of all
      */
     double computeForwardGradient(const TrainableFlow& trainable, at::Tensor& parameters,
                                   const PathSamples& samples, const std::vector<double>& weights,
-                                  int64_t batchSize, const ProcessGroup& group);
+                                  int64_t batchSize, double likelihood, const ProcessGroup& group);
 };
 
 }  // namespace OpenMMFlow

@@ -56,7 +56,7 @@ double StagedObjective::computeForwardGradient(Tensor& parameters, const Interme
                                 group);
     return differences.computeForwardGradient(trainable, parameters, samples,
                                               toVector(stage->frames.weights.index_select(0, indices)),
-                                              options.batchSize, group);
+                                              options.batchSize, 0, group);
 }
 
 IntermediateTarget StagedObjective::getMixedTarget(const TrainingState& state) const {

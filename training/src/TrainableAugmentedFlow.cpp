@@ -105,7 +105,7 @@ PathSamples TrainableAugmentedFlow::samplePaths(const Tensor&, long long, uint64
     failWithoutPaths();
 }
 
-PathSamples TrainableAugmentedFlow::evaluatePaths(const Tensor&, const std::vector<double>&) const {
+PathSamples TrainableAugmentedFlow::evaluatePaths(const Tensor&, const std::vector<double>&, bool) const {
     failWithoutPaths();
 }
 

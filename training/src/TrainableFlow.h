@@ -32,7 +32,7 @@ struct PathSamples {
     std::vector<double> positions, coordinates, logQ;
     /** (samples, D): of log q(x) by the coordinates. */
     std::vector<double> gradient;
-    /** (samples, A): what computeBalancedPathGradient() needs besides; of samples of the flow only. */
+    /** (samples, A): what computeBalancedPathGradient() needs besides; empty if nobody asked. */
     std::vector<double> adjoints;
 
     /** Get some of them, without their positions and adjoints. */
@@ -88,9 +88,13 @@ public:
      */
     virtual PathSamples samplePaths(const at::Tensor& parameters, long long count, uint64_t seed,
                                     uint64_t first) const = 0;
-    /** The same of samples that are given by their coordinates (samples, D). */
-    virtual PathSamples evaluatePaths(const at::Tensor& parameters,
-                                      const std::vector<double>& coordinates) const = 0;
+    /**
+     * The same of samples that are given by their coordinates (samples, D).
+     *
+     * @param forBalance   whether to compute what computeBalancedPathGradient() needs
+     */
+    virtual PathSamples evaluatePaths(const at::Tensor& parameters, const std::vector<double>& coordinates,
+                                      bool forBalance = false) const = 0;
     /** Get the gradient by the coordinates (D) of an energy, from that by the positions (N, 3) of a sample.
      */
     virtual std::vector<double> toCoordinateGradient(const double* positions,
@@ -105,7 +109,7 @@ public:
     /** Set the gradient of the parameters to a path gradient; as CoordinateTrainingKernel has it. */
     virtual void computePathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
                                      const std::vector<double>& difference) const = 0;
-    /** The same plus the gradient of the sum of worth (samples) times log q, of samples of the flow. */
+    /** The same plus the gradient of the sum of worth (samples) times log q. */
     virtual void computeBalancedPathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,
                                              const std::vector<double>& difference,
                                              const std::vector<double>& adjoints,

@@ -117,16 +117,15 @@ PathSamples TrainableInternalFlow::samplePaths(const Tensor& parameters, long lo
 }
 
 PathSamples TrainableInternalFlow::evaluatePaths(const Tensor& parameters,
-                                                 const std::vector<double>& coordinates) const {
+                                                 const std::vector<double>& coordinates,
+                                                 bool forBalance) const {
     const size_t D = getNumCoordinates(), count = coordinates.size() / D;
-    PathSamples samples{std::vector<double>(3 * getNumParticles() * count),
-                        coordinates,
-                        std::vector<double>(count),
-                        std::vector<double>(D * count),
-                        {}};
+    PathSamples samples{std::vector<double>(3 * getNumParticles() * count), coordinates,
+                        std::vector<double>(count), std::vector<double>(D * count),
+                        std::vector<double>(forBalance ? model.getCouplings().size() * D * count : 0)};
     getKernel(parameters)
         .evaluate((long long)count, coordinates.data(), samples.positions.data(), samples.logQ.data(),
-                  samples.gradient.data());
+                  samples.gradient.data(), forBalance ? samples.adjoints.data() : nullptr);
     return samples;
 }
 

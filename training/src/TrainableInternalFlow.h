@@ -26,8 +26,8 @@ public:
                            int64_t first) const override;
     PathSamples samplePaths(const at::Tensor& parameters, long long count, uint64_t seed,
                             uint64_t first) const override;
-    PathSamples evaluatePaths(const at::Tensor& parameters,
-                              const std::vector<double>& coordinates) const override;
+    PathSamples evaluatePaths(const at::Tensor& parameters, const std::vector<double>& coordinates,
+                              bool forBalance) const override;
     std::vector<double> toCoordinateGradient(const double* positions, const double* gradient) const override;
     double computeLogVolume(const double* coordinates, double* gradient) const override;
     void computePathGradient(at::Tensor& parameters, const std::vector<double>& coordinates,

@@ -135,9 +135,11 @@ public:
     /**
      * The same of samples that are given by their coordinates: compute positions (in any orientation), log
      * q(x) and its gradient by the coordinates.
+     *
+     * @param adjoints   null if they are not wanted
      */
     virtual void evaluate(long long count, const double* coordinates, double* positions, double* logQ,
-                          double* gradient) = 0;
+                          double* gradient, double* adjoints) = 0;
     /**
      * Compute log densities with respect to the coordinates.
      *
@@ -169,9 +171,9 @@ public:
                                      double* gradient) = 0;
     /**
      * Compute the path gradient plus the gradient of sum_s worth[s] log q(s) with respect to the parameters,
-     * of samples of the flow, in the time of the former.
+     * in the time of the former.
      *
-     * @param adjoints   (count, couplings, D): what sample() gave with these samples
+     * @param adjoints   (count, couplings, D): what sample() or evaluate() gave with these samples
      * @param worth      (count)
      */
     virtual void computeBalancedPathGradient(long long count, const double* coordinates,

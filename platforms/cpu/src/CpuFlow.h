@@ -47,7 +47,7 @@ public:
     virtual void sample(int count, uint64_t seed, uint64_t first, double* positions, double* coordinates,
                         double* logQ, double* gradient, double* adjoints) = 0;
     virtual void evaluate(int count, const double* coordinates, double* positions, double* logQ,
-                          double* gradient) = 0;
+                          double* gradient, double* adjoints) = 0;
     virtual void computeLogDensity(int count, const double* coordinates, double* logQ) = 0;
     virtual void addLikelihoodGradient(int count, const double* coordinates, const double* worth,
                                        double* logQ) = 0;

@@ -56,10 +56,11 @@ void CpuTrainingKernel::sample(long long count, uint64_t seed, uint64_t first, d
 }
 
 void CpuTrainingKernel::evaluate(long long count, const double* coordinates, double* positions, double* logQ,
-                                 double* gradient) {
+                                 double* gradient, double* adjoints) {
     run(count, nullptr, [&](CpuTrainingBlock& block, long long start, int length) {
         block.evaluate(length, coordinates + numCoordinates * start, positions + 3 * numParticles * start,
-                       logQ + start, gradient + numCoordinates * start);
+                       logQ + start, gradient + numCoordinates * start,
+                       adjoints == nullptr ? nullptr : adjoints + numAdjoints * start);
     });
 }
 

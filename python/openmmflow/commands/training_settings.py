@@ -35,7 +35,7 @@ MOST_EXPLORATION_SECONDS = 900
 # is near the target already.
 EXPLORATION_LEARNING = {"learning_rate": 3e-4, "path_gradients": True}
 AFTER_EXPLORATION = {
-    "learning_rate": 3e-4,
+    "learning_rate": 6e-4,
     "annealing_fraction": 0,
     "mass_covering": 1,
     "min_effective_fraction": 0.1,

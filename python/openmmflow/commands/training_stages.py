@@ -310,7 +310,7 @@ def _training_bar(title):
         text = f"NLL {progress.trainingNLL:.3f}, held out {progress.validationNLL:.3f}"
         if not math.isnan(progress.effectiveSampleFraction):
             text += f", ESS {100 * progress.effectiveSampleFraction:.0f} %"
-        return text
+        return text + _tell_relapses(progress)
 
     with _bar(title, "frames", describe) as show:
         yield show
@@ -325,12 +325,15 @@ def _energy_bar(title, objective):
         return (
             f"{progress.temperature:.0f} K, {loss} {progress.trainingNLL:.2f}, "
             f"ESS {100 * progress.effectiveSampleFraction:.1f} %, Pareto k {progress.paretoK:.2f}, "
-            f"{progress.energyEvaluations:.2g} energies"
-            + (f", went back {progress.relapses} times" if progress.relapses else "")
+            f"{progress.energyEvaluations:.2g} energies" + _tell_relapses(progress)
         )
 
     with _bar(title, "proposals", describe) as show:
         yield show
+
+
+def _tell_relapses(progress):
+    return f", went back {progress.relapses} times" if progress.relapses else ""
 
 
 @contextmanager

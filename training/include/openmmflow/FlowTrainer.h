@@ -133,7 +133,8 @@ struct FlowTrainerOptions {
     /** How much is added of the forward divergence by the likelihood of the samples, each times its
      * importance weight minus the average one, truncated as above: path gradients hardly see how much of a
      * conformation there is; 0 for none. Path gradients of data have so much of the likelihood's gradient
-     * added: without it they drift away after some hundred thousand frames. */
+     * added: without it they drift away after some hundred thousand frames. Where they do so nevertheless,
+     * the weights go back to the best ones and the learning rate is halved. */
     double massBalancing = 0.5;
     /** Importance weights of fresh samples are raised to a power, less than 1, at which this fraction of
      * those in a batch is effective (before they are truncated), where fewer are; 0 for never. It keeps a few

@@ -150,6 +150,9 @@ protected:
      * @param gradient   what the weights are worth is added to it, unless it is null
      */
     void backpropagateCouplings(int count, const Rows* worths = nullptr, WeightGradient* gradient = nullptr);
+    /** The same of one coupling, from what it takes from the base to what it gives. */
+    void backpropagateCoupling(size_t l, int count, const Rows* worths = nullptr,
+                               WeightGradient* gradient = nullptr);
     /** From what the parameters of the splines of a coupling are worth to what the conditioning coordinates
      * are; what the weights are worth is added to `gradient` unless it is null. */
     void backpropagateParameters(size_t l, int count, WeightGradient* gradient = nullptr);

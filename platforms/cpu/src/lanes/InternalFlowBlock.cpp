@@ -164,17 +164,19 @@ void InternalFlowBlock::invertCouplings(int count, bool isKept) {
 }
 
 void InternalFlowBlock::backpropagateCouplings(int count, const Rows* worths, WeightGradient* gradient) {
-    for (size_t l = 0; l < flow.couplings.size(); l++) {
-        revisitSplines(
-            l, count,
-            [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
-                Lanes& a = reverse->adjoint.at(j, s);
-                a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, ends, a,
-                                         worths != nullptr ? worths->at(0, s) : Lanes(1.0), Rows::STRIDE,
-                                         worth);
-            });
-        backpropagateParameters(l, count, gradient);
-    }
+    for (size_t l = 0; l < flow.couplings.size(); l++)
+        backpropagateCoupling(l, count, worths, gradient);
+}
+
+void InternalFlowBlock::backpropagateCoupling(size_t l, int count, const Rows* worths,
+                                              WeightGradient* gradient) {
+    revisitSplines(
+        l, count, [&](int j, int s, const SplineShape& shape, auto ends, const Lanes* numbers, Lanes* worth) {
+            Lanes& a = reverse->adjoint.at(j, s);
+            a = splineInverseAdjoint(z.at(j, s), numbers, Rows::STRIDE, shape, ends, a,
+                                     worths != nullptr ? worths->at(0, s) : Lanes(1.0), Rows::STRIDE, worth);
+        });
+    backpropagateParameters(l, count, gradient);
     record = passing.get();
 }
 

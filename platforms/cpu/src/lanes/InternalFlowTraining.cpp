@@ -55,13 +55,17 @@ void InternalFlowTraining::sample(int count, uint64_t seed, uint64_t first, doub
                 x = y;
             });
         backpropagateParameters(l, columns);
-        for (int j : coupling.conditioning)
-            for (int s = 0; s < columns; s += LANES)
-                kept.at(j, s) = reverse->adjoint.at(j, s) - kept.at(j, s);
-        store(kept, count, adjoints + l * flow.numCoordinates, flow.couplings.size());
+        storeKept(l, count, adjoints);
     }
     store(z, count, coordinates);
     storeSamples(count, positionsOut, logQ, gradient);
+}
+
+void InternalFlowTraining::storeKept(size_t l, int count, double* adjoints) {
+    for (int j : flow.couplings[l].conditioning)
+        for (int s = 0; s < roundUpToTile(count); s += LANES)
+            kept.at(j, s) = reverse->adjoint.at(j, s) - kept.at(j, s);
+    store(kept, count, adjoints + l * flow.numCoordinates, flow.couplings.size());
 }
 
 void InternalFlowTraining::storeSamples(int count, double* positionsOut, double* logQ, double* gradient) {
@@ -76,14 +80,20 @@ void InternalFlowTraining::storeSamples(int count, double* positionsOut, double*
 }
 
 void InternalFlowTraining::evaluate(int count, const double* coordinates, double* positionsOut, double* logQ,
-                                    double* gradient) {
+                                    double* gradient, double* adjoints) {
     const int columns = roundUpToTile(count);
     // An orientation.
     std::fill(normals.begin(), normals.end(), 1.0);
     load(z, count, columns, coordinates);
     invert(columns, true);
     startFromBase(columns);
-    backpropagateCouplings(columns);
+    for (size_t l = 0; l < flow.couplings.size(); l++) {
+        if (adjoints != nullptr)
+            kept.copyFrom(reverse->adjoint, columns);
+        backpropagateCoupling(l, columns);
+        if (adjoints != nullptr)
+            storeKept(l, count, adjoints);
+    }
     for (int s = 0; s < columns; s += LANES)
         logDensity.at(0, s) = logDensity.at(0, s) + Lanes(flow.logDensityConstant);
     load(z, count, columns, coordinates);

@@ -15,8 +15,8 @@ public:
     int getTrainingBlockSize() const override { return COLUMNS; }
     void sample(int count, uint64_t seed, uint64_t first, double* positions, double* coordinates,
                 double* logQ, double* gradient, double* adjoints) override;
-    void evaluate(int count, const double* coordinates, double* positions, double* logQ,
-                  double* gradient) override;
+    void evaluate(int count, const double* coordinates, double* positions, double* logQ, double* gradient,
+                  double* adjoints) override;
     void computeLogDensity(int count, const double* coordinates, double* logQ) override;
     void addLikelihoodGradient(int count, const double* coordinates, const double* worth,
                                double* logQ) override;
@@ -32,6 +32,9 @@ private:
     void loadWorths(int count, int columns, const double* worth);
     /** From coordinates to the base. */
     void invert(int columns, bool isKept);
+    /** Store `kept` as CoordinateTrainingKernel has adjoints: on entry it has what all coordinates were worth
+     * before the coupling. */
+    void storeKept(size_t l, int count, double* adjoints);
     /** From coordinates, whose log density is there with its adjoint, to what sample() and evaluate() give.
      */
     void storeSamples(int count, double* positions, double* logQ, double* gradient);

@@ -35,7 +35,6 @@ const AugmentedFlowModel& getAugmentedModel(const Flow& flow) {
 void checkAllowsIdleParticles(const Force& force) {
     if (dynamic_cast<const GBSAOBCForce*>(&force) != nullptr
         || dynamic_cast<const CustomGBForce*>(&force) != nullptr
-        || dynamic_cast<const GayBerneForce*>(&force) != nullptr
         || dynamic_cast<const CustomManyParticleForce*>(&force) != nullptr)
         throw OpenMMException("Augmented particles cannot be left out of a " + force.getName()
                               + ": use a MonteCarloFlowMove, which needs none in the System, or another force "
@@ -60,6 +59,9 @@ void addIdleParticles(Force& force, int existing, int added, const vector<int>& 
                 together.push_back(existing + k);
             exclude(*nonbonded, together);
         }
+    } else if (auto* gayBerne = dynamic_cast<GayBerneForce*>(&force)) {
+        for (int i = 0; i < added; i++)
+            gayBerne->addParticle(1, 0, -1, -1, 1, 1, 1, 1, 1, 1);
     } else if (auto* custom = dynamic_cast<CustomNonbondedForce*>(&force)) {
         if (custom->getNumInteractionGroups() == 0) {
             set<int> all;

@@ -207,12 +207,27 @@ TEST(PathGradients, OfDataGoBackWithALowerLearningRate) {
     options.pathGradients = true;
     options.maxSamples = 64 * 300;
     options.validationInterval = 20;
+    options.checkpointInterval = 0;
     options.learningRate = 1;
     FlowTrainer trainer(makeUntrained(), options);
     trainer.setTarget(*makeTarget(), temperature);
-    const Flow trained = trainer.train(draw(getTruth(), 1000, 8).positions);
-    EXPECT_EQ(trained.getMetadata().at("training").find("\"relapses\":0"), string::npos);
+    const vector<double> frames = draw(getTruth(), 1000, 8).positions;
+    long long relapses = 0, firstRelapse = 0;
+    const Flow trained = trainer.train(frames, {}, {}, "", [&](const FlowTrainerProgress& progress) {
+        relapses = progress.relapses;
+        if (relapses > 0 && firstRelapse == 0)
+            firstRelapse = progress.step;
+        return true;
+    });
+    ASSERT_GT(relapses, 0);
     EXPECT_GT(sample(trained).getEffectiveSampleFraction(), 0.3);
+    // A run that is stopped before and after ends with the same weights.
+    const TemporaryFile file;
+    const string checkpoint = file;
+    for (long long stop : {firstRelapse - 20, firstRelapse, firstRelapse + 20})
+        trainer.train(frames, {}, {}, checkpoint,
+                      [=](const FlowTrainerProgress& progress) { return progress.step < stop; });
+    EXPECT_EQ(trainer.train(frames, {}, {}, checkpoint).getHash(), trained.getHash());
 }
 
 TEST_P(EnergyTraining, ErrorsAreExplained) {

@@ -258,8 +258,11 @@ TEST_P(LargeTrainingKernelTest, HasTheSameGradient) {
         adjoints(few * configuration.couplings * D);
     largeKernel.get().sample(few, 3, 0, positions.data(), drawn.data(), logQ.data(), byCoordinates.data(),
                              adjoints.data());
-    largeKernel.get().evaluate(few, drawn.data(), positions.data(), logQ.data(), again.data(), nullptr);
+    vector<double> adjointsAgain(adjoints.size());
+    largeKernel.get().evaluate(few, drawn.data(), positions.data(), logQ.data(), again.data(),
+                               adjointsAgain.data());
     expectClose(asTensor(again), asTensor(byCoordinates), 1e-2);
+    expectClose(asTensor(adjointsAgain), asTensor(adjoints), 1e-2);
 }
 
 /** Such as "double3" with three threads, and "doubleTorch". */

@@ -99,11 +99,8 @@ double EnergyObjective::computePathGradient(TrainingState& state,
     for (double& weight : weights)
         weight = std::lerp(1.0, weight, options.massCovering) / (double)weights.size();
     differences.weight(all.getOwn(weights));
-    if (options.massBalancing > 0)
-        trainable.computeBalancedPathGradient(parameters, differences.coordinates, differences.gradient,
-                                              differences.adjoints, all.getOwn(balance));
-    else
-        trainable.computePathGradient(parameters, differences.coordinates, differences.gradient);
+    differences.computeGradient(trainable, parameters,
+                                options.massBalancing > 0 ? all.getOwn(balance) : std::vector<double>());
     // A few clashes would dominate the average.
     return -getMedian(all.values);
 }

@@ -174,10 +174,9 @@ Flow FlowTrainer::trainOnEnergy(const std::string& checkpoint, const Progress& p
 
 /** @throws OpenMMException if there are more processes than samples to share */
 static void checkShares(const FlowTrainerOptions& options, const ProcessGroup& group) {
-    if (std::min({options.batchSize, options.targetSamples, options.bufferSize}) < group.getSize())
+    if (std::min(options.batchSize, options.targetSamples) < group.getSize())
         throw OpenMMException(
-            "The batch size, the size of the buffer and the number of proposals of estimates must not be "
-            "less than the "
+            "The batch size and the number of proposals of estimates must not be less than the "
             + std::to_string(group.getSize()) + " processes.");
 }
 
@@ -233,8 +232,6 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         const bool validated = last || state.step % options.validationInterval == 0;
         if (validated) {
             validate();
-            if (objective.canDrift())
-                optimizer.limitDrift(state);
             state.finished = last || objective.isReached(state)
                              || (options.patience > 0 && state.validationsSinceBest >= options.patience);
         }
@@ -246,6 +243,8 @@ Flow FlowTrainer::Implementation::train(Objective& objective, const ProcessGroup
         }
         if (validated || (estimated && target))
             state.recordHistory(estimated || !objective.hasBest());
+        if (validated && !state.finished && objective.canDrift())
+            optimizer.limitDrift(state);
         if (budget > 0 && !state.finished && state.seconds >= budget)
             stop = TimeBudget;
         if (progress && (validated || stop != NoStop || secondsSince(lastProgress) > 1)) {

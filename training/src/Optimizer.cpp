@@ -21,7 +21,8 @@ const int maxSkippedInARow = 100;
  * breaks down proposes clashes, with energies of thousands of kT. */
 const double farAbove = 20;
 const int64_t maxHighInARow = 10, maxRelapses = 10;
-/** In nats per frame held out, by which path gradients of data may be above their best: noise is less. */
+/** In nats per frame held out, by which path gradients of data may be above their best. Where they drifted
+ * away, that of a hexapeptide rose by nine within 250 steps. */
 const double mostDrift = 1;
 /** How fast what is usual follows the objective, per step. */
 const double usualRate = 0.02;
@@ -119,21 +120,20 @@ void Optimizer::guard(TrainingState& state, double objective) const {
     }
     if (++state.highInARow < maxHighInARow)
         return;
-    if (++state.relapses > maxRelapses)
-        throw OpenMMException("Training went wrong " + std::to_string(state.relapses)
-                              + " times, with half of the learning rate each time; check that the System and the "
-                                "flow belong together, or start with a lower learning rate.");
     goBack(state);
 }
 
 void Optimizer::limitDrift(TrainingState& state) const {
-    if (!(state.validationNLL > state.bestValidationNLL + mostDrift))
+    if (std::isnan(state.bestValidationNLL) || state.validationNLL <= state.bestValidationNLL + mostDrift)
         return;
-    state.relapses++;
     goBack(state);
 }
 
 void Optimizer::goBack(TrainingState& state) const {
+    if (++state.relapses > maxRelapses)
+        throw OpenMMException("Training went wrong " + std::to_string(state.relapses)
+                              + " times, with half of the learning rate each time; check that the System and the "
+                                "flow belong together, or start with a lower learning rate.");
     c10::NoGradGuard noGradient;
     state.parameters.copy_(state.best);
     state.average.copy_(state.best);
@@ -142,6 +142,7 @@ void Optimizer::goBack(TrainingState& state) const {
     state.gradientNorms.clear();
     state.optimizerSteps = 0;
     state.highInARow = 0;
+    state.validationsSinceBest = 0;
     state.usualObjective = std::numeric_limits<double>::quiet_NaN();
     state.buffer.clear();
 }

@@ -36,13 +36,17 @@ public:
      * @throws OpenMM::OpenMMException if that has happened too often
      */
     void guard(TrainingState& state, double objective) const;
-    /** Find out from the latest validation whether path gradients of data have drifted away from the best
-     * weights, which they do if the learning rate is too high for them: then the weights go back to these,
-     * and it is halved from there on. */
+    /**
+     * Find out from the latest validation whether path gradients of data have drifted away from the best
+     * weights, which they do if the learning rate is too high for them. Then the weights go back to these,
+     * and it is halved from there on.
+     *
+     * @throws OpenMM::OpenMMException if that has happened too often
+     */
     void limitDrift(TrainingState& state) const;
 
 private:
-    /** To the best weights. */
+    /** To the best weights, with half of the learning rate. */
     void goBack(TrainingState& state) const;
     void takeAdamStep(TrainingState& state, double learningRate, double divisor) const;
     void takeSoapStep(TrainingState& state, double learningRate, double divisor) const;

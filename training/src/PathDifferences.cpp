@@ -53,6 +53,14 @@ void PathDifferences::weight(const std::vector<double>& weights) {
         gradient[i] *= weights[i * weights.size() / gradient.size()];
 }
 
+void PathDifferences::computeGradient(const TrainableFlow& trainable, at::Tensor& parameters,
+                                      const std::vector<double>& worth) const {
+    if (worth.empty())
+        trainable.computePathGradient(parameters, coordinates, gradient);
+    else
+        trainable.computeBalancedPathGradient(parameters, coordinates, gradient, adjoints, worth);
+}
+
 double PathDifferences::computeForwardGradient(const TrainableFlow& trainable, at::Tensor& parameters,
                                                const PathSamples& samples, const std::vector<double>& weights,
                                                int64_t batchSize, double likelihood,
@@ -63,10 +71,7 @@ double PathDifferences::computeForwardGradient(const TrainableFlow& trainable, a
     weight(worth);
     for (double& each : worth)
         each *= -likelihood;
-    if (likelihood > 0)
-        trainable.computeBalancedPathGradient(parameters, coordinates, gradient, adjoints, worth);
-    else
-        trainable.computePathGradient(parameters, coordinates, gradient);
+    computeGradient(trainable, parameters, likelihood > 0 ? worth : std::vector<double>());
     double sum = 0;
     for (size_t k = 0; k < weights.size(); k++)
         sum -= weights[k] * samples.logQ[k] / (double)batchSize;

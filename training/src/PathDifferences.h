@@ -44,6 +44,10 @@ struct PathDifferences {
                     const ProcessGroup& group);
     /** Multiply the gradient of each sample by its weight. */
     void weight(const std::vector<double>& weights);
+    /** Set the gradient of the parameters to the path gradient, plus that of the sum of worth (samples) times
+     * log q unless that is empty. */
+    void computeGradient(const TrainableFlow& trainable, at::Tensor& parameters,
+                         const std::vector<double>& worth) const;
     /**
      * Set the gradient of the parameters to this process's part of that of the forward divergence from
      * samples of the other density, which are weighted.

@@ -10,6 +10,7 @@
 #include "TensorArrays.h"
 #include "TrainingState.h"
 #include "TruncatedWeights.h"
+#include "openmm/OpenMMException.h"
 
 using namespace OpenMMFlow;
 using at::Tensor;
@@ -17,7 +18,11 @@ using at::Tensor;
 StagedObjective::StagedObjective(const TrainableFlow& trainable, const FlowTrainerOptions& options,
                                  const Target& target, const ProcessGroup& group)
     : BufferedObjective(trainable, options, target, group),
-      ladder(TargetLadder::create(options, target.getTemperature())) {}
+      ladder(TargetLadder::create(options, target.getTemperature())) {
+    if (options.bufferSize < group.getSize())
+        throw OpenMM::OpenMMException("The size of the buffer must not be less than the "
+                                      + std::to_string(group.getSize()) + " processes.");
+}
 
 double StagedObjective::computeBufferGradient(TrainingState& state) {
     if ((state.step - schedule.countPretrainingSteps()) % options.stageSteps == 0

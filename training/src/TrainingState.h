@@ -40,7 +40,7 @@ struct TrainingState {
     /** The steps that Adam has in its moments. */
     int64_t optimizerSteps = 0;
     /** For Optimizer::guard(): what the objective is as a rule, and how often it was far above in a row; and
-     * how often the weights went back. */
+     * how often the weights went back, for limitDrift() too. */
     double usualObjective = std::numeric_limits<double>::quiet_NaN();
     int64_t highInARow = 0, relapses = 0;
     /** The latest, of the average at its time. */

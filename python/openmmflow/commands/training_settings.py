@@ -31,8 +31,8 @@ EXPLORATION = ("energies", "max_temperature", "samples")
 EXPLORATION_ENERGIES, EXPLORATION_SAMPLES = 3, 0.2
 EXPLORATION_TIME, EXPLORATION_TRAINING_TIME = 0.05, 0.4
 MOST_EXPLORATION_SECONDS = 900
-# What training does with an exploration: with a higher learning rate, path gradients of frames break down. Afterwards the flow
-# is near the target already.
+# What training does with an exploration: with a higher learning rate, path gradients of frames drift away. Afterwards the flow
+# is near the target already, and proposals with large weights take it away from there if the learning rate is 1e-3.
 EXPLORATION_LEARNING = {"learning_rate": 3e-4, "path_gradients": True}
 AFTER_EXPLORATION = {
     "learning_rate": 6e-4,

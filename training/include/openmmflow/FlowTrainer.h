@@ -51,8 +51,10 @@ struct FlowTrainerOptions {
     double frameLossWeight = 0;
     /** Whether training on data uses the forces of the target at them (path gradients; Vaitl et al. 2024,
      * arXiv 2403.15881): for data that are samples of the target, or nearly, of internal-coordinate flows.
-     * The gradient has less noise then, and none where the flow is the target. In training from the energy
-     * alone, the same for the samples of "annealed-importance" and "mass-transport". */
+     * The gradient has less noise then, and none where the flow is the target. Where the average of -log q of
+     * the held-out frames rises above its best by more than 1, the weights go back to the best ones and the
+     * learning rate is halved. In training from the energy alone, the same for the samples of
+     * "annealed-importance" and "mass-transport". */
     bool pathGradients = false;
     /** The decay, per step, of the exponential moving average of the weights. The average is what is
      * validated and returned. */
@@ -133,8 +135,7 @@ struct FlowTrainerOptions {
     /** How much is added of the forward divergence by the likelihood of the samples, each times its
      * importance weight minus the average one, truncated as above: path gradients hardly see how much of a
      * conformation there is; 0 for none. Path gradients of data have so much of the likelihood's gradient
-     * added: without it they drift away after some hundred thousand frames. Where they do so nevertheless,
-     * the weights go back to the best ones and the learning rate is halved. */
+     * added: without it they drift away after some hundred thousand frames. */
     double massBalancing = 0.5;
     /** Importance weights of fresh samples are raised to a power, less than 1, at which this fraction of
      * those in a batch is effective (before they are truncated), where fewer are; 0 for never. It keeps a few
@@ -193,8 +194,9 @@ struct FlowTrainerProgress {
     double temperature = 0;
     /** Steps that were skipped because the gradient was not finite, or too large. */
     long long skippedSteps = 0;
-    /** How often training from the energy alone went wrong, so that it went back to the weights of the last
-     * validation and goes on with half of the learning rate. */
+    /** How often training from the energy alone, or by path gradients of data, went wrong, so that it went
+     * back to the weights of the last validation, or the best ones, and goes on with half of the learning
+     * rate. */
     long long relapses = 0;
     double samplesPerSecond = 0;
     /** Until all samples are used or the time budget is; early stopping cannot be foreseen. */

@@ -86,11 +86,8 @@ double EnergyObjective::computePathGradient(TrainingState& state,
     PathDifferences differences(samples, {intermediate, getKT(), energies, flow}, options.forceClipFactor,
                                 group);
     const ProcessGroup::Gathered all = group.gather(differences.logWeights);
-    if (all.values.empty() && state.step > 0) {
-        // The optimiser leaves this out, and goes back if it happens again and again.
-        parameters.mutable_grad() = at::full_like(parameters, NAN);
-        return INFINITY;
-    }
+    if (all.values.empty() && state.step > 0)
+        return state.leaveOut();
     if (all.values.empty())
         failWithoutEnergies(options.batchSize);
     std::vector<double> weights =

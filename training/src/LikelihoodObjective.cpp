@@ -90,11 +90,8 @@ double LikelihoodObjective::computePathGradient(TrainingState& state,
     const EnergyPaths energies = EnergyPaths::compute(trainable, samples.positions, *potential);
     PathDifferences differences(samples, {{}, BOLTZ * target->getTemperature(), energies, samples},
                                 options.forceClipFactor, group);
-    if (group.sum((double)differences.indices.size()) == 0) {
-        // The optimiser leaves this out.
-        state.parameters.mutable_grad() = at::full_like(state.parameters, NAN);
-        return INFINITY;
-    }
+    if (group.sum((double)differences.indices.size()) == 0)
+        return state.leaveOut();
     return differences.computeForwardGradient(trainable, state.parameters, samples, weights,
                                               options.batchSize, options.massBalancing, group);
 }

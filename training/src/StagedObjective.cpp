@@ -28,11 +28,8 @@ double StagedObjective::computeBufferGradient(TrainingState& state) {
     if ((state.step - schedule.countPretrainingSteps()) % options.stageSteps == 0
         || state.buffer.firstStep < 0) {
         stage = drawStage(state);
-        if (!stage) {
-            // As where a step of path gradients has no sample left.
-            state.parameters.mutable_grad() = at::full_like(state.parameters, NAN);
-            return INFINITY;
-        }
+        if (!stage)
+            return state.leaveOut();
     } else if (!stage || stage->firstStep != state.buffer.firstStep) {
         state.buffer.require(true);
         stage = restoreStage(state.buffer);

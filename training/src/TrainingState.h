@@ -55,6 +55,13 @@ struct TrainingState {
     static TrainingState begin(const at::Tensor& parameters, int64_t numBases);
     /** Get where in its schedule the run is, in steps. */
     double getPosition() const { return (double)step + lead; }
+    /**
+     * Set the gradient to what the optimiser leaves out, where a batch has no valid sample; it goes back, or
+     * gives up, if that happens again and again.
+     *
+     * @return the objective of such a batch
+     */
+    double leaveOut();
     /** The average over the steps since the last validation; NaN if there were none. */
     double getTrainingNLL() const { return trainingNLLSum / (double)trainingNLLCount; }
     /** Note the objective of the averaged weights, and keep these if they are the best so far, or
